@@ -1,0 +1,105 @@
+/* clkv/cache.h: the paged KV cache of one model on one device: a block manager and its slabs.
+ *
+ *   clkv_cache ── manager    pool, prefix index, sequences           (host; manager.h)
+ *              ├─ slabs      cl_mem, [layer][block][kv_head]{K,V}    (device)
+ *              ├─ rows       block tables of all sequences           (device, only changes are sent)
+ *              └─ ring       staging buffers for batch uploads
+ *
+ * One step: reserve a batch, clkv_cache_upload, then per layer clkv_append and clkv_attention, then
+ * commit. Operations enqueue on the device's queue and never block; wait lists and events are OpenCL's.
+ * Commands of one cache take effect in the order in which they are called.
+ *
+ * Thread-safe: functions on one cache lock it; a batch belongs to one thread at a time.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_CACHE_H
+#define CLKV_CACHE_H
+
+#include <clkv/batch.h>
+#include <clkv/device.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct clkv_cache clkv_cache;
+
+typedef struct clkv_cache_params {
+    size_t size;
+    /* the model; no defaults but where said */
+    uint32_t layers;
+    uint32_t heads;            /* query heads: a multiple of kv_heads */
+    uint32_t kv_heads;
+    uint32_t head_dim;         /* of Q and K: 8 … 256 in steps of 8 */
+    uint32_t head_dim_v;       /* of V and O: likewise; default head_dim */
+    clkv_type kv_type;         /* how K and V are kept: CLKV_F16 (default) or CLKV_F32 */
+    /* the pool: blocks, or else memory_bytes, or else half of what the device can give */
+    uint32_t blocks;
+    uint64_t memory_bytes;     /* of slabs on the device, rounded down to whole blocks */
+    uint64_t max_slab_bytes;   /* default and upper limit: the device's allocation limit */
+    /* the host half; as in clkv_manager_params, defaults included */
+    uint32_t block_size, max_sequences, max_context, watermark, hash_bits;
+    uint64_t shuffle_seed;
+    int no_prefix;
+    uint64_t (*clock_ms)(void *user);
+    clkv_cache_event_fn on_event;
+    void *user;
+    uint32_t max_batch_tokens; /* tokens in one batch; default 8192: sizes the split-KV workspace's growth */
+} clkv_cache_params;
+
+/* The bytes that one block takes on the device, all layers; 0 for params that are wrong. */
+CLKV_API uint64_t clkv_cache_block_bytes(const clkv_cache_params *params);
+
+/* Says whether a cache of these params can be served on the device, without making it: OK or UNSUPPORTED
+ * or INVALID or DEVICE_MEMORY, with the reason in clkv_last_error(). */
+CLKV_API clkv_status clkv_cache_supported(const clkv_device *device, const clkv_cache_params *params);
+
+/* Allocates slabs, rows and staging; blocking. The device must outlive the cache.
+ * INVALID, UNSUPPORTED, NO_MEMORY, DEVICE_MEMORY: the slabs do not fit. DEVICE. */
+CLKV_API clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_cache_params *params);
+
+/* Waits for the cache's own commands, then frees everything, its sequences and batches too. */
+CLKV_API void clkv_cache_destroy(clkv_cache **cache);
+
+CLKV_API clkv_manager *clkv_cache_manager(clkv_cache *cache);
+CLKV_API clkv_device *clkv_cache_device(clkv_cache *cache);
+
+typedef struct clkv_upload_params {
+    size_t size;
+    int non_causal;        /* 1: every query of the pass sees the sequence's whole context */
+    uint32_t split_tokens; /* 0: split-KV as fills the device best. N (rounded up to whole blocks): parts
+                              of exactly N tokens, and a sequence's result has the same bits whatever
+                              else is in the batch */
+    uint32_t parts;        /* 0: automatic; N: about N parts for each sequence, for tests and tuning */
+} clkv_upload_params;
+
+/* Plans a reserved batch and enqueues everything its pass needs on the device in one packed non-blocking
+ * write: changes of block tables, context lengths, slots, work items; then copy-on-write, if any. What
+ * is sent does not grow with context length. params may be NULL. A batch may be uploaded again (with
+ * other params) until it is committed or rolled back.
+ * STATE: not reserved. LIMIT: max_batch_tokens. INVALID: a batch of another manager. UNSUPPORTED: a
+ * sequence whose window has released blocks. NO_MEMORY, DEVICE. */
+CLKV_API clkv_status clkv_cache_upload(clkv_cache *cache, clkv_batch *batch, const clkv_upload_params *params,
+                                       cl_uint n_wait, const cl_event *wait, cl_event *event);
+
+/* What the last upload planned; for tools and tests. */
+typedef struct clkv_plan_info {
+    size_t size;
+    uint32_t items;        /* work items of attention, each for every KV head */
+    uint32_t split_entries;/* sequences whose context is split */
+    uint32_t parts;        /* parts over all split queries */
+    uint32_t chunk;        /* tokens in a part */
+    uint64_t uploaded_bytes;
+} clkv_plan_info;
+CLKV_API clkv_status clkv_cache_plan_info(clkv_cache *cache, const clkv_batch *batch, clkv_plan_info *info);
+
+/* Fills every slab with one byte, enqueued: 0xff makes every element NaN (for tests), 0 clears. Any
+ * content is lost while sequences and index still believe in it. DEVICE. */
+CLKV_API clkv_status clkv_cache_fill(clkv_cache *cache, uint8_t byte);
+
+/* clkv_manager_stats with the device's figures. */
+CLKV_API clkv_status clkv_cache_stats(clkv_cache *cache, clkv_stats *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

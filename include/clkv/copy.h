@@ -1,0 +1,20 @@
+/* clkv/copy.h: whole blocks to other blocks, all layers, within a cache.
+ * Thread-safe; enqueues, never blocks. SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_COPY_H
+#define CLKV_COPY_H
+
+#include <clkv/cache.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Copies content only; ownership is the caller's affair. No block may be both source and target, or a
+ * target twice (INVALID). clkv_cache_upload does this for copy-on-write by itself. BUILD, DEVICE. */
+CLKV_API clkv_status clkv_copy_blocks(clkv_cache *cache, const clkv_block_copy *copies, uint32_t n,
+                                      cl_uint n_wait, const cl_event *wait, cl_event *event);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

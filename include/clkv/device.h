@@ -1,0 +1,93 @@
+/* clkv/device.h: an OpenCL device, opened by clkv or handed in by the caller, with its facts.
+ * Thread-safe: a clkv_device is immutable once open, but for its program table, which locks itself.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_DEVICE_H
+#define CLKV_DEVICE_H
+
+#ifndef CL_TARGET_OPENCL_VERSION
+#define CL_TARGET_OPENCL_VERSION 120
+#endif
+#ifdef __APPLE__
+#include <OpenCL/opencl.h>
+#else
+#include <CL/cl.h>
+#endif
+
+#include <clkv/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct clkv_device clkv_device;
+
+/* Environment, read when a device is opened:
+ *   CLKV_DEVICE     which device, when params.select is NULL: an index of clkv_device_list, or a part of
+ *                   "platform name / device name", case-insensitive
+ *   CLKV_VARIANT    forces a kernel variant: "cpu" or "portable"
+ *   CLKV_CACHE_DIR  where program binaries are kept; default $XDG_CACHE_HOME/clkv or ~/.cache/clkv
+ *   CLKV_NO_CACHE   not empty and not 0: no disk cache */
+typedef struct clkv_device_params {
+    size_t size;
+    const char *select;        /* as CLKV_DEVICE; NULL: that variable, else the best device: discrete GPU,
+                                  then integrated GPU, accelerator, CPU; more memory breaks a tie */
+    const char *variant;       /* as CLKV_VARIANT; NULL: that variable, else by capability */
+    const char *cache_dir;     /* as CLKV_CACHE_DIR; "" = no disk cache */
+    /* The caller's own objects, retained: all three or none. The queue may be in-order (best) or
+     * out-of-order (clkv then orders its own commands by events). */
+    cl_context context;
+    cl_device_id device;
+    cl_command_queue queue;
+} clkv_device_params;
+
+typedef enum clkv_device_kind {
+    CLKV_DEVICE_GPU_DISCRETE = 1, CLKV_DEVICE_GPU_INTEGRATED = 2, CLKV_DEVICE_ACCELERATOR = 3, CLKV_DEVICE_CPU = 4,
+} clkv_device_kind;
+
+typedef struct clkv_device_info {
+    size_t size;
+    uint32_t index;               /* in clkv_device_list; UINT32_MAX for a caller's device */
+    clkv_device_kind kind;
+    char platform[64], platform_version[96], name[96], vendor[64], driver_version[64], c_version[48];
+    uint32_t version;             /* OpenCL × 100: 120, 200, 300 */
+    uint32_t compute_units, clock_mhz;
+    uint64_t global_bytes, max_alloc_bytes, local_bytes;
+    uint64_t max_work_group;
+    uint32_t max_parameter_bytes;
+    uint32_t address_bits, base_align_bytes;
+    int unified_memory, has_fp16, has_fp64, has_subgroups, has_il, out_of_order; /* out_of_order: the queue in use */
+    char variant[16];             /* the kernel variant chosen; "" in a list */
+    char cache_dir[256];          /* "" = none; "" in a list */
+} clkv_device_info;
+
+/* All devices of all platforms, in index order. Fills up to n infos, sets *found to how many there are;
+ * no device at all is OK with *found = 0. Blocking: asks the drivers. */
+CLKV_API clkv_status clkv_device_list(clkv_device_info *infos, size_t n, size_t *found);
+
+/* Opens (or wraps) a device with context and in-order queue. Blocking.
+ * NO_DEVICE: none at all, or none of that name. INVALID: unknown variant, incomplete caller's objects.
+ * DEVICE: a driver call failed. NO_MEMORY. */
+CLKV_API clkv_status clkv_device_open(clkv_device **out, const clkv_device_params *params);
+
+/* Releases context and queue. Caches made on it must be destroyed before. */
+CLKV_API void clkv_device_close(clkv_device **device);
+
+CLKV_API clkv_status clkv_device_get_info(const clkv_device *device, clkv_device_info *info);
+
+/* The quirks in force, one per index: its name, why it is there, and where that is documented. Static
+ * storage. Returns 0 past the last one. */
+CLKV_API int clkv_device_quirk(const clkv_device *device, size_t index, const char **name, const char **reason,
+                               const char **link);
+
+/* Not retained for the caller. */
+CLKV_API cl_context clkv_device_context(const clkv_device *device);
+CLKV_API cl_device_id clkv_device_id(const clkv_device *device);
+CLKV_API cl_command_queue clkv_device_queue(const clkv_device *device);
+
+/* Programs compiled from source, and read from the disk cache, so far; either may be NULL. */
+CLKV_API void clkv_device_program_counts(const clkv_device *device, uint64_t *built, uint64_t *from_disk);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,72 @@
+/* clkv/manager.h: the block manager, the host half of a cache: block pool, prefix index, sequences and
+ * their block tables. No OpenCL: a runtime with kernels of its own can use it alone.
+ *
+ *   tokens ─▶ sequence ─▶ block table ─▶ blocks of the pool
+ *                │                          ▲
+ *                └──▶ prefix index ─────────┘ finds blocks that hold the same prefix
+ *
+ * Thread-safe: every function on a manager, its sequences and its batches may be called from any thread;
+ * a manager locks itself. One sequence or one batch belongs to one thread at a time. Nothing blocks
+ * beyond that lock. SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_MANAGER_H
+#define CLKV_MANAGER_H
+
+#include <clkv/prefix.h>
+#include <clkv/stats.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct clkv_manager clkv_manager;
+
+typedef struct clkv_manager_params {
+    size_t size;
+    uint32_t blocks;        /* blocks in the pool; no default here (clkv_cache works one out of memory) */
+    uint32_t block_size;    /* tokens per block: a power of two, 1 … 256; default 16 */
+    uint32_t max_sequences; /* live sequences; default 256; at most 65535 */
+    uint32_t max_context;   /* tokens of one sequence; default: blocks × block_size, at most 2^31 */
+    uint32_t watermark;     /* blocks a batch leaves free for the next step; default 0 */
+    uint32_t hash_bits;     /* of the prefix index; default 64; fewer for tests of collisions only */
+    uint64_t shuffle_seed;  /* 0: blocks are first used in order; else in a pseudo-random one, for tests */
+    int no_prefix;          /* 1: no prefix index; nothing is ever shared but by fork */
+    uint64_t (*clock_ms)(void *user); /* monotonic milliseconds, for pins; default: the system's */
+    clkv_cache_event_fn on_event;     /* called with the manager's lock held: must not call clkv */
+    void *user;             /* for clock_ms and on_event */
+} clkv_manager_params;
+
+/* INVALID: no blocks, a block size that is no power of two, bad limits. NO_MEMORY. */
+CLKV_API clkv_status clkv_manager_create(clkv_manager **out, const clkv_manager_params *params);
+
+/* Destroys its sequences and batches too: their handles are dead after this. */
+CLKV_API void clkv_manager_destroy(clkv_manager **manager);
+
+CLKV_API uint32_t clkv_manager_block_size(const clkv_manager *manager);
+CLKV_API uint32_t clkv_manager_blocks(const clkv_manager *manager);
+
+/* How many of the first n tokens a new sequence with these keys would find in the cache now: always
+ * whole blocks, and always fewer than n. Takes nothing and touches no LRU order. INVALID. */
+CLKV_API clkv_status clkv_manager_lookup(clkv_manager *manager, const clkv_key *keys, size_t n_keys,
+                                         const uint32_t *tokens, size_t n, size_t *found);
+
+/* Pins the blocks that hold the full blocks of this token list: while the pin lives they are evicted
+ * only after every block of a lower priority. priority 1 … 7; 0 unpins. ttl_ms 0 = for ever. Blocks
+ * computed later are not covered. *pinned (may be NULL) gets the number of blocks. INVALID, NO_MEMORY. */
+CLKV_API clkv_status clkv_manager_pin(clkv_manager *manager, const clkv_key *keys, size_t n_keys,
+                                      const uint32_t *tokens, size_t n, uint32_t priority, uint64_t ttl_ms,
+                                      size_t *pinned);
+
+/* Forgets every cached block. BUSY: a block is used. */
+CLKV_API clkv_status clkv_manager_reset(clkv_manager *manager);
+
+/* Everything countable, see stats.h. Device figures stay 0 here. INVALID. */
+CLKV_API clkv_status clkv_manager_stats(clkv_manager *manager, clkv_stats *out);
+
+/* NULL when pool, index, sequences and batches agree (every used block's count is the number of tables
+ * and batches that hold it), else a static text naming what is broken. O(everything). */
+CLKV_API const char *clkv_manager_validate(clkv_manager *manager);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,135 @@
+/* clkv/prefix.h: the prefix index. Finds the blocks that already hold the keys and values of a list of
+ * tokens. Most users need clkv/manager.h, which owns an index; this one is for those who want it alone.
+ *
+ * The index is a tree. A node stands for one prefix: its parent node, the block_size tokens that follow
+ * it, and the extra keys that belong to them. A node lists the blocks that hold it (two sequences may
+ * have computed the same one independently). Chained 64-bit hashes (XXH3 of the tokens and keys, seeded
+ * with the parent's hash) find a candidate node; parent, tokens and keys are compared before it is
+ * shared, so a collision costs a comparison and nothing else.
+ *
+ *   root(salt, adapter) ──▶ [16 tokens] ──▶ [16 tokens] ──▶ …        node
+ *                             │  blocks 7, 31    │ block 8            blocks that hold it
+ *
+ * Invariants: a block belongs to at most one node; a node without blocks has children (it is dropped
+ * with the last of both); every node is reachable by its hash.
+ *
+ * Only full blocks are indexed. Not thread-safe; never blocks. SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_PREFIX_H
+#define CLKV_PREFIX_H
+
+#include <clkv/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct clkv_prefix clkv_prefix;
+
+/* What else, beside the tokens, makes two prefixes different. Keys of SALT and ADAPTER kind apply to the
+ * whole sequence; a CONTENT key names what the placeholder tokens at [offset, offset + length) really
+ * are (an image's digest, say) and applies to every block that it overlaps.
+ * Type and length travel with the bytes, so keys of different kinds or lengths never collide.
+ * The order in which keys are given does not matter. */
+typedef enum clkv_key_kind { CLKV_KEY_SALT = 1, CLKV_KEY_ADAPTER = 2, CLKV_KEY_CONTENT = 3 } clkv_key_kind;
+
+typedef struct clkv_key {
+    clkv_key_kind kind;
+    uint32_t length;   /* CONTENT: tokens covered, ≥ 1; else 0 */
+    uint64_t offset;   /* CONTENT: first token covered; else 0 */
+    const void *data;  /* the bytes of the key; copied */
+    size_t bytes;      /* 1 … 4096 */
+} clkv_key;
+
+#define CLKV_MAX_KEYS 64
+
+/* A prefix: a node of the tree. CLKV_PREFIX_ROOT is the empty prefix without salt or adapter. */
+typedef uint32_t clkv_prefix_node;
+#define CLKV_PREFIX_ROOT 0u
+
+typedef enum clkv_cache_event_kind {
+    CLKV_EVENT_STORED = 1,  /* a prefix got its first block */
+    CLKV_EVENT_REMOVED = 2, /* a prefix lost its last block */
+    CLKV_EVENT_CLEARED = 3, /* everything is gone */
+} clkv_cache_event_kind;
+
+/* Enough to rebuild the index elsewhere: apply stored (parent_hash, hash, tokens, keys) and removed
+ * (hash) in order. Pointers are valid during the callback only. Hashes are local to the process's
+ * choice of hash and not secret; `parent_hash` of a first block is the hash of its root (which covers
+ * salt and adapter). Keys are in the canonical form of docs/formats.md. */
+typedef struct clkv_cache_event {
+    clkv_cache_event_kind kind;
+    uint32_t block;        /* the block that was stored or removed; CLKV_NO_BLOCK for cleared */
+    uint64_t hash, parent_hash;
+    const uint32_t *tokens;
+    uint32_t token_count;  /* block_size; 0 for cleared */
+    const void *keys;      /* the block's own CONTENT keys; with its root's keys for a first block */
+    size_t keys_bytes;
+} clkv_cache_event;
+
+/* Called synchronously from inside the mutation; must not call clkv. */
+typedef void (*clkv_cache_event_fn)(void *user, const clkv_cache_event *event);
+
+typedef struct clkv_prefix_params {
+    size_t size;
+    uint32_t blocks;      /* block ids are 0 … blocks − 1; no default */
+    uint32_t block_size;  /* tokens: a power of two, 1 … 256; default 16 */
+    uint32_t hash_bits;   /* 1 … 64; default 64. Fewer make collisions, for tests only */
+    clkv_cache_event_fn on_event; /* default none */
+    void *user;
+} clkv_prefix_params;
+
+typedef struct clkv_prefix_counts {
+    uint64_t nodes;    /* prefixes known, roots not counted */
+    uint64_t blocks;   /* blocks registered, duplicates included */
+    uint64_t collisions; /* candidates with the right hash and the wrong content, so far */
+    size_t host_bytes;
+} clkv_prefix_counts;
+
+/* INVALID, NO_MEMORY. */
+CLKV_API clkv_status clkv_prefix_create(clkv_prefix **out, const clkv_prefix_params *params);
+CLKV_API void clkv_prefix_destroy(clkv_prefix **prefix);
+
+/* The root for a set of keys: CLKV_PREFIX_ROOT when it has no SALT and no ADAPTER key. Takes one
+ * reference on the root, which clkv_prefix_unref gives back. INVALID: bad key. NO_MEMORY. */
+CLKV_API clkv_status clkv_prefix_root(clkv_prefix *prefix, const clkv_key *keys, size_t n_keys, clkv_prefix_node *out);
+
+/* A reference keeps a node alive (and so its children reachable) although it has no block; the chain
+ * tail of every live sequence holds one. ROOT may be passed and is ignored. */
+CLKV_API void clkv_prefix_ref(clkv_prefix *prefix, clkv_prefix_node node);
+CLKV_API void clkv_prefix_unref(clkv_prefix *prefix, clkv_prefix_node node);
+
+/* Walks the full blocks of tokens[0 … n) down from `from` (which ends at token `position`, a multiple of
+ * the block size) as long as each has a block; writes the block ids to out (room for n / block_size) and
+ * sets *n_out and, when not NULL, *node to the last one matched (or `from`). Takes no reference.
+ * Among duplicates the longest registered block is given. INVALID. */
+CLKV_API clkv_status clkv_prefix_match(clkv_prefix *prefix, clkv_prefix_node from, uint64_t position,
+                                       const clkv_key *keys, size_t n_keys, const uint32_t *tokens, size_t n,
+                                       uint32_t *out, size_t *n_out, clkv_prefix_node *node);
+
+/* Says that `block` now holds the block_size tokens that follow `parent`, which ends at `position`.
+ * Sets *node. A block that is registered already is INVALID. NO_MEMORY. */
+CLKV_API clkv_status clkv_prefix_register(clkv_prefix *prefix, clkv_prefix_node parent, uint64_t position,
+                                          const clkv_key *keys, size_t n_keys, const uint32_t *tokens,
+                                          uint32_t block, clkv_prefix_node *node);
+
+/* The block's content is gone. Not registered: nothing happens. */
+CLKV_API void clkv_prefix_drop(clkv_prefix *prefix, uint32_t block);
+
+/* Whether the block is registered. */
+CLKV_API int clkv_prefix_has(const clkv_prefix *prefix, uint32_t block);
+
+/* The node of a registered block, or CLKV_PREFIX_ROOT. */
+CLKV_API clkv_prefix_node clkv_prefix_node_of(const clkv_prefix *prefix, uint32_t block);
+
+/* Forgets every block; referenced nodes stay (without blocks). Sends one CLEARED event. */
+CLKV_API void clkv_prefix_reset(clkv_prefix *prefix);
+
+CLKV_API void clkv_prefix_get_counts(const clkv_prefix *prefix, clkv_prefix_counts *out);
+
+/* NULL when all invariants hold, else a static text naming the broken one. O(nodes + blocks). */
+CLKV_API const char *clkv_prefix_validate(const clkv_prefix *prefix);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,67 @@
+/* clkv/ref.h: the operations in plain C, one sequence or token at a time, over ordinary arrays: the
+ * truth that every kernel is compared with, and of use to whoever tests kernels of their own.
+ * Reads and writes host memory only; no state; any thread; slow. SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_REF_H
+#define CLKV_REF_H
+
+#include <clkv/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* IEEE binary16 from and to binary32, round to nearest even, NaN and infinities kept. */
+CLKV_API uint16_t clkv_ref_half(float x);
+CLKV_API float clkv_ref_float(uint16_t h);
+
+/* The physical layout of one block of one layer: for each KV head a K tile then a V tile,
+ *   [kv_head]{ K [head_dim][block_size] , V [block_size][head_dim_v] }
+ * and a slab is [layer][block]. The twins of append, copy and gather work on such memory. */
+typedef struct clkv_ref_layout {
+    uint32_t kv_heads, head_dim, head_dim_v, block_size;
+    clkv_type kv_type;         /* CLKV_F32 or CLKV_F16 */
+    uint32_t blocks_per_slab;  /* blocks in each slab */
+    uint32_t layers;
+} clkv_ref_layout;
+
+/* Bytes of one block of one layer, and of a slab. */
+CLKV_API size_t clkv_ref_block_bytes(const clkv_ref_layout *layout);
+CLKV_API size_t clkv_ref_slab_bytes(const clkv_ref_layout *layout);
+
+/* k [token][kv_head][head_dim], v [token][kv_head][head_dim_v], float32, into slots
+ * (block × block_size + offset); slabs[i] points to slab i. */
+CLKV_API clkv_status clkv_ref_append(const clkv_ref_layout *layout, void *const *slabs, uint32_t layer,
+                                     const float *k, const float *v, const uint32_t *slots, size_t n_tokens);
+
+/* All layers of block `from` to block `to`. */
+CLKV_API clkv_status clkv_ref_copy(const clkv_ref_layout *layout, void *const *slabs, uint32_t from, uint32_t to);
+
+/* Tokens [first, first + n) of a block table to contiguous k [token][kv_head][head_dim] and
+ * v [token][kv_head][head_dim_v] as float32; either may be NULL. */
+CLKV_API clkv_status clkv_ref_gather(const clkv_ref_layout *layout, void *const *slabs, uint32_t layer,
+                                     const uint32_t *table, size_t first, size_t n, float *k, float *v);
+
+typedef struct clkv_ref_attention_params {
+    size_t size;
+    uint32_t q_len, kv_len;          /* the queries are the last q_len positions */
+    uint32_t heads, kv_heads;        /* query head h reads KV head h / (heads / kv_heads) */
+    uint32_t head_dim, head_dim_v;
+    float scale;                     /* 0 = 1 / sqrt(head_dim) */
+    int causal;                      /* 1: query i sees keys 0 … kv_len − q_len + i; 0: all */
+    const float *q;                  /* [q_len][heads][head_dim] */
+    const float *k;                  /* [kv_len][kv_heads][head_dim] */
+    const float *v;                  /* [kv_len][kv_heads][head_dim_v] */
+    float *o;                        /* [q_len][heads][head_dim_v] */
+    float *lse;                      /* [q_len][heads], natural log; may be NULL */
+    uint32_t row_first, row_count;   /* compute only queries [row_first, row_first + row_count); count 0 = all */
+    int use_float32;                 /* 1: float32 arithmetic, as the kernels do; 0: float64, the oracle */
+} clkv_ref_attention_params;
+
+/* softmax(scale · q kᵀ) v. A row that sees no key gives 0 and log-sum-exp −inf. Rows that are not asked
+ * for are left alone. INVALID. */
+CLKV_API clkv_status clkv_ref_attention(const clkv_ref_attention_params *params);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

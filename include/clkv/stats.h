@@ -1,0 +1,48 @@
+/* clkv/stats.h: what a cache has done and holds, in one versioned struct.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_STATS_H
+#define CLKV_STATS_H
+
+#include <clkv/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Fields are only ever added at the end. Set `size` to sizeof(clkv_stats) before asking; a library that
+ * is older fills less, and sets size to what it filled. Counters run since creation. */
+typedef struct clkv_stats {
+    size_t size;
+    /* the pool, now */
+    uint64_t blocks_total, blocks_used, blocks_cached, blocks_free;
+    uint64_t blocks_peak_used;
+    uint64_t sequences;            /* live */
+    uint64_t tokens_held;          /* token slots filled in used blocks, a shared block counted once */
+    uint64_t slots_wasted;         /* unfilled slots of used blocks: internal waste */
+    /* the prefix index, so far */
+    uint64_t lookups;              /* prompts looked up by create and resume */
+    uint64_t hit_blocks, hit_tokens;
+    uint64_t miss_blocks;          /* full blocks of those prompts that were not found */
+    uint64_t miss_tokens;          /* tokens of those prompts that were not found */
+    uint64_t hash_collisions;
+    /* events, so far */
+    uint64_t allocations, evictions, preemptions, copies_on_write;
+    uint64_t tokens_committed;     /* new tokens of committed batches */
+    uint64_t batches_committed, batches_rolled_back;
+    uint64_t reservations_refused; /* NO_BLOCKS */
+    /* memory */
+    uint64_t host_bytes;           /* address space of the host tables */
+    uint64_t device_bytes;         /* cl_mem that the cache holds */
+    uint64_t uploaded_bytes;       /* by clkv_cache_upload, so far */
+    uint64_t uploads;
+} clkv_stats;
+
+/* Writes the struct as one JSON object (a line, keys as the fields above without `size`) with a final
+ * NUL; returns the length it has without the NUL, also when that does not fit (nothing is written past
+ * buf + n; buf may be NULL when n is 0). Thread-safe. */
+CLKV_API size_t clkv_stats_json(const clkv_stats *stats, char *buf, size_t n);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

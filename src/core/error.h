@@ -1,0 +1,39 @@
+/* error.h: how a function fails. Two macros, the caller's error and the driver's; both record what and
+ * where for clkv_last_error() and give the status to return:
+ *
+ *     if (!params) return CLKV_FAIL(CLKV_ERROR_INVALID, "params is NULL");
+ *     if (err != CL_SUCCESS) { st = CLKV_FAIL_DRIVER(err, "clCreateBuffer", "%zu bytes", n); goto fail; }
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_CORE_ERROR_H
+#define CLKV_CORE_ERROR_H
+
+#include <clkv/status.h>
+
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define CLKV_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#else
+#define CLKV_PRINTF(fmt, args)
+#endif
+
+#define CLKV_FAIL(status, ...) clkv_error_set((status), 0, __func__, __VA_ARGS__)
+/* `call` is the OpenCL function's name; the status follows from the code (out of memory or not). */
+#define CLKV_FAIL_DRIVER(code, call, ...) clkv_error_set_driver((code), (call), __VA_ARGS__)
+
+clkv_status clkv_error_set(clkv_status status, int32_t driver_code, const char *where, const char *fmt, ...)
+    CLKV_PRINTF(4, 5);
+clkv_status clkv_error_set_driver(int32_t code, const char *call, const char *fmt, ...) CLKV_PRINTF(3, 4);
+
+/* Checks a params struct: NULL and any other size than the library's own are errors. Used as
+ *     CLKV_CHECK_PARAMS(params, clkv_pool_params);  returns INVALID from the calling function. */
+#define CLKV_CHECK_PARAMS(params, type)                                                                       \
+    do {                                                                                                      \
+        if (!(params)) return CLKV_FAIL(CLKV_ERROR_INVALID, "params is NULL");                                \
+        if ((params)->size != sizeof(type))                                                                   \
+            return CLKV_FAIL(CLKV_ERROR_INVALID, "params.size is %zu, not sizeof(" #type ") = %zu",           \
+                             (params)->size, sizeof(type));                                                   \
+    } while (0)
+
+#endif

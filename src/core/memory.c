@@ -1,0 +1,122 @@
+/* memory.c: the process's allocator, and pages from the system. SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE /* mremap, madvise */
+#include "core/memory.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sys/mman.h>
+
+#ifndef MAP_ANONYMOUS
+#define MAP_ANONYMOUS MAP_ANON
+#endif
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0
+#endif
+
+static const size_t huge_page = (size_t)2 << 20;
+
+static void *default_resize(void *user, void *p, size_t old_bytes, size_t new_bytes)
+{
+    (void)user;
+    (void)old_bytes;
+    if (new_bytes == 0) {
+        free(p);
+        return NULL;
+    }
+    return realloc(p, new_bytes);
+}
+
+static clkv_allocator allocator = { default_resize, NULL };
+
+void clkv_set_allocator(const clkv_allocator *a)
+{
+    if (a && a->resize) {
+        allocator = *a;
+    } else {
+        allocator.resize = default_resize;
+        allocator.user = NULL;
+    }
+}
+
+void *clkv_alloc(size_t bytes)
+{
+    void *p = clkv_resize(NULL, 0, bytes);
+    if (p) memset(p, 0, bytes);
+    return p;
+}
+
+void *clkv_resize(void *p, size_t old_bytes, size_t new_bytes)
+{
+    return allocator.resize(allocator.user, p, old_bytes, new_bytes);
+}
+
+void clkv_free(void *p, size_t bytes)
+{
+    if (p) allocator.resize(allocator.user, p, bytes, 0);
+}
+
+int clkv_grow(void **p, size_t *capacity, size_t need, size_t each)
+{
+    if (need <= *capacity) return 0;
+    size_t n = *capacity ? *capacity : 8;
+    while (n < need) {
+        if (n > SIZE_MAX / 2) return -1;
+        n *= 2;
+    }
+    if (n > SIZE_MAX / each) return -1;
+    void *q = clkv_resize(*p, *capacity * each, n * each);
+    if (!q) return -1;
+    *p = q;
+    *capacity = n;
+    return 0;
+}
+
+/* What munmap must give back: whole huge pages for a large mapping. */
+static size_t mapped_bytes(size_t bytes)
+{
+    size_t unit = bytes >= huge_page ? huge_page : 4096;
+    return (bytes + unit - 1) / unit * unit;
+}
+
+void *clkv_map(size_t bytes)
+{
+    if (bytes == 0 || bytes > SIZE_MAX / 2) return NULL;
+    const size_t size = mapped_bytes(bytes);
+    const size_t slack = bytes >= huge_page ? huge_page : 0;
+    char *p = mmap(NULL, size + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) return NULL;
+    if (!slack) return p;
+    /* mmap aligns to small pages only: cut off what lies outside the aligned middle. */
+    const size_t head = (huge_page - (uintptr_t)p % huge_page) % huge_page;
+    if (head) munmap(p, head);
+    if (slack - head) munmap(p + head + size, slack - head);
+#ifdef MADV_HUGEPAGE
+    madvise(p + head, size, MADV_HUGEPAGE);
+#endif
+    return p + head;
+}
+
+void *clkv_remap(void *p, size_t old_bytes, size_t new_bytes)
+{
+    if (!p) return clkv_map(new_bytes);
+    if (mapped_bytes(old_bytes) == mapped_bytes(new_bytes)) return p;
+#ifdef MREMAP_MAYMOVE
+    if (old_bytes >= huge_page && new_bytes >= huge_page) {
+        /* Moves page tables, not bytes: growing a gigabyte needs no second gigabyte. */
+        void *q = mremap(p, mapped_bytes(old_bytes), mapped_bytes(new_bytes), MREMAP_MAYMOVE);
+        return q == MAP_FAILED ? NULL : q;
+    }
+#endif
+    void *q = clkv_map(new_bytes);
+    if (!q) return NULL;
+    memcpy(q, p, old_bytes < new_bytes ? old_bytes : new_bytes);
+    clkv_unmap(p, old_bytes);
+    return q;
+}
+
+void clkv_unmap(void *p, size_t bytes)
+{
+    if (p) munmap(p, mapped_bytes(bytes));
+}

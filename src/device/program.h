@@ -1,0 +1,15 @@
+/* program.h: kernels by family and options: built at first use, shared by all caches of a device, kept in a
+ * disk cache of binaries. SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_DEVICE_PROGRAM_H
+#define CLKV_DEVICE_PROGRAM_H
+
+#include <clkv/device.h>
+
+/* A new cl_kernel (the caller releases it) named `kernel` from the program cl/prelude.cl + cl/<family>.cl
+ * built with `options` (the "-DCLKV_…=…" list; the standard and flags are added here). The program is built
+ * once per (family, options) and device. Thread-safe; blocks while it compiles. BUILD (the compiler's log
+ * goes to the log callback), DEVICE, NO_MEMORY. */
+clkv_status clkv_program_kernel(clkv_device *device, const char *family, const char *options, const char *kernel,
+                                cl_kernel *out);
+
+#endif

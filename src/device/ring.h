@@ -1,0 +1,40 @@
+/* ring.h: staging buffers for batch uploads: a host buffer, its twin on the device, and the event of the
+ * last write between them.
+ *
+ *   acquire ─▶ fill slot->host ─▶ submit ─▶ kernels read slot->mem ─▶ release
+ *
+ * A slot is reused when it is released and its write is complete; when none is, the ring grows rather
+ * than wait. Not thread-safe: the cache locks. SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_DEVICE_RING_H
+#define CLKV_DEVICE_RING_H
+
+#include "device/stream.h"
+
+typedef struct clkv_ring_slot {
+    void *host;
+    cl_mem mem;
+    size_t capacity; /* bytes of both */
+    cl_event written; /* of the last submit, or NULL */
+    int held;
+} clkv_ring_slot;
+
+typedef struct clkv_ring {
+    clkv_stream *stream;
+    clkv_ring_slot **slots; /* a slot's address is stable */
+    size_t n, capacity;
+} clkv_ring;
+
+void clkv_ring_init(clkv_ring *ring, clkv_stream *stream);
+/* The stream must be finished. */
+void clkv_ring_destroy(clkv_ring *ring);
+/* A free slot with room for `bytes` (at least 4 KiB; capacities double). NO_MEMORY, DEVICE_MEMORY, DEVICE. */
+clkv_status clkv_ring_acquire(clkv_ring *ring, size_t bytes, clkv_ring_slot **out);
+/* One non-blocking write of the first `bytes`. event may be NULL. On failure the slot is still held. */
+clkv_status clkv_ring_submit(clkv_ring *ring, clkv_ring_slot *slot, size_t bytes, cl_uint n_wait,
+                             const cl_event *wait, cl_event *event);
+/* NULL is allowed. Commands already enqueued may still read the slot: the stream keeps later ones behind. */
+void clkv_ring_release(clkv_ring *ring, clkv_ring_slot *slot);
+/* Bytes of cl_mem held. */
+size_t clkv_ring_bytes(const clkv_ring *ring);
+
+#endif

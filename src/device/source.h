@@ -1,0 +1,16 @@
+/* source.h: the kernel files embedded in the library by cl/embed.py. SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_DEVICE_SOURCE_H
+#define CLKV_DEVICE_SOURCE_H
+
+#include <stddef.h>
+
+typedef struct clkv_source {
+    const char *name; /* the file's name without .cl */
+    const char *text; /* NUL-terminated */
+    size_t bytes;     /* without the NUL */
+} clkv_source;
+
+/* Ends with a NULL name. */
+extern const clkv_source clkv_sources[];
+
+#endif
