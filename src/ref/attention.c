@@ -1,0 +1,65 @@
+/* attention.c: the twin of cl/attention_*.cl, in float64 (the oracle) or float32 (as the kernels compute).
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <clkv/ref.h>
+
+#include "core/error.h"
+#include "core/memory.h"
+
+#include <math.h>
+
+#define REAL double
+#define REAL_EXP exp
+#define REAL_LOG log
+#define ROW_NAME row_float64
+#include "ref/attention_row.h"
+#undef REAL
+#undef REAL_EXP
+#undef REAL_LOG
+#undef ROW_NAME
+
+#define REAL float
+#define REAL_EXP expf
+#define REAL_LOG logf
+#define ROW_NAME row_float32
+#include "ref/attention_row.h"
+
+static clkv_status check(const clkv_ref_attention_params *p)
+{
+    CLKV_CHECK_PARAMS(p, clkv_ref_attention_params);
+    if (!p->q || !p->o || (p->kv_len && (!p->k || !p->v)))
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "q, k, v or o is NULL");
+    if (!p->heads || !p->kv_heads || p->heads % p->kv_heads)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "heads %u is not a positive multiple of kv_heads %u", p->heads,
+                         p->kv_heads);
+    if (!p->head_dim || !p->head_dim_v)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "head_dim %u, head_dim_v %u: neither may be 0", p->head_dim,
+                         p->head_dim_v);
+    if (p->row_first > p->q_len || p->row_count > p->q_len - p->row_first)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "rows [%u, %u + %u) of %u queries", p->row_first, p->row_first,
+                         p->row_count, p->q_len);
+    return CLKV_OK;
+}
+
+clkv_status clkv_ref_attention(const clkv_ref_attention_params *params)
+{
+    const clkv_status status = check(params);
+    if (status != CLKV_OK) return status;
+    const size_t real = params->use_float32 ? sizeof(float) : sizeof(double);
+    const size_t bytes = ((size_t)params->kv_len + params->head_dim_v) * real;
+    void *scores = clkv_alloc(bytes);
+    if (!scores) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes of scores", bytes);
+    const float scale = params->scale != 0.0f ? params->scale : (float)(1.0 / sqrt(params->head_dim));
+    const uint32_t end = params->row_count ? params->row_first + params->row_count : params->q_len;
+    for (uint32_t i = params->row_count ? params->row_first : 0; i < end; i++) {
+        const int64_t causal = (int64_t)params->kv_len - params->q_len + i + 1;
+        const uint32_t visible = !params->causal ? params->kv_len : causal > 0 ? (uint32_t)causal : 0;
+        for (uint32_t h = 0; h < params->heads; h++) {
+            if (params->use_float32)
+                row_float32(params, scale, i, h, visible, scores, (float *)scores + params->kv_len);
+            else
+                row_float64(params, scale, i, h, visible, scores, (double *)scores + params->kv_len);
+        }
+    }
+    clkv_free(scores, bytes);
+    return CLKV_OK;
+}
