@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# run.sh: the whole test suite in one command. Installs what is missing, builds every configuration, runs
+# every suite, and ends with the line "N passed, N failed, N skipped", counted from meson's own results.
+# Exit status: 0 all passed, 1 something failed, 2 usage or something missing that it cannot install.
+# SPDX-License-Identifier: Apache-2.0
+set -u
+usage() {
+    cat <<'TEXT'
+usage: tests/run.sh [--no-install] [--build DIR] [JOB…]
+
+Jobs (default: all of them, in this order):
+  gcc          release build with gcc: unit, device, tools, headers, house and install tests, on pocl
+  clang        the same with clang: unit and device tests
+  core         without OpenCL (-Dopencl=disabled)
+  asan         address and undefined-behaviour sanitizers: unit, tools and device tests
+  tsan         thread sanitizer: unit tests
+  variants     device tests with each kernel variant forced, on pocl
+  limits       device tests on pocl with 256 MiB allocations, with work-groups of 64, and with three devices
+  rusticl      device tests on Mesa rusticl/llvmpipe
+  oclgrind     device tests, tiny shapes, under Oclgrind with race and API checks; its log must stay empty
+Only by name:
+  coverage     line coverage of the unit and device tests (needs gcovr)
+
+Options:
+  --no-install do not install packages: take what is there
+  --build DIR  where the builds go (default build-tests in the source tree; kept between runs)
+TEXT
+}
+
+src=$(cd "$(dirname "$0")/.." && pwd) || exit 2
+# shellcheck source=tools/packages.sh
+. "$src/tools/packages.sh"
+
+install=1
+build=$src/build-tests
+jobs=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --no-install) install=0 ;;
+    --build)
+        [ $# -ge 2 ] || { usage >&2; exit 2; }
+        build=$2
+        shift
+        ;;
+    -h | --help) usage; exit 0 ;;
+    gcc | clang | core | asan | tsan | variants | limits | rusticl | oclgrind | coverage) jobs+=("$1") ;;
+    *)
+        printf 'tests/run.sh: unknown job or option: %s\n' "$1" >&2
+        usage >&2
+        exit 2
+        ;;
+    esac
+    shift
+done
+[ ${#jobs[@]} -gt 0 ] || jobs=(gcc clang core asan tsan variants limits rusticl oclgrind)
+
+if [ $install = 1 ]; then
+    packages_install "${packages_build[@]}" "${packages_test[@]}" || exit 2
+fi
+for tool in meson ninja pkg-config python3; do
+    command -v $tool >/dev/null || { printf 'tests/run.sh: no %s; needed are %s\n' $tool "$packages_elsewhere" >&2; exit 2; }
+done
+mkdir -p "$build/results" "$build/cache" || exit 2
+build=$(cd "$build" && pwd)
+rm -f "$build"/results/*
+
+# Nothing of the user's is read or written: program binaries go to a cache of our own, which all jobs share,
+# so that each kernel is compiled once.
+export XDG_CACHE_HOME=$build/cache
+export POCL_CACHE_DIR=$build/cache/pocl
+unset CLKV_DEVICE CLKV_VARIANT CLKV_CACHE_DIR CLKV_NO_CACHE
+
+say() { printf '\n== %s (%d:%02d)\n' "$1" $((SECONDS / 60)) $((SECONDS % 60)); }
+
+# configure NAME MESON-OPTION…: sets up (or updates) the build NAME and compiles it. A failure counts as a
+# failed test, and the job's tests are not run.
+configure() {
+    local name=$1 dir=$build/$1
+    shift
+    say "build $name"
+    local again=()
+    [ -f "$dir/build.ninja" ] && again=(--reconfigure)
+    if meson setup "${again[@]}" "$@" "$dir" "$src" >"$build/results/$name.setup.log" 2>&1 &&
+        meson compile -C "$dir" >"$build/results/$name.compile.log" 2>&1; then
+        return 0
+    fi
+    tail -n 60 "$build/results/$name".{setup,compile}.log 2>/dev/null
+    printf 'build %s failed\n' "$name" | tee -a "$build/results/broken"
+    return 1
+}
+
+# run BUILD SETUP SUITE…: runs suites of a build under one of the setups of tests/meson.build, and keeps
+# meson's record of it for the count.
+run() {
+    local name=$1 setup=$2 suite args=()
+    shift 2
+    for suite in "$@"; do args+=(--suite "$suite"); done
+    say "test $name on $setup: $*"
+    local log=$build/$name/meson-logs/testlog-$setup.json
+    rm -f "$log"
+    meson test -C "$build/$name" --no-rebuild --setup "$setup" --print-errorlogs "${args[@]}" </dev/null
+    if [ -f "$log" ]; then
+        cp "$log" "$build/results/$name-$setup-$1.json"
+    else
+        printf 'test %s on %s left no record\n' "$name" "$setup" | tee -a "$build/results/broken"
+    fi
+}
+
+job_gcc() { configure gcc --buildtype=release && run gcc pocl unit device tools headers house install; }
+job_clang() { CC=clang-15 CXX=clang++-15 configure clang && run clang pocl unit device; }
+job_core() { configure core -Dopencl=disabled && run core pocl unit tools headers install; }
+job_asan() {
+    # Run after gcc's, so that pocl finds its kernels compiled: LeakSanitizer would blame LLVM's own leaks.
+    configure asan -Db_sanitize=address,undefined -Db_lundef=false && run asan pocl_asan unit device tools
+}
+job_tsan() { configure tsan -Db_sanitize=thread -Db_lundef=false && run tsan pocl_tsan unit; }
+job_variants() {
+    configure gcc --buildtype=release || return
+    run gcc pocl_cpu device
+    run gcc pocl_portable device
+}
+job_limits() {
+    configure gcc --buildtype=release || return
+    run gcc pocl_256mib portable
+    run gcc pocl_groups_of_64 portable
+    run gcc pocl_three_devices portable
+}
+job_rusticl() { configure gcc --buildtype=release && run gcc rusticl portable; }
+job_oclgrind() { configure gcc --buildtype=release && run gcc oclgrind portable; }
+job_coverage() {
+    configure coverage -Db_coverage=true && run coverage pocl unit device &&
+        gcovr --root "$src" --filter "$src/src/" "$build/coverage"
+}
+
+for job in "${jobs[@]}"; do "job_$job"; done
+
+say "result"
+python3 "$src/tests/count.py" "$build/results"

@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# packages.sh: what the two commands of the README (tools/demo.sh, tests/run.sh) need from the system, and
+# how it gets there. Sourced by both; installs with apt on Debian and Ubuntu, elsewhere says what is wanted.
+# SPDX-License-Identifier: Apache-2.0
+
+# To build the library and its tools and to run them on a machine without a GPU.
+packages_build=(gcc libc6-dev meson ninja-build pkg-config python3 libxxhash-dev libcjson-dev zlib1g-dev
+    ocl-icd-opencl-dev opencl-headers pocl-opencl-icd)
+
+# For the test suite, beyond those: the framework, the other compilers, the other OpenCL implementations.
+packages_test=(check g++ clang-15 llvm-spirv-15 spirv-tools mesa-opencl-icd oclgrind)
+
+# The same for people who do not have apt.
+packages_elsewhere='a C11 compiler, meson 1.0 or newer, ninja, pkg-config, python3, xxHash, cJSON, zlib,
+OpenCL headers and an ICD loader, and an OpenCL implementation (a GPU driver, or pocl for the CPU);
+for the tests also Check, g++, clang 15, llvm-spirv 15, spirv-tools, Mesa rusticl and Oclgrind'
+
+# packages_install NAME…: installs those that are missing. Returns 2, having said why, when it cannot.
+packages_install() {
+    if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+        printf 'This is no Debian or Ubuntu. Please install:\n%s\nand run again with --no-install.\n' \
+            "$packages_elsewhere" >&2
+        return 2
+    fi
+    local missing=() name
+    for name in "$@"; do
+        [ "$(dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || missing+=("$name")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    local as_root=()
+    if [ "$(id -u)" != 0 ]; then
+        if ! command -v sudo >/dev/null; then
+            printf 'Missing, and neither root nor sudo to install it:\n    apt-get install %s\n' "${missing[*]}" >&2
+            return 2
+        fi
+        as_root=(sudo)
+    fi
+    printf 'Installing: %s\n' "${missing[*]}" >&2
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q update </dev/null >&2 &&
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
+            install "${missing[@]}" </dev/null >&2 && return 0
+    printf 'apt-get could not install: %s\n' "${missing[*]}" >&2
+    return 2
+}
