@@ -1,0 +1,59 @@
+/* exit.c: see exit.h. SPDX-License-Identifier: Apache-2.0 */
+#include "exit.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *program = "clkv";
+
+void tool_set_name(const char *argv0)
+{
+    if (!argv0 || !*argv0) return;
+    const char *slash = strrchr(argv0, '/');
+    program = slash ? slash + 1 : argv0;
+}
+
+const char *tool_name(void)
+{
+    return program;
+}
+
+int tool_fail(int code, const char *fmt, ...)
+{
+    va_list args;
+    fflush(stdout); /* in the order in which it happened, where both go to one file */
+    fprintf(stderr, "%s: ", program);
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+    fputc('\n', stderr);
+    return code;
+}
+
+static int code_of(clkv_status status)
+{
+    switch (status) {
+    case CLKV_ERROR_NO_DEVICE:
+    case CLKV_ERROR_BUILD: return EXIT_NO_DEVICE;
+    case CLKV_ERROR_INVALID:
+    case CLKV_ERROR_UNSUPPORTED:
+    case CLKV_ERROR_LIMIT:
+    case CLKV_ERROR_NO_MEMORY:
+    case CLKV_ERROR_DEVICE_MEMORY: return EXIT_USAGE;
+    default: return EXIT_CHECK;
+    }
+}
+
+int tool_fail_status(clkv_status status, const char *fmt, ...)
+{
+    char doing[256];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(doing, sizeof doing, fmt, args);
+    va_end(args);
+
+    const clkv_error *error = clkv_last_error();
+    const char *message = error->status == status ? error->message : "";
+    return tool_fail(code_of(status), "%s: %s%s%s", doing, clkv_status_text(status), *message ? ": " : "", message);
+}

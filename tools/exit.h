@@ -1,0 +1,36 @@
+/* exit.h: what the tools exit with, and how they say why.
+ *
+ * Every message is one line on stderr that begins with the program's name and says what is wrong, and where.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_TOOLS_EXIT_H
+#define CLKV_TOOLS_EXIT_H
+
+#include <clkv/status.h>
+
+enum {
+    EXIT_GOOD = 0,      /* done, and every check passed */
+    EXIT_CHECK = 1,     /* done, but a check failed; or the work could not be done to its end */
+    EXIT_USAGE = 2,     /* usage, or unreadable or malformed input */
+    EXIT_NO_DEVICE = 3, /* no usable device */
+};
+
+#if defined(__GNUC__)
+#define TOOLS_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#else
+#define TOOLS_PRINTF(fmt, args)
+#endif
+
+/* The program's name for messages: the last part of argv[0]. options_parse sets it. */
+void tool_set_name(const char *argv0);
+const char *tool_name(void);
+
+/* Prints "name: message" and returns `code`, so that `return tool_fail(EXIT_USAGE, …);` does both. */
+int tool_fail(int code, const char *fmt, ...) TOOLS_PRINTF(2, 3);
+
+/* The same for a failed call of the library: "name: doing: text of the status: last error's message".
+ * The code follows from the status: NO_DEVICE and BUILD are EXIT_NO_DEVICE; INVALID, UNSUPPORTED, LIMIT and
+ * the two kinds of too little memory are EXIT_USAGE (what was asked for cannot be served); the rest is
+ * EXIT_CHECK. */
+int tool_fail_status(clkv_status status, const char *fmt, ...) TOOLS_PRINTF(2, 3);
+
+#endif

@@ -1,0 +1,27 @@
+/* json.h: JSON out, a thin layer over cJSON that loses no digits and writes no invalid text.
+ *
+ * Whole numbers up to 2^64 − 1 are written in full; doubles with as many digits as they need; NaN and the
+ * infinities, which JSON cannot write, as null. Text that is not UTF-8 (a file's name may be anything) gets
+ * '?' for each wrong byte. Adding to NULL is fine and adds nothing; json_print reports it in the end.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_TOOLS_JSON_H
+#define CLKV_TOOLS_JSON_H
+
+#include <cJSON.h>
+
+#include <stdint.h>
+#include <stdio.h>
+
+/* To an object under `key`, or to an array when key is NULL. */
+void json_u64(cJSON *to, const char *key, uint64_t value);
+void json_real(cJSON *to, const char *key, double value);
+void json_text(cJSON *to, const char *key, const char *value);
+void json_bool(cJSON *to, const char *key, int value);
+void json_null(cJSON *to, const char *key);
+void json_add(cJSON *to, const char *key, cJSON *item); /* takes the item over */
+
+/* Prints, ends the line, flushes, and deletes `root`. 0 = all of it was written; else a message was printed
+ * and it is the code to exit with. */
+int json_print(cJSON *root, FILE *out);
+
+#endif

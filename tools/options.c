@@ -1,0 +1,286 @@
+/* options.c: see options.h. SPDX-License-Identifier: Apache-2.0 */
+#include "options.h"
+
+#include "exit.h"
+
+#include <clkv/version.h>
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_OPTIONS = 64, HELP_COLUMN = 24, HELP_WIDTH = 100, FIRST_VALUE = 256 };
+
+/* --help and --version follow the table's own options. */
+#define VALUE_HELP (FIRST_VALUE + MAX_OPTIONS)
+#define VALUE_VERSION (VALUE_HELP + 1)
+
+int options_read_u64(const char *text, uint64_t min, uint64_t max, uint64_t *out)
+{
+    if (*text < '0' || *text > '9') return -1; /* strtoull takes signs and spaces, and wraps negative numbers */
+    char *end;
+    errno = 0;
+    unsigned long long v = strtoull(text, &end, 10);
+    if (errno || *end || v < min || (max && v > max)) return -1;
+    *out = v;
+    return 0;
+}
+
+int options_read_real(const char *text, double *out)
+{
+    char *end;
+    double v = strtod(text, &end);
+    if (end == text || *end || !isfinite(v)) return -1;
+    *out = v;
+    return 0;
+}
+
+/* The power of two that a suffix stands for, −1 for none that is known: "", K, KB, KiB … */
+static int suffix_shift(const char *s)
+{
+    static const char letters[] = "KMGT";
+    if (!*s || !strcmp(s, "B")) return 0;
+    const char *at = strchr(letters, *s >= 'a' ? *s - 'a' + 'A' : *s);
+    if (!at) return -1;
+    if (s[1] && strcmp(s + 1, "B") && strcmp(s + 1, "iB")) return -1;
+    return 10 * (int)(at - letters + 1);
+}
+
+int options_read_size(const char *text, uint64_t min, uint64_t max, uint64_t *out)
+{
+    if (*text < '0' || *text > '9') return -1;
+    char *end;
+    errno = 0;
+    uint64_t whole = strtoull(text, &end, 10);
+    double fraction = 0;
+    if (errno) return -1;
+    if (*end == '.') fraction = strtod(end, &end);
+    int shift = suffix_shift(end);
+    if (shift < 0 || (shift && whole >> (64 - shift)) || !(fraction >= 0 && fraction < 1)) return -1;
+    uint64_t v = (whole << shift) + (uint64_t)ldexp(fraction, shift);
+    if (v < min || (max && v > max)) return -1;
+    *out = v;
+    return 0;
+}
+
+static int choice_of(const option_def *o, const char *text)
+{
+    for (int i = 0; o->choices[i]; i++)
+        if (!strcmp(text, o->choices[i])) return i;
+    return -1;
+}
+
+/* "a whole number from 1 to 64", for the message. */
+static void describe(const option_def *o, char *buf, size_t n)
+{
+    size_t at = 0;
+    switch (o->kind) {
+    case OPTION_U32:
+    case OPTION_U64:
+        if (o->max) snprintf(buf, n, "a whole number from %" PRIu64 " to %" PRIu64, o->min, o->max);
+        else snprintf(buf, n, "a whole number from %" PRIu64, o->min);
+        break;
+    case OPTION_SIZE: snprintf(buf, n, "a size such as 4096, 512M or 2G, at least %" PRIu64 " bytes", o->min); break;
+    case OPTION_REAL:
+        if (o->real_min < o->real_max) snprintf(buf, n, "a number from %g to %g", o->real_min, o->real_max);
+        else snprintf(buf, n, "a number");
+        break;
+    case OPTION_CHOICE:
+        at = (size_t)snprintf(buf, n, "one of");
+        for (int i = 0; o->choices[i] && at < n; i++)
+            at += (size_t)snprintf(buf + at, n - at, "%s %s", i ? "," : "", o->choices[i]);
+        break;
+    default: snprintf(buf, n, "a text that is not empty"); break;
+    }
+}
+
+/* Parses one argument into its variable; 0 = good. */
+static int store(const option_def *o, const char *text)
+{
+    uint64_t u = 0, max = o->max;
+    double real;
+    int choice;
+    switch (o->kind) {
+    case OPTION_FLAG: *(int *)o->value = 1; return 0;
+    case OPTION_U32:
+        if (!max || max > UINT32_MAX) max = UINT32_MAX;
+        if (options_read_u64(text, o->min, max, &u)) return -1;
+        *(uint32_t *)o->value = (uint32_t)u;
+        return 0;
+    case OPTION_U64: return options_read_u64(text, o->min, max, o->value);
+    case OPTION_SIZE: return options_read_size(text, o->min, max, o->value);
+    case OPTION_REAL:
+        if (options_read_real(text, &real)) return -1;
+        if (o->real_min < o->real_max && (real < o->real_min || real > o->real_max)) return -1;
+        *(double *)o->value = real;
+        return 0;
+    case OPTION_TEXT: *(const char **)o->value = text; return *text ? 0 : -1;
+    case OPTION_CHOICE:
+        choice = choice_of(o, text);
+        if (choice < 0) return -1;
+        *(int *)o->value = choice;
+        return 0;
+    default: return -1;
+    }
+}
+
+/* The default as --help shows it; "" for none. */
+static void show_default(const option_def *o, char *buf, size_t n)
+{
+    static const struct { int shift; char letter; } units[] = { { 40, 'T' }, { 30, 'G' }, { 20, 'M' }, { 10, 'K' } };
+    uint64_t bytes;
+    *buf = 0;
+    if (o->absent) {
+        snprintf(buf, n, "%s", o->absent);
+        return;
+    }
+    switch (o->kind) {
+    case OPTION_U32: snprintf(buf, n, "%" PRIu32, *(const uint32_t *)o->value); break;
+    case OPTION_U64: snprintf(buf, n, "%" PRIu64, *(const uint64_t *)o->value); break;
+    case OPTION_SIZE:
+        bytes = *(const uint64_t *)o->value;
+        snprintf(buf, n, "%" PRIu64, bytes);
+        for (size_t i = 0; bytes && i < sizeof units / sizeof *units; i++) {
+            if (bytes & ((UINT64_C(1) << units[i].shift) - 1)) continue;
+            snprintf(buf, n, "%" PRIu64 "%c", bytes >> units[i].shift, units[i].letter);
+            break;
+        }
+        break;
+    case OPTION_REAL: snprintf(buf, n, "%g", *(const double *)o->value); break;
+    case OPTION_TEXT:
+        if (*(const char *const *)o->value) snprintf(buf, n, "%s", *(const char *const *)o->value);
+        break;
+    case OPTION_CHOICE: snprintf(buf, n, "%s", o->choices[*(const int *)o->value]); break;
+    default: break;
+    }
+}
+
+/* Prints words from column `at`, going on in column `indent` of the next line where they do not fit. */
+static void print_wrapped(const char *text, int at, int indent)
+{
+    while (*text) {
+        int width = 0, bytes = 0;
+        for (; text[bytes] && text[bytes] != ' '; bytes++) width += (text[bytes] & 0xc0) != 0x80;
+        if (at > indent && at + 1 + width > HELP_WIDTH) {
+            printf("\n%*s", indent, "");
+            at = indent;
+        } else if (at > indent) {
+            putchar(' ');
+            at++;
+        }
+        printf("%.*s", bytes, text);
+        at += width;
+        text += bytes;
+        while (*text == ' ') text++;
+    }
+    putchar('\n');
+}
+
+static void print_option(const char *name, const char *argument, const char *help, const char *value)
+{
+    char text[1024];
+    int at = printf("  --%s%s%s", name, argument ? " " : "", argument ? argument : "");
+    if (at > HELP_COLUMN - 2) {
+        putchar('\n');
+        at = 0;
+    }
+    printf("%*s", HELP_COLUMN - at, "");
+    snprintf(text, sizeof text, "%s%s%s%s", help, *value ? " (default " : "", value, *value ? ")" : "");
+    print_wrapped(text, HELP_COLUMN, HELP_COLUMN);
+}
+
+static void print_help(const option_set *set)
+{
+    printf("Usage: %s [OPTION…]%s%s\n\n%s\n\n", tool_name(), *set->operands ? " " : "", set->operands, set->about);
+    for (size_t i = 0; i < set->n; i++) {
+        const option_def *o = &set->table[i];
+        char choices[128] = "", value[64];
+        if (o->kind == OPTION_HEADING) {
+            printf("%s%s\n", i ? "\n" : "", o->help);
+            continue;
+        }
+        for (int c = 0; o->kind == OPTION_CHOICE && o->choices[c]; c++) {
+            if (c) strncat(choices, "|", sizeof choices - strlen(choices) - 1);
+            strncat(choices, o->choices[c], sizeof choices - strlen(choices) - 1);
+        }
+        show_default(o, value, sizeof value);
+        print_option(o->name, *choices ? choices : o->argument, o->help, value);
+    }
+    print_option("help", NULL, "print this and exit", "");
+    print_option("version", NULL, "print the library's version and exit", "");
+    if (set->epilogue) printf("\n%s\n", set->epilogue);
+    printf("\nExit status: 0 good, 1 a check failed, 2 usage or bad input, 3 no usable device.\n");
+}
+
+static void fill_long(const option_set *set, struct option *longs)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < set->n && i < MAX_OPTIONS; i++) {
+        const option_def *o = &set->table[i];
+        if (o->kind == OPTION_HEADING) continue;
+        longs[n++] = (struct option){ o->name, o->kind == OPTION_FLAG ? no_argument : required_argument, NULL,
+                                      FIRST_VALUE + (int)i };
+    }
+    longs[n++] = (struct option){ "help", no_argument, NULL, VALUE_HELP };
+    longs[n++] = (struct option){ "version", no_argument, NULL, VALUE_VERSION };
+    longs[n] = (struct option){ 0 };
+}
+
+static int usage(const char *what, const char *which)
+{
+    return tool_fail(EXIT_USAGE, "%s%s (see %s --help)", what, which, tool_name());
+}
+
+static int parse_one(const option_set *set, int value, char **argv)
+{
+    char wanted[256];
+    if (value == '?' || value == ':') {
+        const char *what = value == ':' ? "an argument is missing after " : "unknown or ambiguous option ";
+        return usage(what, argv[optind - 1]);
+    }
+    const option_def *o = &set->table[value - FIRST_VALUE];
+    if (store(o, optarg)) {
+        describe(o, wanted, sizeof wanted);
+        return tool_fail(EXIT_USAGE, "--%s: '%s' is not %s", o->name, optarg, wanted);
+    }
+    if (o->given) *o->given = 1;
+    return -1;
+}
+
+int options_parse(const option_set *set, int argc, char **argv, int *first)
+{
+    struct option longs[MAX_OPTIONS + 3];
+    int value, done;
+
+    tool_set_name(argv[0]);
+    fill_long(set, longs);
+    opterr = 0;
+
+    /* Help first and in a pass of its own, so that it shows the defaults and not what was parsed so far. */
+    optind = 0;
+    while ((value = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
+        if (value == 'h' || value == VALUE_HELP) {
+            print_help(set);
+            return EXIT_GOOD;
+        }
+        if (value == VALUE_VERSION) {
+            printf("%s %s\n", tool_name(), clkv_version());
+            return EXIT_GOOD;
+        }
+    }
+
+    optind = 0;
+    while ((value = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
+        done = parse_one(set, value, argv);
+        if (done >= 0) return done;
+    }
+    if (argc - optind < set->min_operands) return usage("expected ", set->operands);
+    if (set->max_operands >= 0 && argc - optind > set->max_operands)
+        return usage("unexpected argument ", argv[optind + set->max_operands]);
+    *first = optind;
+    return -1;
+}
