@@ -74,14 +74,21 @@ static int choice_of(const option_def *o, const char *text)
     return -1;
 }
 
+/* 0 = none but that of 64 bits. */
+static uint64_t upper_limit(const option_def *o)
+{
+    return o->kind == OPTION_U32 && (!o->max || o->max > UINT32_MAX) ? UINT32_MAX : o->max;
+}
+
 /* "a whole number from 1 to 64", for the message. */
 static void describe(const option_def *o, char *buf, size_t n)
 {
+    uint64_t max = upper_limit(o);
     size_t at = 0;
     switch (o->kind) {
     case OPTION_U32:
     case OPTION_U64:
-        if (o->max) snprintf(buf, n, "a whole number from %" PRIu64 " to %" PRIu64, o->min, o->max);
+        if (max) snprintf(buf, n, "a whole number from %" PRIu64 " to %" PRIu64, o->min, max);
         else snprintf(buf, n, "a whole number from %" PRIu64, o->min);
         break;
     case OPTION_SIZE: snprintf(buf, n, "a size such as 4096, 512M or 2G, at least %" PRIu64 " bytes", o->min); break;
@@ -101,18 +108,17 @@ static void describe(const option_def *o, char *buf, size_t n)
 /* Parses one argument into its variable; 0 = good. */
 static int store(const option_def *o, const char *text)
 {
-    uint64_t u = 0, max = o->max;
+    uint64_t u = 0;
     double real;
     int choice;
     switch (o->kind) {
     case OPTION_FLAG: *(int *)o->value = 1; return 0;
     case OPTION_U32:
-        if (!max || max > UINT32_MAX) max = UINT32_MAX;
-        if (options_read_u64(text, o->min, max, &u)) return -1;
+        if (options_read_u64(text, o->min, upper_limit(o), &u)) return -1;
         *(uint32_t *)o->value = (uint32_t)u;
         return 0;
-    case OPTION_U64: return options_read_u64(text, o->min, max, o->value);
-    case OPTION_SIZE: return options_read_size(text, o->min, max, o->value);
+    case OPTION_U64: return options_read_u64(text, o->min, o->max, o->value);
+    case OPTION_SIZE: return options_read_size(text, o->min, o->max, o->value);
     case OPTION_REAL:
         if (options_read_real(text, &real)) return -1;
         if (o->real_min < o->real_max && (real < o->real_min || real > o->real_max)) return -1;
@@ -260,9 +266,10 @@ int options_parse(const option_set *set, int argc, char **argv, int *first)
     fill_long(set, longs);
     opterr = 0;
 
-    /* Help first and in a pass of its own, so that it shows the defaults and not what was parsed so far. */
+    /* Help first and in a pass of its own, so that it shows the defaults and not what was parsed so far.
+     * The '-' leaves argv in its order, which the second pass needs. */
     optind = 0;
-    while ((value = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
+    while ((value = getopt_long(argc, argv, "-:h", longs, NULL)) != -1) {
         if (value == 'h' || value == VALUE_HELP) {
             print_help(set);
             return EXIT_GOOD;
