@@ -12,4 +12,13 @@
 clkv_status clkv_program_kernel(clkv_device *device, const char *family, const char *options, const char *kernel,
                                 cl_kernel *out);
 
+/* The largest work-group that the device takes for this kernel; it can be smaller than what the device
+ * says of itself (registers, drivers): ask before choosing a local size above 32. DEVICE. */
+clkv_status clkv_program_work_group(const clkv_device *device, cl_kernel kernel, size_t *out);
+
+/* The table behind it; destroy takes NULL. NO_MEMORY. */
+typedef struct clkv_programs clkv_programs;
+clkv_status clkv_programs_create(clkv_programs **out, clkv_device *device);
+void clkv_programs_destroy(clkv_programs **programs);
+
 #endif

@@ -1,0 +1,139 @@
+/* choose.c: finds all devices and picks one of them. SPDX-License-Identifier: Apache-2.0 */
+#include "device/choose.h"
+
+#include "core/error.h"
+#include "core/log.h"
+#include "core/memory.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PLATFORM_NOT_FOUND (-1001) /* CL_PLATFORM_NOT_FOUND_KHR: the loader knows no driver */
+
+static clkv_status add_device(clkv_device_set *all, cl_platform_id platform, cl_device_id id)
+{
+    clkv_facts f;
+    clkv_status st = clkv_facts_query(&f, platform, id);
+    if (st == CLKV_ERROR_NO_MEMORY) return st;
+    if (st) {
+        clkv_log(CLKV_LOG_WARNING, "device skipped: %s", clkv_last_error()->message);
+        return CLKV_OK;
+    }
+    void *p = all->facts;
+    if (clkv_grow(&p, &all->capacity, all->n + 1, sizeof *all->facts))
+        return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu devices", all->n + 1);
+    all->facts = p;
+    f.info.index = (uint32_t)all->n;
+    all->facts[all->n++] = f;
+    return CLKV_OK;
+}
+
+static clkv_status add_platform(clkv_device_set *all, cl_platform_id platform)
+{
+    char name[128] = "?";
+    clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof name - 1, name, NULL);
+    cl_uint n = 0;
+    cl_int err = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &n);
+    if (err == CL_DEVICE_NOT_FOUND || (err == CL_SUCCESS && n == 0)) {
+        clkv_log(CLKV_LOG_INFO, "platform %s has no devices", name);
+        return CLKV_OK;
+    }
+    if (err != CL_SUCCESS) {
+        clkv_log(CLKV_LOG_WARNING, "platform %s skipped: clGetDeviceIDs gave %d", name, (int)err);
+        return CLKV_OK;
+    }
+    cl_device_id *ids = clkv_alloc(n * sizeof *ids);
+    if (!ids) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%u device ids", (unsigned)n);
+    clkv_status st = CLKV_OK;
+    err = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, n, ids, NULL);
+    if (err != CL_SUCCESS)
+        clkv_log(CLKV_LOG_WARNING, "platform %s skipped: clGetDeviceIDs gave %d", name, (int)err);
+    for (cl_uint i = 0; err == CL_SUCCESS && !st && i < n; i++) st = add_device(all, platform, ids[i]);
+    clkv_free(ids, n * sizeof *ids);
+    return st;
+}
+
+clkv_status clkv_devices_find(clkv_device_set *out)
+{
+    cl_uint n = 0;
+    cl_int err = clGetPlatformIDs(0, NULL, &n);
+    if (err == PLATFORM_NOT_FOUND) n = 0;
+    else if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clGetPlatformIDs", "number of platforms");
+
+    clkv_device_set all = { 0 };
+    if (n) {
+        cl_platform_id *platforms = clkv_alloc(n * sizeof *platforms);
+        if (!platforms) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%u platform ids", (unsigned)n);
+        clkv_status st = CLKV_OK;
+        err = clGetPlatformIDs(n, platforms, NULL);
+        if (err != CL_SUCCESS) st = CLKV_FAIL_DRIVER(err, "clGetPlatformIDs", "%u platforms", (unsigned)n);
+        for (cl_uint i = 0; !st && i < n; i++) st = add_platform(&all, platforms[i]);
+        clkv_free(platforms, n * sizeof *platforms);
+        if (st) {
+            clkv_devices_free(&all);
+            return st;
+        }
+    }
+    *out = all;
+    return CLKV_OK;
+}
+
+void clkv_devices_free(clkv_device_set *set)
+{
+    clkv_free(set->facts, set->capacity * sizeof *set->facts);
+    *set = (clkv_device_set){ 0 };
+}
+
+/* Is `part` somewhere in `text`, in any case? */
+static int contains(const char *text, const char *part)
+{
+    for (; *text; text++) {
+        size_t i = 0;
+        while (part[i] && tolower((unsigned char)text[i]) == tolower((unsigned char)part[i])) i++;
+        if (!part[i]) return 1;
+    }
+    return 0;
+}
+
+static int better(const clkv_device_info *a, const clkv_device_info *b)
+{
+    if (a->kind != b->kind) return a->kind < b->kind;
+    return a->global_bytes > b->global_bytes;
+}
+
+static clkv_status no_such_device(const clkv_device_set *set, const char *select)
+{
+    char names[160];
+    size_t at = 0;
+    for (size_t i = 0; i < set->n && at < sizeof names; i++) {
+        int n = snprintf(names + at, sizeof names - at, "%s%zu = %s", i ? ", " : "", i, set->facts[i].info.name);
+        at += (size_t)n;
+    }
+    return CLKV_FAIL(CLKV_ERROR_NO_DEVICE, "no device fits \"%.40s\"; there are: %s", select, names);
+}
+
+clkv_status clkv_devices_choose(const clkv_device_set *set, const char *select, size_t *index)
+{
+    if (set->n == 0) return CLKV_FAIL(CLKV_ERROR_NO_DEVICE, "no OpenCL device was found");
+    if (!select) select = "";
+    if (*select && strspn(select, "0123456789") == strlen(select)) {
+        const unsigned long i = strlen(select) < 10 ? strtoul(select, NULL, 10) : ULONG_MAX;
+        if (i >= set->n) return no_such_device(set, select);
+        *index = i;
+        return CLKV_OK;
+    }
+    size_t best = SIZE_MAX;
+    for (size_t i = 0; i < set->n; i++) {
+        const clkv_device_info *info = &set->facts[i].info;
+        char full[sizeof info->platform + sizeof info->name + 4];
+        snprintf(full, sizeof full, "%s / %s", info->platform, info->name);
+        if (*select && !contains(full, select)) continue;
+        if (best == SIZE_MAX || better(info, &set->facts[best].info)) best = i;
+    }
+    if (best == SIZE_MAX) return no_such_device(set, select);
+    *index = best;
+    return CLKV_OK;
+}

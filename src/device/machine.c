@@ -1,0 +1,52 @@
+/* machine.c: how much memory is left. SPDX-License-Identifier: Apache-2.0 */
+#define _DEFAULT_SOURCE /* _SC_PHYS_PAGES */
+#include "device/machine.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+/* The number after `key` in a file of "key value" lines, or the whole file's when key is "". */
+static int read_number(const char *path, const char *key, uint64_t *out)
+{
+    FILE *f = fopen(path, "r");
+    if (!f) return 0;
+    char line[256], format[64];
+    int found = 0;
+    snprintf(format, sizeof format, "%s%%llu", key);
+    while (!found && fgets(line, sizeof line, f)) {
+        unsigned long long n;
+        if (sscanf(line, format, &n) != 1) continue;
+        *out = n;
+        found = 1;
+    }
+    fclose(f);
+    return found;
+}
+
+/* What a control group's limit leaves; file pages that the kernel can drop do not count as used. */
+static uint64_t group_available(void)
+{
+    uint64_t max, used, cache = 0;
+    if (!read_number("/sys/fs/cgroup/memory.max", "", &max)) return UINT64_MAX; /* no group, or "max" */
+    if (!read_number("/sys/fs/cgroup/memory.current", "", &used)) return max;
+    read_number("/sys/fs/cgroup/memory.stat", "inactive_file ", &cache);
+    used -= cache < used ? cache : used;
+    return used < max ? max - used : 0;
+}
+
+static uint64_t system_available(void)
+{
+    uint64_t kib;
+    if (read_number("/proc/meminfo", "MemAvailable: ", &kib)) return kib * 1024;
+#ifdef _SC_PHYS_PAGES
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    if (pages > 0 && page > 0) return (uint64_t)pages * (uint64_t)page;
+#endif
+    return UINT64_MAX;
+}
+
+uint64_t clkv_machine_available(void)
+{
+    const uint64_t system = system_available(), group = group_available();
+    return system < group ? system : group;
+}

@@ -1,0 +1,11 @@
+/* machine.h: the memory of the machine itself. SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_DEVICE_MACHINE_H
+#define CLKV_DEVICE_MACHINE_H
+
+#include <stdint.h>
+
+/* Bytes of memory that this process could still touch without swapping or being killed: what the system
+ * calls available, and what is left of the control group's limit. UINT64_MAX where nobody tells. */
+uint64_t clkv_machine_available(void);
+
+#endif

@@ -1,0 +1,85 @@
+/* quirks.c: one row per workaround: when it is in force, why, and where that is documented. What a row
+ * does is said in quirks.h and done where the quirk's name is asked for. SPDX-License-Identifier: Apache-2.0 */
+#include "device/device.h"
+
+#include <string.h>
+
+static int is_apple(const clkv_device_info *info)
+{
+    return strcmp(info->platform, "Apple") == 0;
+}
+
+static int is_intel_gpu(const clkv_device_info *info)
+{
+    return strncmp(info->platform, "Intel(R) OpenCL", 15) == 0 && info->kind != CLKV_DEVICE_CPU;
+}
+
+static int is_pocl(const clkv_device_info *info)
+{
+    return strcmp(info->platform, "Portable Computing Language") == 0;
+}
+
+static int is_llvmpipe(const clkv_device_info *info)
+{
+    return strcmp(info->platform, "rusticl") == 0 && strncmp(info->name, "llvmpipe", 8) == 0;
+}
+
+static int is_oclgrind(const clkv_device_info *info)
+{
+    return strcmp(info->platform, "Oclgrind") == 0;
+}
+
+static const struct {
+    const char *name;
+    int (*match)(const clkv_device_info *info);
+    const char *reason, *link;
+} table[CLKV_QUIRKS] = {
+    [CLKV_QUIRK_APPLE_LARGE_BUFFERS] = { "apple-large-buffers", is_apple,
+        "buffers of 2 GiB and more read and write wrong places: slabs stay below 2 GiB",
+        "docs/devices.md#apple-large-buffers" },
+    [CLKV_QUIRK_INTEL_LARGE_BUFFERS] = { "intel-large-buffers", is_intel_gpu,
+        "a buffer above 4 GiB is addressed right only with an Intel allocation flag and an Intel build option "
+        "together: slabs stay below 4 GiB",
+        "https://github.com/intel/compute-runtime/blob/master/programmers-guide/ALLOCATIONS_GREATER_THAN_4GB.md" },
+    [CLKV_QUIRK_POCL_LATE_CODE] = { "pocl-late-code", is_pocl,
+        "machine code is made at a kernel's first launch and not in clBuildProgram: binaries for the disk cache "
+        "are taken when the device is closed",
+        "https://portablecl.org/docs/html/kernel_compiler.html" },
+    [CLKV_QUIRK_LLVMPIPE_SMALL_GROUPS] = { "llvmpipe-small-groups", is_llvmpipe,
+        "the device says work-groups of 1024, every kernel says 32: work-groups of 32",
+        "docs/devices.md#llvmpipe-small-groups" },
+    [CLKV_QUIRK_OCLGRIND_NO_BINARIES] = { "oclgrind-no-binaries", is_oclgrind,
+        "a program's binary saves no compilation in this simulator: no disk cache",
+        "https://github.com/jrprice/Oclgrind" },
+};
+
+uint32_t clkv_quirks_match(const clkv_device_info *info)
+{
+    uint32_t bits = 0;
+    for (uint32_t i = 0; i < CLKV_QUIRKS; i++)
+        if (table[i].match(info)) bits |= 1u << i;
+    return bits;
+}
+
+uint64_t clkv_quirks_max_alloc(uint32_t quirks, const clkv_device_info *info)
+{
+    const uint64_t page = 65536, gib = (uint64_t)1 << 30;
+    uint64_t max = info->max_alloc_bytes;
+    if (quirks >> CLKV_QUIRK_APPLE_LARGE_BUFFERS & 1 && max > 2 * gib - page) max = 2 * gib - page;
+    if (quirks >> CLKV_QUIRK_INTEL_LARGE_BUFFERS & 1 && max > 4 * gib - page) max = 4 * gib - page;
+    return max;
+}
+
+int clkv_device_quirk(const clkv_device *device, size_t index, const char **name, const char **reason,
+                      const char **link)
+{
+    if (!device) return 0;
+    for (uint32_t i = 0; i < CLKV_QUIRKS; i++) {
+        if (!(device->quirks >> i & 1) || index-- > 0) continue;
+        if (name) *name = table[i].name;
+        if (reason) *reason = table[i].reason;
+        if (link) *link = table[i].link;
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,23 @@
+/* quirks.h: the workarounds table: what a query cannot tell about a driver. SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_DEVICE_QUIRKS_H
+#define CLKV_DEVICE_QUIRKS_H
+
+#include <clkv/device.h>
+
+/* The order of the rows in quirks.c. */
+typedef enum clkv_quirk {
+    CLKV_QUIRK_APPLE_LARGE_BUFFERS,  /* slabs stay below 2 GiB */
+    CLKV_QUIRK_INTEL_LARGE_BUFFERS,  /* slabs stay below 4 GiB */
+    CLKV_QUIRK_POCL_LATE_CODE,       /* program binaries are taken when the device is closed */
+    CLKV_QUIRK_LLVMPIPE_SMALL_GROUPS,/* work-groups of at most 32 */
+    CLKV_QUIRK_OCLGRIND_NO_BINARIES, /* no disk cache */
+    CLKV_QUIRKS
+} clkv_quirk;
+
+/* A bit per quirk that is in force on a device with these facts. */
+uint32_t clkv_quirks_match(const clkv_device_info *info);
+
+/* The largest cl_mem to make on it. */
+uint64_t clkv_quirks_max_alloc(uint32_t quirks, const clkv_device_info *info);
+
+#endif

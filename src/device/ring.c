@@ -1,0 +1,134 @@
+/* ring.c: staging buffers for batch uploads. SPDX-License-Identifier: Apache-2.0 */
+#include "device/ring.h"
+
+#include "core/error.h"
+#include "core/memory.h"
+#include "device/device.h"
+
+#include <string.h>
+
+static const size_t least_bytes = 4096;
+
+void clkv_ring_init(clkv_ring *ring, clkv_stream *stream)
+{
+    *ring = (clkv_ring){ .stream = stream };
+}
+
+/* Leaves an empty slot. The driver keeps the memory object as long as enqueued commands use it. */
+static void slot_clear(clkv_ring_slot *slot)
+{
+    if (slot->written) clReleaseEvent(slot->written);
+    if (slot->mem) clReleaseMemObject(slot->mem);
+    clkv_free(slot->host, slot->capacity);
+    *slot = (clkv_ring_slot){ 0 };
+}
+
+void clkv_ring_destroy(clkv_ring *ring)
+{
+    for (size_t i = 0; i < ring->n; i++) {
+        slot_clear(ring->slots[i]);
+        clkv_free(ring->slots[i], sizeof *ring->slots[i]);
+    }
+    clkv_free(ring->slots, ring->capacity * sizeof *ring->slots);
+    *ring = (clkv_ring){ 0 };
+}
+
+/* Has the driver read all of slot->host? A write that failed reads no more. */
+static int write_is_over(const clkv_ring_slot *slot)
+{
+    if (!slot->written) return 1;
+    cl_int status = CL_QUEUED;
+    cl_int err = clGetEventInfo(slot->written, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, NULL);
+    return err == CL_SUCCESS && status <= CL_COMPLETE;
+}
+
+/* Gives a slot that nobody uses room for `bytes`; unchanged on failure. */
+static clkv_status slot_make_room(clkv_ring_slot *slot, clkv_stream *stream, size_t bytes)
+{
+    size_t capacity = least_bytes;
+    while (capacity < bytes) {
+        if (capacity > SIZE_MAX / 2) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "staging buffer of %zu bytes", bytes);
+        capacity *= 2;
+    }
+    clkv_ring_slot bigger = { .capacity = capacity, .host = clkv_alloc(capacity) };
+    if (!bigger.host) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "staging buffer of %zu bytes", capacity);
+    cl_int err = CL_SUCCESS;
+    bigger.mem = clCreateBuffer(stream->device->context, CL_MEM_READ_ONLY, capacity, NULL, &err);
+    if (err != CL_SUCCESS) {
+        slot_clear(&bigger);
+        return CLKV_FAIL_DRIVER(err, "clCreateBuffer", "staging buffer of %zu bytes", capacity);
+    }
+    slot_clear(slot);
+    *slot = bigger;
+    return CLKV_OK;
+}
+
+static clkv_status add_slot(clkv_ring *ring, size_t bytes, clkv_ring_slot **out)
+{
+    void *p = ring->slots;
+    if (clkv_grow(&p, &ring->capacity, ring->n + 1, sizeof *ring->slots))
+        return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu staging slots", ring->n + 1);
+    ring->slots = p;
+    clkv_ring_slot *slot = clkv_alloc(sizeof *slot);
+    if (!slot) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "staging slot");
+    clkv_status st = slot_make_room(slot, ring->stream, bytes);
+    if (st) {
+        clkv_free(slot, sizeof *slot);
+        return st;
+    }
+    ring->slots[ring->n++] = slot;
+    *out = slot;
+    return CLKV_OK;
+}
+
+clkv_status clkv_ring_acquire(clkv_ring *ring, size_t bytes, clkv_ring_slot **out)
+{
+    /* The roomiest free slot: it fits, or costs least to be grown. */
+    clkv_ring_slot *best = NULL;
+    for (size_t i = 0; i < ring->n; i++) {
+        clkv_ring_slot *slot = ring->slots[i];
+        if (slot->held || (best && best->capacity >= slot->capacity) || !write_is_over(slot)) continue;
+        best = slot;
+    }
+    clkv_status st = CLKV_OK;
+    if (!best) st = add_slot(ring, bytes, &best);
+    else if (best->capacity < bytes) st = slot_make_room(best, ring->stream, bytes);
+    if (st) return st;
+    if (best->written) clReleaseEvent(best->written);
+    best->written = NULL;
+    best->held = 1;
+    *out = best;
+    return CLKV_OK;
+}
+
+clkv_status clkv_ring_submit(clkv_ring *ring, clkv_ring_slot *slot, size_t bytes, cl_uint n_wait,
+                             const cl_event *wait, cl_event *event)
+{
+    if (bytes == 0 || bytes > slot->capacity)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "%zu bytes in a slot of %zu", bytes, slot->capacity);
+    cl_event written = NULL;
+    clkv_status st = clkv_stream_write(ring->stream, slot->mem, slot->host, bytes, n_wait, wait, &written);
+    if (st) return st;
+    /* Some drivers start nothing before a flush: without it the slot would never come free. */
+    clFlush(ring->stream->queue);
+    if (slot->written) clReleaseEvent(slot->written);
+    slot->written = written;
+    if (event) {
+        clRetainEvent(written);
+        *event = written;
+    }
+    return CLKV_OK;
+}
+
+void clkv_ring_release(clkv_ring *ring, clkv_ring_slot *slot)
+{
+    (void)ring;
+    if (slot) slot->held = 0;
+}
+
+size_t clkv_ring_bytes(const clkv_ring *ring)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < ring->n; i++) bytes += ring->slots[i]->capacity;
+    return bytes;
+}

@@ -1,0 +1,106 @@
+/* slab.c: the cl_mem objects that hold the blocks. On CPU devices they wrap host memory that clkv maps,
+ * so that the pool gets 2 MiB pages; elsewhere the driver allocates. SPDX-License-Identifier: Apache-2.0 */
+#include "device/slab.h"
+
+#include "core/error.h"
+#include "core/memory.h"
+#include "device/device.h"
+#include "device/machine.h"
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t clkv_slabs_limit(const clkv_device *device)
+{
+    const clkv_device_info *info = &device->facts.info;
+    uint64_t limit = info->global_bytes;
+    if (info->kind == CLKV_DEVICE_CPU) limit = least(limit, clkv_machine_available());
+    const uint64_t each = clkv_quirks_max_alloc(device->quirks, info);
+    return each > limit / CLKV_MAX_SLABS ? limit : each * CLKV_MAX_SLABS;
+}
+
+/* How many slabs, and how many blocks in each, so that all have the same size and as little as possible
+ * is left over. */
+static clkv_status divide(clkv_slabs *out, const clkv_device *device, uint32_t blocks, uint64_t block_bytes,
+                          uint64_t max_slab_bytes)
+{
+    uint64_t max = clkv_quirks_max_alloc(device->quirks, &device->facts.info);
+    if (max_slab_bytes) max = least(max, max_slab_bytes);
+    if (device->facts.info.address_bits < 64) max = least(max, UINT32_MAX);
+    const uint64_t fit = least(max / block_bytes, blocks);
+    if (fit == 0)
+        return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "a block of %llu bytes does not fit a slab of %llu",
+                         (unsigned long long)block_bytes, (unsigned long long)max);
+    const uint64_t n = (blocks + fit - 1) / fit;
+    if (n > CLKV_MAX_SLABS)
+        return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "%u blocks of %llu bytes need %llu slabs of at most %llu bytes, "
+                         "more than %d", (unsigned)blocks, (unsigned long long)block_bytes, (unsigned long long)n,
+                         (unsigned long long)max, CLKV_MAX_SLABS);
+    out->blocks_per_slab = (uint32_t)((blocks + n - 1) / n);
+    out->slab_bytes = out->blocks_per_slab * block_bytes;
+    out->n = (uint32_t)((blocks + out->blocks_per_slab - 1) / out->blocks_per_slab);
+    out->args = 1;
+    while (out->args < out->n) out->args *= 2;
+
+    const uint64_t limit = clkv_slabs_limit(device);
+    if (out->slab_bytes > limit / out->n)
+        return CLKV_FAIL(CLKV_ERROR_DEVICE_MEMORY, "%u slabs of %llu bytes; the device has %llu for them",
+                         (unsigned)out->n, (unsigned long long)out->slab_bytes, (unsigned long long)limit);
+    return CLKV_OK;
+}
+
+static clkv_status make_slab(clkv_slabs *slabs, uint32_t i, const clkv_device *device)
+{
+    const size_t bytes = (size_t)slabs->slab_bytes;
+    cl_mem_flags flags = CL_MEM_READ_WRITE;
+    if (device->facts.info.kind == CLKV_DEVICE_CPU) {
+        slabs->host[i] = clkv_map(bytes);
+        if (!slabs->host[i])
+            return CLKV_FAIL(CLKV_ERROR_DEVICE_MEMORY, "slab %u of %u: no address space for %zu bytes", (unsigned)i,
+                             (unsigned)slabs->n, bytes);
+        flags |= CL_MEM_USE_HOST_PTR;
+    }
+    cl_int err = CL_SUCCESS;
+    slabs->mem[i] = clCreateBuffer(device->context, flags, bytes, slabs->host[i], &err);
+    if (err == CL_INVALID_BUFFER_SIZE) err = CL_MEM_OBJECT_ALLOCATION_FAILURE; /* the same thing said otherwise */
+    if (err != CL_SUCCESS)
+        return CLKV_FAIL_DRIVER(err, "clCreateBuffer", "slab %u of %u: %zu bytes", (unsigned)i, (unsigned)slabs->n, bytes);
+    if (slabs->host[i]) return CLKV_OK;
+
+    /* Many drivers allocate at the first use, and would fail in the middle of a step: use it now. */
+    const uint32_t zero = 0;
+    err = clEnqueueWriteBuffer(device->queue, slabs->mem[i], CL_TRUE, 0, sizeof zero, &zero, 0, NULL, NULL);
+    if (err != CL_SUCCESS)
+        return CLKV_FAIL_DRIVER(err, "clEnqueueWriteBuffer", "first use of slab %u of %u: %zu bytes", (unsigned)i,
+                                (unsigned)slabs->n, bytes);
+    return CLKV_OK;
+}
+
+clkv_status clkv_slabs_create(clkv_slabs *slabs, clkv_device *device, uint32_t blocks, uint64_t block_bytes,
+                              uint64_t max_slab_bytes)
+{
+    *slabs = (clkv_slabs){ 0 };
+    if (blocks == 0 || block_bytes == 0)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "%u blocks of %llu bytes", (unsigned)blocks, (unsigned long long)block_bytes);
+    clkv_slabs s = { 0 };
+    clkv_status st = divide(&s, device, blocks, block_bytes, max_slab_bytes);
+    for (uint32_t i = 0; !st && i < s.n; i++) st = make_slab(&s, i, device);
+    if (st) {
+        clkv_slabs_destroy(&s);
+        return st;
+    }
+    for (uint32_t i = s.n; i < s.args; i++) s.mem[i] = s.mem[s.n - 1];
+    *slabs = s;
+    return CLKV_OK;
+}
+
+void clkv_slabs_destroy(clkv_slabs *slabs)
+{
+    for (uint32_t i = 0; i < slabs->n; i++) {
+        if (slabs->mem[i]) clReleaseMemObject(slabs->mem[i]);
+        clkv_unmap(slabs->host[i], (size_t)slabs->slab_bytes);
+    }
+    *slabs = (clkv_slabs){ 0 };
+}

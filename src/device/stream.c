@@ -1,0 +1,136 @@
+/* stream.c: ordered commands on the caller's queue. SPDX-License-Identifier: Apache-2.0 */
+#include "device/stream.h"
+
+#include "core/error.h"
+#include "core/memory.h"
+#include "device/device.h"
+
+#include <string.h>
+
+/* What a command waits for: the caller's events, and on an out-of-order queue the stream's last command. */
+typedef struct waits {
+    const cl_event *events;
+    cl_uint n;
+    cl_event own[16]; /* room for most lists */
+    cl_event *heap;
+} waits;
+
+static clkv_status waits_make(waits *w, const clkv_stream *stream, cl_uint n_wait, const cl_event *wait)
+{
+    if (n_wait && !wait) return CLKV_FAIL(CLKV_ERROR_INVALID, "wait is NULL and n_wait %u", (unsigned)n_wait);
+    w->heap = NULL;
+    w->events = n_wait ? wait : NULL;
+    w->n = n_wait;
+    if (!stream->last) return CLKV_OK;
+
+    cl_event *list = w->own;
+    w->n = n_wait + 1;
+    if (w->n > sizeof w->own / sizeof *w->own) {
+        list = w->heap = clkv_alloc(w->n * sizeof *list);
+        if (!list) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "wait list of %u events", (unsigned)w->n);
+    }
+    if (n_wait) memcpy(list, wait, n_wait * sizeof *list);
+    list[n_wait] = stream->last;
+    w->events = list;
+    return CLKV_OK;
+}
+
+static void waits_free(waits *w)
+{
+    clkv_free(w->heap, w->n * sizeof *w->heap);
+}
+
+/* The event that the command has to give: for the caller, for the stream, or for nobody. */
+static cl_event *wanted(const clkv_stream *stream, cl_event *ours, const cl_event *callers)
+{
+    return stream->out_of_order || callers ? ours : NULL;
+}
+
+/* Takes over the reference to `ours`: remembers it, and hands it to the caller, who gets one of his own. */
+static void advance(clkv_stream *stream, cl_event ours, cl_event *callers)
+{
+    if (callers) *callers = ours;
+    if (!stream->out_of_order) return;
+    if (callers) clRetainEvent(ours);
+    if (stream->last) clReleaseEvent(stream->last);
+    stream->last = ours;
+}
+
+void clkv_stream_init(clkv_stream *stream, clkv_device *device)
+{
+    *stream = (clkv_stream){
+        .device = device,
+        .queue = device->queue,
+        .out_of_order = device->facts.info.out_of_order,
+    };
+}
+
+clkv_status clkv_stream_launch(clkv_stream *stream, const char *what, cl_kernel kernel, size_t n_groups,
+                               size_t group, cl_uint n_wait, const cl_event *wait, cl_event *event)
+{
+    if (n_groups == 0 && !event) return CLKV_OK;
+    if (n_groups && group > SIZE_MAX / n_groups)
+        return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "%s: %zu groups of %zu work-items", what, n_groups, group);
+    waits w;
+    clkv_status st = waits_make(&w, stream, n_wait, wait);
+    if (st) return st;
+    cl_event ours = NULL;
+    const size_t global = n_groups * group;
+    cl_int err;
+    if (n_groups == 0) {
+        err = clEnqueueMarkerWithWaitList(stream->queue, w.n, w.events, &ours);
+        if (err != CL_SUCCESS) st = CLKV_FAIL_DRIVER(err, "clEnqueueMarkerWithWaitList", "%s", what);
+    } else {
+        err = clEnqueueNDRangeKernel(stream->queue, kernel, 1, NULL, &global, &group, w.n, w.events,
+                                     wanted(stream, &ours, event));
+        if (err != CL_SUCCESS)
+            st = CLKV_FAIL_DRIVER(err, "clEnqueueNDRangeKernel", "%s: %zu groups of %zu", what, n_groups, group);
+    }
+    waits_free(&w);
+    if (!st) advance(stream, ours, event);
+    return st;
+}
+
+clkv_status clkv_stream_write(clkv_stream *stream, cl_mem dst, const void *src, size_t bytes, cl_uint n_wait,
+                              const cl_event *wait, cl_event *done)
+{
+    waits w;
+    clkv_status st = waits_make(&w, stream, n_wait, wait);
+    if (st) return st;
+    cl_event ours = NULL;
+    cl_int err = clEnqueueWriteBuffer(stream->queue, dst, CL_FALSE, 0, bytes, src, w.n, w.events, &ours);
+    if (err != CL_SUCCESS) st = CLKV_FAIL_DRIVER(err, "clEnqueueWriteBuffer", "%zu bytes", bytes);
+    waits_free(&w);
+    if (!st) advance(stream, ours, done);
+    return st;
+}
+
+clkv_status clkv_stream_fill(clkv_stream *stream, cl_mem dst, uint8_t byte, size_t bytes)
+{
+    /* Wide patterns fill faster; the pattern has to divide the size. */
+    uint8_t pattern[16];
+    memset(pattern, byte, sizeof pattern);
+    const size_t width = bytes % sizeof pattern ? 1 : sizeof pattern;
+    waits w;
+    clkv_status st = waits_make(&w, stream, 0, NULL);
+    if (st) return st;
+    cl_event ours = NULL;
+    cl_int err = clEnqueueFillBuffer(stream->queue, dst, pattern, width, 0, bytes, w.n, w.events,
+                                     wanted(stream, &ours, NULL));
+    if (err != CL_SUCCESS) st = CLKV_FAIL_DRIVER(err, "clEnqueueFillBuffer", "%zu bytes", bytes);
+    waits_free(&w);
+    if (!st) advance(stream, ours, NULL);
+    return st;
+}
+
+void clkv_stream_finish(clkv_stream *stream)
+{
+    if (!stream->queue) return;
+    if (stream->last) {
+        clWaitForEvents(1, &stream->last);
+        clReleaseEvent(stream->last);
+        stream->last = NULL;
+    } else if (!stream->out_of_order) {
+        clFinish(stream->queue);
+    }
+}
