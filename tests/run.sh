@@ -9,7 +9,7 @@ usage() {
 usage: tests/run.sh [--no-install] [--build DIR] [JOB…]
 
 Jobs (default: all of them, in this order):
-  gcc          release build with gcc: unit, device, tools, headers, house and install tests, on pocl
+  gcc          release build with gcc: unit, device and tools tests on pocl; kernels, headers, house, install
   clang        the same with clang: unit and device tests
   core         without OpenCL (-Dopencl=disabled)
   asan         address and undefined-behaviour sanitizers: unit, tools and device tests
@@ -57,9 +57,7 @@ done
 if [ $install = 1 ]; then
     packages_install "${packages_build[@]}" "${packages_test[@]}" || exit 2
 fi
-for tool in meson ninja pkg-config python3; do
-    command -v $tool >/dev/null || { printf 'tests/run.sh: no %s; needed are %s\n' $tool "$packages_elsewhere" >&2; exit 2; }
-done
+packages_check || exit 2
 mkdir -p "$build/results" "$build/cache" || exit 2
 build=$(cd "$build" && pwd)
 rm -f "$build"/results/*
@@ -106,7 +104,7 @@ run() {
     fi
 }
 
-job_gcc() { configure gcc --buildtype=release && run gcc pocl unit device tools headers house install; }
+job_gcc() { configure gcc --buildtype=release && run gcc pocl unit device tools kernels headers house install; }
 job_clang() { CC=clang-15 CXX=clang++-15 configure clang && run clang pocl unit device; }
 job_core() { configure core -Dopencl=disabled && run core pocl unit tools headers install; }
 job_asan() {

@@ -2,6 +2,7 @@
 # packages.sh: what the two commands of the README (tools/demo.sh, tests/run.sh) need from the system, and
 # how it gets there. Sourced by both; installs with apt on Debian and Ubuntu, elsewhere says what is wanted.
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2034 # used by those who source it
 
 # To build the library and its tools and to run them on a machine without a GPU.
 packages_build=(gcc libc6-dev meson ninja-build pkg-config python3 libxxhash-dev libcjson-dev zlib1g-dev
@@ -41,4 +42,20 @@ packages_install() {
             install "${missing[@]}" </dev/null >&2 && return 0
     printf 'apt-get could not install: %s\n' "${missing[*]}" >&2
     return 2
+}
+
+# packages_check: the build tools are there and meson is new enough. Returns 2, having said what is wanted.
+packages_check() {
+    local tool version
+    for tool in meson ninja pkg-config python3; do
+        command -v $tool >/dev/null || {
+            printf 'There is no %s. Needed are:\n%s\n' $tool "$packages_elsewhere" >&2
+            return 2
+        }
+    done
+    version=$(meson --version)
+    [ "$(printf '%s\n' 1.0.0 "$version" | sort -V | head -n 1)" = 1.0.0 ] || {
+        printf 'meson %s is too old: 1.0.0 or newer is needed.\n' "$version" >&2
+        return 2
+    }
 }
