@@ -52,13 +52,14 @@ typedef struct clkv_pool_counts {
 CLKV_API clkv_status clkv_pool_create(clkv_pool **out, const clkv_pool_params *params);
 CLKV_API void clkv_pool_destroy(clkv_pool **pool);
 
-/* Takes n blocks, each with one reference, into out[0 … n): free ones first, then cached ones, lowest
+/* Takes n blocks, each with one reference, into out[0 … n): free ones first (the most recently freed
+ * before those never used), then cached ones, lowest
  * priority first and least recently released first. All or nothing. n = 0 is OK.
  * NO_BLOCKS: fewer than n are available (above the watermark). */
 CLKV_API clkv_status clkv_pool_allocate(clkv_pool *pool, uint32_t n, uint32_t *out);
 
 /* One more reference; a cached block becomes used again (is resurrected), content intact.
- * INVALID: no such block. STATE: the block is free. */
+ * INVALID: no such block. STATE: the block is free. LIMIT: it has 2^28 − 1 references. */
 CLKV_API clkv_status clkv_pool_acquire(clkv_pool *pool, uint32_t block);
 
 /* One reference less. The last one makes the block cached when it is retained, else free.

@@ -1,0 +1,349 @@
+/* pool.c: the block pool. One state word and one pair of links per block.
+ *
+ *   word   refs << 4 | retained << 3 | priority        0 means free, so fresh zero pages are a fresh pool
+ *
+ *          refs > 0              used
+ *          refs = 0, retained    cached, on the ring of its priority
+ *          word = 0              free: on the free stack, or never used yet
+ *
+ *   links  entries 0 … 7 are the ends of the rings of cached blocks, one per priority; block b is entry
+ *          b + 8. A ring runs from the least to the most recently released:
+ *
+ *          ┌▶ [end of priority p] ⇄ oldest ⇄ … ⇄ newest ◀┐
+ *          └──────────────────────────────────────────────┘
+ *
+ *          The free stack uses `next` alone, 0 ends it (no block has entry 0).
+ *
+ * Blocks never used are numbers fresh … total − 1 of the order of first use: no list holds them and none
+ * of their memory has been touched. Invariants: total = used + cached + free; free = stacked + (total −
+ * fresh); every word below `fresh` agrees with the list its block is on. SPDX-License-Identifier: Apache-2.0 */
+#include <clkv/pool.h>
+
+#include "core/error.h"
+#include "core/memory.h"
+#include "core/shuffle.h"
+
+#define ENDS       CLKV_POOL_PRIORITIES
+#define RETAINED   8u
+#define PRIORITY   7u
+#define ONE_REF    16u
+#define MAX_BLOCKS (1u << 31)
+
+struct link {
+    uint32_t prev, next;
+};
+
+struct clkv_pool {
+    uint32_t *words;    /* [total] */
+    struct link *links; /* [ENDS + total] */
+    uint32_t total, used, cached, stacked, fresh;
+    uint32_t stack;  /* entry of the most recently freed block, or 0 */
+    uint32_t filled; /* bit p: the ring of priority p is not empty */
+    uint32_t watermark, peak_used;
+    uint64_t evictions, allocations;
+    clkv_shuffle order; /* of first use; unused when not shuffled */
+    int shuffled;
+    void (*evict)(void *user, uint32_t block);
+    void *user;
+};
+
+static size_t words_bytes(const clkv_pool *pool)
+{
+    return (size_t)pool->total * sizeof *pool->words;
+}
+
+static size_t links_bytes(const clkv_pool *pool)
+{
+    return ((size_t)pool->total + ENDS) * sizeof *pool->links;
+}
+
+clkv_status clkv_pool_create(clkv_pool **out, const clkv_pool_params *params)
+{
+    if (!out) return CLKV_FAIL(CLKV_ERROR_INVALID, "out is NULL");
+    CLKV_CHECK_PARAMS(params, clkv_pool_params);
+    if (params->blocks == 0 || params->blocks > MAX_BLOCKS)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "%u blocks, not 1 to 2^31", params->blocks);
+
+    clkv_pool *pool = clkv_alloc(sizeof *pool);
+    if (!pool) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", sizeof *pool);
+    pool->total = params->blocks;
+    pool->watermark = params->watermark;
+    pool->shuffled = params->shuffle_seed != 0;
+    clkv_shuffle_init(&pool->order, params->blocks, params->shuffle_seed);
+    pool->evict = params->evict;
+    pool->user = params->user;
+    pool->words = clkv_map(words_bytes(pool));
+    pool->links = clkv_map(links_bytes(pool));
+    if (!pool->words || !pool->links) {
+        clkv_pool_destroy(&pool);
+        return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "tables of %u blocks", params->blocks);
+    }
+    for (uint32_t end = 0; end < ENDS; end++) pool->links[end] = (struct link){end, end};
+    *out = pool;
+    return CLKV_OK;
+}
+
+void clkv_pool_destroy(clkv_pool **pool)
+{
+    if (!pool || !*pool) return;
+    clkv_unmap((*pool)->words, words_bytes(*pool));
+    clkv_unmap((*pool)->links, links_bytes(*pool));
+    clkv_free(*pool, sizeof **pool);
+    *pool = NULL;
+}
+
+/* ---- the lists ---- */
+
+static void ring_append(clkv_pool *pool, uint32_t block, uint32_t priority)
+{
+    struct link *links = pool->links;
+    const uint32_t entry = block + ENDS, newest = links[priority].prev;
+    links[entry] = (struct link){newest, priority};
+    links[newest].next = entry;
+    links[priority].prev = entry;
+    pool->filled |= 1u << priority;
+    pool->cached++;
+}
+
+static void ring_remove(clkv_pool *pool, uint32_t block, uint32_t priority)
+{
+    struct link *links = pool->links;
+    const struct link at = links[block + ENDS];
+    links[at.prev].next = at.next;
+    links[at.next].prev = at.prev;
+    /* Both neighbours are the end itself only when the ring has become empty. */
+    if (at.prev == at.next) pool->filled &= ~(1u << priority);
+    pool->cached--;
+}
+
+static void stack_push(clkv_pool *pool, uint32_t block)
+{
+    pool->words[block] = 0;
+    pool->links[block + ENDS].next = pool->stack;
+    pool->stack = block + ENDS;
+    pool->stacked++;
+}
+
+/* Least recently released block of the lowest priority that has any. */
+static uint32_t ring_oldest(const clkv_pool *pool)
+{
+    return pool->links[__builtin_ctz(pool->filled)].next - ENDS;
+}
+
+/* ---- operations ---- */
+
+static int is_foreign(const clkv_pool *pool, uint32_t block)
+{
+    return !pool || block >= pool->total;
+}
+
+#define CHECK_BLOCK(pool, block)                                                                                   \
+    do {                                                                                                           \
+        if (is_foreign(pool, block)) return CLKV_FAIL(CLKV_ERROR_INVALID, "no such block: %u", block);             \
+    } while (0)
+
+/* The same, and the block must not be free. */
+#define CHECK_NOT_FREE(pool, block)                                                                                \
+    do {                                                                                                           \
+        CHECK_BLOCK(pool, block);                                                                                  \
+        if ((pool)->words[block] == 0) return CLKV_FAIL(CLKV_ERROR_STATE, "block %u is free", block);              \
+    } while (0)
+
+static uint32_t take_one(clkv_pool *pool)
+{
+    if (pool->stack) {
+        const uint32_t entry = pool->stack;
+        pool->stack = pool->links[entry].next;
+        pool->stacked--;
+        return entry - ENDS;
+    }
+    if (pool->fresh < pool->total) {
+        const uint32_t number = pool->fresh++;
+        return pool->shuffled ? clkv_shuffle_at(&pool->order, number) : number;
+    }
+    const uint32_t block = ring_oldest(pool);
+    ring_remove(pool, block, pool->words[block] & PRIORITY);
+    if (pool->cached) {
+        /* The next victim's state, for the next round: with a cold cache it is a wait otherwise. */
+        const uint32_t next = ring_oldest(pool);
+        __builtin_prefetch(&pool->links[next + ENDS], 1);
+        __builtin_prefetch(&pool->words[next], 1);
+    }
+    pool->evictions++;
+    if (pool->evict) pool->evict(pool->user, block);
+    return block;
+}
+
+clkv_status clkv_pool_allocate(clkv_pool *pool, uint32_t n, uint32_t *out)
+{
+    if (!pool || (n && !out)) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", pool ? "out" : "pool");
+    const uint32_t available = clkv_pool_available(pool);
+    if (n > available)
+        return CLKV_FAIL(CLKV_ERROR_NO_BLOCKS, "%u blocks wanted, %u available of %u", n, available, pool->total);
+    for (uint32_t i = 0; i < n; i++) {
+        const uint32_t block = take_one(pool);
+        pool->words[block] = ONE_REF;
+        out[i] = block;
+    }
+    pool->used += n;
+    pool->allocations += n;
+    if (pool->used > pool->peak_used) pool->peak_used = pool->used;
+    return CLKV_OK;
+}
+
+clkv_status clkv_pool_acquire(clkv_pool *pool, uint32_t block)
+{
+    CHECK_NOT_FREE(pool, block);
+    const uint32_t word = pool->words[block];
+    if (word > UINT32_MAX - ONE_REF)
+        return CLKV_FAIL(CLKV_ERROR_LIMIT, "block %u has %u references", block, word / ONE_REF);
+    if (word < ONE_REF) {
+        ring_remove(pool, block, word & PRIORITY);
+        if (++pool->used > pool->peak_used) pool->peak_used = pool->used;
+    }
+    pool->words[block] = word + ONE_REF;
+    return CLKV_OK;
+}
+
+clkv_status clkv_pool_release(clkv_pool *pool, uint32_t block)
+{
+    CHECK_BLOCK(pool, block);
+    const uint32_t word = pool->words[block];
+    if (word < ONE_REF) return CLKV_FAIL(CLKV_ERROR_STATE, "nobody holds block %u", block);
+    pool->words[block] = word - ONE_REF;
+    if (word - ONE_REF >= ONE_REF) return CLKV_OK;
+    pool->used--;
+    if (word & RETAINED)
+        ring_append(pool, block, word & PRIORITY);
+    else
+        stack_push(pool, block);
+    return CLKV_OK;
+}
+
+clkv_status clkv_pool_retain(clkv_pool *pool, uint32_t block, int retained)
+{
+    CHECK_NOT_FREE(pool, block);
+    const uint32_t word = pool->words[block];
+    if (retained) {
+        pool->words[block] = word | RETAINED;
+    } else if (word >= ONE_REF) {
+        pool->words[block] = word & ~RETAINED;
+    } else {
+        ring_remove(pool, block, word & PRIORITY);
+        stack_push(pool, block);
+    }
+    return CLKV_OK;
+}
+
+clkv_status clkv_pool_set_priority(clkv_pool *pool, uint32_t block, uint32_t priority)
+{
+    CHECK_NOT_FREE(pool, block);
+    if (priority >= CLKV_POOL_PRIORITIES)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "priority %u, not 0 to %u", priority, CLKV_POOL_PRIORITIES - 1);
+    const uint32_t word = pool->words[block];
+    pool->words[block] = (word & ~PRIORITY) | priority;
+    if (word < ONE_REF) {
+        ring_remove(pool, block, word & PRIORITY);
+        ring_append(pool, block, priority);
+    }
+    return CLKV_OK;
+}
+
+clkv_status clkv_pool_force_free(clkv_pool *pool, uint32_t block)
+{
+    CHECK_NOT_FREE(pool, block);
+    const uint32_t word = pool->words[block];
+    if (word >= ONE_REF)
+        pool->used--;
+    else
+        ring_remove(pool, block, word & PRIORITY);
+    if ((word & RETAINED) && pool->evict) pool->evict(pool->user, block);
+    stack_push(pool, block);
+    return CLKV_OK;
+}
+
+uint32_t clkv_pool_refs(const clkv_pool *pool, uint32_t block)
+{
+    return is_foreign(pool, block) ? 0 : pool->words[block] / ONE_REF;
+}
+
+uint32_t clkv_pool_available(const clkv_pool *pool)
+{
+    if (!pool) return 0;
+    const uint32_t unused = pool->total - pool->used;
+    return unused > pool->watermark ? unused - pool->watermark : 0;
+}
+
+void clkv_pool_get_counts(const clkv_pool *pool, clkv_pool_counts *out)
+{
+    if (!out) return;
+    *out = (clkv_pool_counts){0};
+    if (!pool) return;
+    out->total = pool->total;
+    out->used = pool->used;
+    out->cached = pool->cached;
+    out->free = pool->total - pool->used - pool->cached;
+    out->peak_used = pool->peak_used;
+    out->evictions = pool->evictions;
+    out->allocations = pool->allocations;
+    out->host_bytes = sizeof *pool + words_bytes(pool) + links_bytes(pool);
+}
+
+/* ---- validity ---- */
+
+/* Blocks on the rings, each with the word of a cached block of that priority; or UINT32_MAX. */
+static uint32_t count_rings(const clkv_pool *pool)
+{
+    uint32_t n = 0;
+    for (uint32_t end = 0; end < ENDS; end++) {
+        if ((pool->links[end].next != end) != (pool->filled >> end & 1)) return UINT32_MAX;
+        uint32_t from = end;
+        for (uint32_t at = pool->links[end].next; at != end; at = pool->links[at].next) {
+            if (at < ENDS || at - ENDS >= pool->total || n == pool->total) return UINT32_MAX;
+            if (pool->links[at].prev != from || pool->words[at - ENDS] != (RETAINED | end)) return UINT32_MAX;
+            from = at;
+            n++;
+        }
+        if (pool->links[end].prev != from) return UINT32_MAX;
+    }
+    return n;
+}
+
+/* Blocks on the free stack, each used once before and free now; or UINT32_MAX. */
+static uint32_t count_stack(const clkv_pool *pool)
+{
+    uint32_t n = 0;
+    for (uint32_t at = pool->stack; at; at = pool->links[at].next) {
+        if (at < ENDS || at - ENDS >= pool->total || n == pool->total) return UINT32_MAX;
+        const uint32_t block = at - ENDS;
+        const uint32_t number = pool->shuffled ? clkv_shuffle_number(&pool->order, block) : block;
+        if (number >= pool->fresh || pool->words[block] != 0) return UINT32_MAX;
+        n++;
+    }
+    return n;
+}
+
+const char *clkv_pool_validate(const clkv_pool *pool)
+{
+    if (!pool) return "pool is NULL";
+    if (pool->fresh > pool->total) return "more blocks were used than there are";
+    uint32_t used = 0, cached = 0, freed = 0;
+    for (uint32_t i = 0; i < pool->fresh; i++) {
+        const uint32_t word = pool->words[pool->shuffled ? clkv_shuffle_at(&pool->order, i) : i];
+        if (word >= ONE_REF)
+            used++;
+        else if (word & RETAINED)
+            cached++;
+        else if (word == 0)
+            freed++;
+        else
+            return "a block has a priority but is neither used nor cached";
+    }
+    if (used != pool->used) return "the count of used blocks is not the number of blocks with references";
+    if (cached != pool->cached) return "the count of cached blocks is not the number of blocks in that state";
+    if (freed != pool->stacked) return "the length of the free stack is not the number of blocks freed";
+    if (used > pool->peak_used) return "more blocks are used than the peak";
+    if (count_rings(pool) != cached) return "the rings of cached blocks are broken or miss a block";
+    if (count_stack(pool) != freed) return "the stack of free blocks is broken or misses a block";
+    return NULL;
+}

@@ -1,0 +1,54 @@
+/* shuffle.c: a Feistel network over the smallest even number of bits that holds n, walked until it lands
+ * below n again: a permutation of 0 … n − 1 that needs at most 4 steps on average.
+ *
+ *   left ─┬──────▶ right'        four rounds; a round can be undone because the half that
+ *         ▼                      feeds `mix` is passed on unchanged
+ *   right ⊕ mix(left) ─▶ left'
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "core/shuffle.h"
+
+enum { ROUNDS = 4 };
+
+void clkv_shuffle_init(clkv_shuffle *shuffle, uint32_t n, uint64_t seed)
+{
+    shuffle->seed = seed;
+    shuffle->n = n;
+    shuffle->half = 1;
+    while ((uint64_t)1 << (2 * shuffle->half) < n) shuffle->half++;
+}
+
+static uint32_t mix(const clkv_shuffle *shuffle, uint32_t value, uint32_t round)
+{
+    uint64_t x = shuffle->seed + ((uint64_t)round << 32 | value) * 0x9e3779b97f4a7c15u;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return (uint32_t)(x >> 33) & ((1u << shuffle->half) - 1);
+}
+
+uint32_t clkv_shuffle_at(const clkv_shuffle *shuffle, uint32_t number)
+{
+    do {
+        uint32_t left = number >> shuffle->half, right = number & ((1u << shuffle->half) - 1);
+        for (uint32_t round = 0; round < ROUNDS; round++) {
+            const uint32_t fed = right ^ mix(shuffle, left, round);
+            right = left;
+            left = fed;
+        }
+        number = left << shuffle->half | right;
+    } while (number >= shuffle->n);
+    return number;
+}
+
+uint32_t clkv_shuffle_number(const clkv_shuffle *shuffle, uint32_t element)
+{
+    do {
+        uint32_t left = element >> shuffle->half, right = element & ((1u << shuffle->half) - 1);
+        for (uint32_t round = ROUNDS; round-- > 0;) {
+            const uint32_t fed = right;
+            right = left ^ mix(shuffle, fed, round);
+            left = fed;
+        }
+        element = left << shuffle->half | right;
+    } while (element >= shuffle->n);
+    return element;
+}

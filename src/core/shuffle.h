@@ -1,0 +1,20 @@
+/* shuffle.h: a pseudo-random order of 0 … n − 1 without a table: a permutation that is worked out per
+ * number, both ways. SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_CORE_SHUFFLE_H
+#define CLKV_CORE_SHUFFLE_H
+
+#include <stdint.h>
+
+typedef struct clkv_shuffle {
+    uint64_t seed;
+    uint32_t n;
+    uint32_t half; /* bits of each half of the smallest 2^(2·half) ≥ n */
+} clkv_shuffle;
+
+void clkv_shuffle_init(clkv_shuffle *shuffle, uint32_t n, uint64_t seed);
+
+/* The element in place `number` of the order, and back. Both arguments below n. */
+uint32_t clkv_shuffle_at(const clkv_shuffle *shuffle, uint32_t number);
+uint32_t clkv_shuffle_number(const clkv_shuffle *shuffle, uint32_t element);
+
+#endif
