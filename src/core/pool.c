@@ -17,7 +17,7 @@
  * Blocks never used are numbers fresh … total − 1 of the order of first use: no list holds them and none
  * of their memory has been touched. Invariants: total = used + cached + free; free = stacked + (total −
  * fresh); every word below `fresh` agrees with the list its block is on. SPDX-License-Identifier: Apache-2.0 */
-#include <clkv/pool.h>
+#include "core/pool.h"
 
 #include "core/error.h"
 #include "core/memory.h"
@@ -101,6 +101,17 @@ static void ring_append(clkv_pool *pool, uint32_t block, uint32_t priority)
     links[entry] = (struct link){newest, priority};
     links[newest].next = entry;
     links[priority].prev = entry;
+    pool->filled |= 1u << priority;
+    pool->cached++;
+}
+
+static void ring_prepend(clkv_pool *pool, uint32_t block, uint32_t priority)
+{
+    struct link *links = pool->links;
+    const uint32_t entry = block + ENDS, oldest = links[priority].next;
+    links[entry] = (struct link){priority, oldest};
+    links[oldest].prev = entry;
+    links[priority].next = entry;
     pool->filled |= 1u << priority;
     pool->cached++;
 }
@@ -189,6 +200,24 @@ clkv_status clkv_pool_allocate(clkv_pool *pool, uint32_t n, uint32_t *out)
     pool->allocations += n;
     if (pool->used > pool->peak_used) pool->peak_used = pool->used;
     return CLKV_OK;
+}
+
+void clkv_pool_undo(clkv_pool *pool, const uint32_t *blocks, uint32_t n, uint32_t n_evicted,
+                    const uint8_t *priorities)
+{
+    /* Backwards: what was taken last lay deepest. */
+    for (uint32_t i = n; i-- > 0;) {
+        const uint32_t block = blocks[i];
+        if (i < n - n_evicted) {
+            stack_push(pool, block);
+        } else {
+            pool->words[block] = RETAINED | priorities[block];
+            ring_prepend(pool, block, priorities[block]);
+        }
+    }
+    pool->used -= n;
+    pool->allocations -= n;
+    pool->evictions -= n_evicted;
 }
 
 clkv_status clkv_pool_acquire(clkv_pool *pool, uint32_t block)

@@ -1,0 +1,66 @@
+/* batch.h: a batch from inside, and what the device half needs of it. Everything here wants the manager's
+ * lock held.
+ *
+ * While reserved: the sequences' tables already show the fresh blocks (and a copy-on-write's new block),
+ * their lengths are the old ones. `fresh` lists all blocks that the allocation gave, in its order; the last
+ * n_evicted of them were cached, are still registered, and are hidden. SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_CORE_BATCH_H
+#define CLKV_CORE_BATCH_H
+
+#include "core/sequence.h"
+
+#include <clkv/batch.h>
+
+/* What an entry's reservation did to its sequence. */
+typedef struct clkv_batch_part {
+    uint32_t accept;      /* new tokens that will be committed */
+    uint32_t copied_from; /* the shared tail that a copy replaced, or CLKV_NO_BLOCK */
+    uint32_t tail;        /* its index in the table */
+    int has_tokens;
+} clkv_batch_part;
+
+struct clkv_batch {
+    clkv_manager *manager;
+    clkv_batch *previous, *next; /* the manager's list */
+    clkv_batch_entry *entries;
+    clkv_batch_part *parts;
+    uint32_t *tokens;            /* ids, by the batch's token index */
+    uint32_t *slots, *fresh;
+    clkv_block_copy *copies;
+    size_t entries_capacity, parts_capacity, tokens_capacity, slots_capacity, fresh_capacity, copies_capacity;
+    uint32_t n_entries, n_tokens, n_fresh, n_evicted, n_copies;
+    int reserved;
+    void *device_state;
+    void (*drop_device_state)(void *state);
+};
+
+/* A reserved entry's block table as it will be after a full commit. */
+typedef struct clkv_batch_table {
+    const uint32_t *blocks;
+    uint32_t n_blocks;
+    uint32_t synced;     /* leading entries that the device already has right */
+    int has_released;    /* the sequence's window has given blocks back: some entries are CLKV_NO_BLOCK */
+} clkv_batch_table;
+
+clkv_batch_table clkv_batch_get_table(const clkv_batch *batch, uint32_t entry);
+
+/* The device (by work enqueued) has all of clkv_batch_get_table now. */
+void clkv_batch_set_synced(clkv_batch *batch, uint32_t entry);
+
+static inline int clkv_batch_is_reserved(const clkv_batch *batch)
+{
+    return batch->reserved;
+}
+
+/* Hangs the device half's things on a reserved batch; what hung there before is dropped first, unless it
+ * is the same. `drop` is called with the lock held when the batch is cleared, committed, rolled back or
+ * destroyed, or its manager is. */
+void clkv_batch_set_device_state(clkv_batch *batch, void *state, void (*drop)(void *state));
+
+/* Frees the memory of a batch that its manager no longer knows; its sequences are untouched. */
+void clkv_batch_free(clkv_batch *batch);
+
+/* NULL, or a static text naming what is broken in this batch alone. */
+const char *clkv_batch_validate(const clkv_batch *batch);
+
+#endif
