@@ -23,13 +23,20 @@ static int read_number(const char *path, const char *key, uint64_t *out)
     return found;
 }
 
-/* What a control group's limit leaves; file pages that the kernel can drop do not count as used. */
+/* What a control group's limit leaves, as a container sees its own group: version 2, else version 1. File
+ * pages that the kernel can drop do not count as used. */
 static uint64_t group_available(void)
 {
     uint64_t max, used, cache = 0;
-    if (!read_number("/sys/fs/cgroup/memory.max", "", &max)) return UINT64_MAX; /* no group, or "max" */
-    if (!read_number("/sys/fs/cgroup/memory.current", "", &used)) return max;
-    read_number("/sys/fs/cgroup/memory.stat", "inactive_file ", &cache);
+    if (read_number("/sys/fs/cgroup/memory.max", "", &max)) { /* a number, or "max" */
+        if (!read_number("/sys/fs/cgroup/memory.current", "", &used)) return max;
+        read_number("/sys/fs/cgroup/memory.stat", "inactive_file ", &cache);
+    } else if (read_number("/sys/fs/cgroup/memory/memory.limit_in_bytes", "", &max)) {
+        if (!read_number("/sys/fs/cgroup/memory/memory.usage_in_bytes", "", &used)) return max;
+        read_number("/sys/fs/cgroup/memory/memory.stat", "total_inactive_file ", &cache);
+    } else {
+        return UINT64_MAX;
+    }
     used -= cache < used ? cache : used;
     return used < max ? max - used : 0;
 }

@@ -10,8 +10,9 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "device/binary.h"
+#include "device/build.h"
 #include "device/device.h"
-#include "device/source.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -23,7 +24,9 @@
 typedef struct program {
     char *key; /* family, newline, options */
     size_t key_bytes;
+    clkv_binary_key file;
     cl_program program;
+    int from_disk;
 } program;
 
 struct clkv_programs {
@@ -33,6 +36,102 @@ struct clkv_programs {
     size_t n, capacity;
     uint64_t built, from_disk;
 };
+
+/* Puts the binary of a program that was built from source into the disk cache. */
+static void keep_binary(const clkv_programs *p, const program *entry)
+{
+    const char *dir = p->device->facts.info.cache_dir;
+    if (!*dir || entry->from_disk) return;
+    size_t bytes = 0;
+    void *binary = clkv_build_binary(entry->program, p->device->facts.id, &bytes);
+    if (!binary) return;
+    clkv_binary_store(dir, &entry->file, binary, bytes);
+    clkv_free(binary, bytes);
+}
+
+/* Builds from source, and replaces the entry's program if it has one. */
+static clkv_status build_entry(clkv_programs *p, program *entry, const char *family, const char *options)
+{
+    cl_program built = NULL;
+    clkv_status st = clkv_build_source(&built, p->device, family, options);
+    if (st) return st;
+    if (entry->program) clReleaseProgram(entry->program);
+    entry->program = built;
+    entry->from_disk = 0;
+    p->built++;
+    if (!clkv_device_has(p->device, CLKV_QUIRK_POCL_LATE_CODE)) keep_binary(p, entry);
+    return CLKV_OK;
+}
+
+/* A program that the disk cache has, and that has the kernel that is asked for. */
+static int load_entry(clkv_programs *p, program *entry, const char *options, const char *kernel)
+{
+    const char *dir = p->device->facts.info.cache_dir;
+    if (!*dir) return 0;
+    size_t bytes = 0;
+    void *binary = clkv_binary_load(dir, &entry->file, &bytes);
+    if (!binary) return 0;
+    cl_program loaded = clkv_build_load(p->device, binary, bytes, options, kernel);
+    clkv_free(binary, bytes);
+    if (!loaded) return 0;
+    entry->program = loaded;
+    entry->from_disk = 1;
+    p->from_disk++;
+    return 1;
+}
+
+static void free_entry(program *entry)
+{
+    if (entry->program) clReleaseProgram(entry->program);
+    clkv_free(entry->key, entry->key_bytes);
+}
+
+static clkv_status add_entry(clkv_programs *p, const char *key, const char *family, const char *options,
+                             const char *kernel)
+{
+    void *list = p->list;
+    if (clkv_grow(&list, &p->capacity, p->n + 1, sizeof *p->list))
+        return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu programs", p->n + 1);
+    p->list = list;
+    program entry = { .key_bytes = strlen(key) + 1 };
+    entry.key = clkv_alloc(entry.key_bytes);
+    if (!entry.key) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", entry.key_bytes);
+    memcpy(entry.key, key, entry.key_bytes);
+    clkv_status st = clkv_build_key(&entry.file, p->device, family, options);
+    if (!st && !load_entry(p, &entry, options, kernel)) st = build_entry(p, &entry, family, options);
+    if (st) {
+        free_entry(&entry);
+        return st;
+    }
+    p->list[p->n++] = entry;
+    return CLKV_OK;
+}
+
+static clkv_status get_kernel(clkv_programs *p, const char *family, const char *wanted, const char *kernel,
+                              cl_kernel *out)
+{
+    char key[2048];
+    const int n = snprintf(key, sizeof key, "%s\n" FIXED_OPTIONS " %s", family, wanted ? wanted : "");
+    if (n < 0 || (size_t)n >= sizeof key)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "%s: %d bytes of build options", family, n);
+    const char *options = strchr(key, '\n') + 1;
+    size_t i = 0;
+    while (i < p->n && strcmp(p->list[i].key, key)) i++;
+    clkv_status st = i < p->n ? CLKV_OK : add_entry(p, key, family, options, kernel);
+    if (st) return st;
+
+    cl_int err = CL_SUCCESS;
+    cl_kernel made = clCreateKernel(p->list[i].program, kernel, &err);
+    if (err != CL_SUCCESS && p->list[i].from_disk) {
+        /* A binary with another kernel than the one it was loaded for. */
+        st = build_entry(p, &p->list[i], family, options);
+        if (st) return st;
+        made = clCreateKernel(p->list[i].program, kernel, &err);
+    }
+    if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clCreateKernel", "%s of %s.cl", kernel, family);
+    *out = made;
+    return CLKV_OK;
+}
 
 clkv_status clkv_programs_create(clkv_programs **out, clkv_device *device)
 {
@@ -52,99 +151,13 @@ void clkv_programs_destroy(clkv_programs **programs)
     clkv_programs *p = *programs;
     if (!p) return;
     for (size_t i = 0; i < p->n; i++) {
-        clReleaseProgram(p->list[i].program);
-        clkv_free(p->list[i].key, p->list[i].key_bytes);
+        if (clkv_device_has(p->device, CLKV_QUIRK_POCL_LATE_CODE)) keep_binary(p, &p->list[i]);
+        free_entry(&p->list[i]);
     }
     clkv_free(p->list, p->capacity * sizeof *p->list);
     pthread_mutex_destroy(&p->lock);
     clkv_free(p, sizeof *p);
     *programs = NULL;
-}
-
-static const clkv_source *find_source(const char *name)
-{
-    const clkv_source *s = clkv_sources;
-    while (s->name && strcmp(s->name, name)) s++;
-    return s->name ? s : NULL;
-}
-
-/* Hands the compiler's output to the log callback, a line at a time. */
-static void log_build(cl_program built, cl_device_id id, clkv_log_level level, const char *family)
-{
-    size_t size = 0;
-    if (clGetProgramBuildInfo(built, id, CL_PROGRAM_BUILD_LOG, 0, NULL, &size) != CL_SUCCESS || size < 2) return;
-    char *text = clkv_alloc(size + 1);
-    if (!text) return;
-    if (clGetProgramBuildInfo(built, id, CL_PROGRAM_BUILD_LOG, size, text, NULL) == CL_SUCCESS) {
-        for (char *line = text, *end; *line; line = end) {
-            end = line + strcspn(line, "\n");
-            if (*end) *end++ = 0;
-            if (*line) clkv_log(level, "%s.cl: %s", family, line);
-        }
-    }
-    clkv_free(text, size + 1);
-}
-
-static clkv_status build_source(cl_program *out, clkv_device *device, const char *family, const char *options)
-{
-    const clkv_source *prelude = find_source("prelude"), *source = find_source(family);
-    if (!prelude || !source) return CLKV_FAIL(CLKV_ERROR_INVALID, "there is no kernel file %s.cl", prelude ? family : "prelude");
-    const char *texts[] = { prelude->text, source->text };
-    const size_t sizes[] = { prelude->bytes, source->bytes };
-    cl_int err = CL_SUCCESS;
-    cl_program built = clCreateProgramWithSource(device->context, 2, texts, sizes, &err);
-    if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clCreateProgramWithSource", "%s", family);
-    err = clBuildProgram(built, 1, &device->facts.id, options, NULL, NULL);
-    log_build(built, device->facts.id, err == CL_SUCCESS ? CLKV_LOG_DEBUG : CLKV_LOG_ERROR, family);
-    if (err == CL_SUCCESS) {
-        *out = built;
-        return CLKV_OK;
-    }
-    clReleaseProgram(built);
-    if (err == CL_OUT_OF_HOST_MEMORY) return CLKV_FAIL_DRIVER(err, "clBuildProgram", "%s", family);
-    /* Drivers disagree on the code for source or options that are wrong; the meaning is the same. */
-    return clkv_error_set(CLKV_ERROR_BUILD, err, "clBuildProgram", "%s with %s", family, options);
-}
-
-static clkv_status add_program(clkv_programs *p, const char *key, cl_program built)
-{
-    const size_t bytes = strlen(key) + 1;
-    void *list = p->list;
-    if (clkv_grow(&list, &p->capacity, p->n + 1, sizeof *p->list))
-        return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu programs", p->n + 1);
-    p->list = list;
-    char *copy = clkv_alloc(bytes);
-    if (!copy) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", bytes);
-    memcpy(copy, key, bytes);
-    p->list[p->n++] = (program){ .key = copy, .key_bytes = bytes, .program = built };
-    return CLKV_OK;
-}
-
-static clkv_status get_kernel(clkv_programs *p, const char *family, const char *options, const char *kernel,
-                              cl_kernel *out)
-{
-    char key[2048];
-    const int n = snprintf(key, sizeof key, "%s\n" FIXED_OPTIONS " %s", family, options ? options : "");
-    if (n < 0 || (size_t)n >= sizeof key)
-        return CLKV_FAIL(CLKV_ERROR_INVALID, "%s: %d bytes of build options", family, n);
-    size_t i = 0;
-    while (i < p->n && strcmp(p->list[i].key, key)) i++;
-    if (i == p->n) {
-        cl_program built = NULL;
-        clkv_status st = build_source(&built, p->device, family, strchr(key, '\n') + 1);
-        if (st) return st;
-        st = add_program(p, key, built);
-        if (st) {
-            clReleaseProgram(built);
-            return st;
-        }
-        p->built++;
-    }
-    cl_int err = CL_SUCCESS;
-    cl_kernel made = clCreateKernel(p->list[i].program, kernel, &err);
-    if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clCreateKernel", "%s of %s.cl", kernel, family);
-    *out = made;
-    return CLKV_OK;
 }
 
 clkv_status clkv_program_kernel(clkv_device *device, const char *family, const char *options, const char *kernel,

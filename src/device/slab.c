@@ -15,8 +15,9 @@ static uint64_t least(uint64_t a, uint64_t b)
 uint64_t clkv_slabs_limit(const clkv_device *device)
 {
     const clkv_device_info *info = &device->facts.info;
-    uint64_t limit = info->global_bytes;
-    if (info->kind == CLKV_DEVICE_CPU) limit = least(limit, clkv_machine_available());
+    /* On a CPU the slabs are ours, and what drivers call global memory is a guess about the machine: pocl
+     * has been seen to say 3.4 GiB on one with 23. */
+    const uint64_t limit = info->kind == CLKV_DEVICE_CPU ? clkv_machine_available() : info->global_bytes;
     const uint64_t each = clkv_quirks_max_alloc(device->quirks, info);
     return each > limit / CLKV_MAX_SLABS ? limit : each * CLKV_MAX_SLABS;
 }

@@ -1,0 +1,147 @@
+/* build.c: the compiler calls. SPDX-License-Identifier: Apache-2.0 */
+#include "device/build.h"
+
+#include "core/error.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "device/device.h"
+#include "device/source.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static clkv_status find_sources(const clkv_source **prelude, const clkv_source **source, const char *family)
+{
+    *prelude = *source = NULL;
+    for (const clkv_source *s = clkv_sources; s->name; s++) {
+        if (strcmp(s->name, "prelude") == 0) *prelude = s;
+        if (strcmp(s->name, family) == 0) *source = s;
+    }
+    if (!*prelude || !*source) return CLKV_FAIL(CLKV_ERROR_INVALID, "there is no kernel file %s.cl", family);
+    return CLKV_OK;
+}
+
+clkv_status clkv_build_key(clkv_binary_key *out, const clkv_device *device, const char *family, const char *options)
+{
+    const clkv_source *prelude, *source;
+    clkv_status st = find_sources(&prelude, &source, family);
+    if (st) return st;
+    const clkv_binary_part parts[] = {
+        { device->facts.identity, sizeof device->facts.identity },
+        { options, strlen(options) },
+        { prelude->text, prelude->bytes },
+        { source->text, source->bytes },
+    };
+    clkv_binary_key_make(out, parts, sizeof parts / sizeof *parts);
+    return CLKV_OK;
+}
+
+/* Hands the compiler's output to the log callback, a line at a time, and copies the first line that
+ * speaks of an error. */
+static void log_build(cl_program built, cl_device_id id, clkv_log_level level, const char *family, char *first,
+                      size_t first_size)
+{
+    *first = 0;
+    size_t size = 0;
+    if (clGetProgramBuildInfo(built, id, CL_PROGRAM_BUILD_LOG, 0, NULL, &size) != CL_SUCCESS || size < 2) return;
+    char *text = clkv_alloc(size + 1);
+    if (!text) return;
+    if (clGetProgramBuildInfo(built, id, CL_PROGRAM_BUILD_LOG, size, text, NULL) == CL_SUCCESS) {
+        for (char *line = text, *end; *line; line = end) {
+            end = line + strcspn(line, "\n");
+            if (*end) *end++ = 0;
+            if (*line) clkv_log(level, "%s.cl: %s", family, line);
+            if (!*first && strstr(line, "error")) snprintf(first, first_size, "%s", line);
+        }
+    }
+    clkv_free(text, size + 1);
+}
+
+clkv_status clkv_build_source(cl_program *out, clkv_device *device, const char *family, const char *options)
+{
+    const clkv_source *prelude, *source;
+    clkv_status st = find_sources(&prelude, &source, family);
+    if (st) return st;
+    const char *texts[] = { prelude->text, source->text };
+    const size_t sizes[] = { prelude->bytes, source->bytes };
+    cl_int err = CL_SUCCESS;
+    cl_program built = clCreateProgramWithSource(device->context, 2, texts, sizes, &err);
+    if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clCreateProgramWithSource", "%s.cl", family);
+    err = clBuildProgram(built, 1, &device->facts.id, options, NULL, NULL);
+    char first[160];
+    log_build(built, device->facts.id, err == CL_SUCCESS ? CLKV_LOG_DEBUG : CLKV_LOG_ERROR, family, first, sizeof first);
+    if (err == CL_SUCCESS) {
+        clkv_log(CLKV_LOG_INFO, "%s.cl built with %s", family, options);
+        *out = built;
+        return CLKV_OK;
+    }
+    clReleaseProgram(built);
+    clkv_log(CLKV_LOG_ERROR, "%s.cl does not build with %s", family, options);
+    if (err == CL_OUT_OF_HOST_MEMORY) return CLKV_FAIL_DRIVER(err, "clBuildProgram", "%s.cl", family);
+    /* Drivers disagree on the code for wrong source or options; the meaning is the same. */
+    return clkv_error_set(CLKV_ERROR_BUILD, err, "clBuildProgram", "%s.cl: %s", family, *first ? first : "no reason given");
+}
+
+cl_program clkv_build_load(clkv_device *device, const void *binary, size_t bytes, const char *options,
+                           const char *kernel)
+{
+    const unsigned char *binaries[] = { binary };
+    cl_int status = CL_SUCCESS, err = CL_SUCCESS;
+    const char *call = "clCreateProgramWithBinary";
+    cl_program program = clCreateProgramWithBinary(device->context, 1, &device->facts.id, &bytes, binaries, &status, &err);
+    if (err == CL_SUCCESS) err = status;
+    if (err == CL_SUCCESS) {
+        call = "clBuildProgram";
+        err = clBuildProgram(program, 1, &device->facts.id, options, NULL, NULL);
+    }
+    if (err == CL_SUCCESS) {
+        call = "clCreateKernel";
+        cl_kernel probe = clCreateKernel(program, kernel, &err);
+        if (err == CL_SUCCESS) clReleaseKernel(probe);
+    }
+    if (err == CL_SUCCESS) return program;
+    clkv_log(CLKV_LOG_WARNING, "program cache: a binary with %s is not usable: %s gave %d", kernel, call, (int)err);
+    if (program) clReleaseProgram(program);
+    return NULL;
+}
+
+/* A context may have several devices; the program is built for one of them only. */
+static int binary_of(cl_program program, cl_device_id id, cl_uint n, void **out, size_t *bytes)
+{
+    cl_device_id *ids = clkv_alloc(n * sizeof *ids);
+    size_t *sizes = clkv_alloc(n * sizeof *sizes);
+    unsigned char **binaries = clkv_alloc(n * sizeof *binaries);
+    int ok = ids && sizes && binaries &&
+             clGetProgramInfo(program, CL_PROGRAM_DEVICES, n * sizeof *ids, ids, NULL) == CL_SUCCESS &&
+             clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, n * sizeof *sizes, sizes, NULL) == CL_SUCCESS;
+    cl_uint i = 0;
+    while (ok && i < n && ids[i] != id) i++;
+    ok = ok && i < n && sizes[i] > 0;
+    if (ok) {
+        /* A NULL entry asks for nothing. */
+        binaries[i] = clkv_alloc(sizes[i]);
+        ok = binaries[i] && clGetProgramInfo(program, CL_PROGRAM_BINARIES, n * sizeof *binaries, binaries, NULL) == CL_SUCCESS;
+        if (ok) {
+            *out = binaries[i];
+            *bytes = sizes[i];
+        } else {
+            clkv_free(binaries[i], sizes[i]);
+        }
+    }
+    clkv_free(ids, n * sizeof *ids);
+    clkv_free(sizes, n * sizeof *sizes);
+    clkv_free(binaries, n * sizeof *binaries);
+    return ok;
+}
+
+void *clkv_build_binary(cl_program program, cl_device_id id, size_t *bytes)
+{
+    cl_uint n = 0;
+    void *binary = NULL;
+    if (clGetProgramInfo(program, CL_PROGRAM_NUM_DEVICES, sizeof n, &n, NULL) != CL_SUCCESS || n == 0 ||
+        !binary_of(program, id, n, &binary, bytes)) {
+        clkv_log(CLKV_LOG_INFO, "program cache: the driver gives no binary");
+        return NULL;
+    }
+    return binary;
+}
