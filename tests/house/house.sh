@@ -46,11 +46,11 @@ calls) # OpenCL is called by src/device only; src/ops sets its kernels' argument
         grep -vE '^src/ops/[^:]*:[0-9]+:.*\bcl(SetKernelArg|ReleaseKernel)[[:space:]]*\(' |
         grep -vE ':[0-9]+:[[:space:]]*(\*|/\*|//)')
     ;;
-environment) # a variable that the code reads is in the documentation
-    breaches=$(ours .c .h .sh .py | grep -v '^tests/house/' |
-        xargs grep -ohE '(getenv\("|environ(\.get\(|\[)")[A-Z0-9_]+' | grep -oE '[A-Z0-9_]+$' | sort -u |
+environment) # a variable that the code reads is documented
+    breaches=$(ours .c .h .py | xargs grep -ohE '"(CLKV|XDG|POCL|OCL)_[A-Z0-9_]+"|getenv\("[A-Z0-9_]+"' |
+        grep -oE '[A-Z0-9]+_[A-Z0-9_]+' | sort -u |
         while read -r name; do
-            grep -rqE "\b$name\b" docs README.md || echo "$name is read but not documented in docs/ or README.md"
+            grep -rqwF "$name" docs README.md include || echo "$name is read, but not in docs/, README.md or a public header"
         done)
     ;;
 licence) # every source names its licence
