@@ -1,0 +1,374 @@
+/* prefix.c: the prefix index: the tree, its blocks and its events. prefix_index.h draws it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "core/prefix_index.h"
+
+#include "core/error.h"
+#include "core/memory.h"
+
+#include <string.h>
+
+#define MAX_BLOCKS     (1u << 31)
+#define MAX_BLOCK_SIZE 256u
+#define FIRST_CAPACITY (1u << 24) /* ids that have address space from the beginning; pages come as used */
+#define FIRST_TABLE    (1u << 12)
+
+/* ---- life ---- */
+
+static size_t tokens_bytes(const clkv_prefix *prefix, uint32_t nodes)
+{
+    return (size_t)nodes * prefix->block_size * sizeof *prefix->tokens;
+}
+
+static uint64_t mask_of_bits(uint32_t bits)
+{
+    /* The upper bits: the table's lines are chosen by them. */
+    return bits ? UINT64_MAX << (64 - bits) : UINT64_MAX;
+}
+
+static clkv_status check_params(const clkv_prefix_params *params)
+{
+    CLKV_CHECK_PARAMS(params, clkv_prefix_params);
+    if (params->blocks == 0 || params->blocks > MAX_BLOCKS)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "%u blocks, not 1 to 2^31", params->blocks);
+    if (params->block_size & (params->block_size - 1) || params->block_size > MAX_BLOCK_SIZE)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "block_size %u is not a power of two from 1 to %u", params->block_size,
+                         MAX_BLOCK_SIZE);
+    if (params->hash_bits > 64) return CLKV_FAIL(CLKV_ERROR_INVALID, "hash_bits %u, at most 64", params->hash_bits);
+    return CLKV_OK;
+}
+
+clkv_status clkv_prefix_create(clkv_prefix **out, const clkv_prefix_params *params)
+{
+    if (!out) return CLKV_FAIL(CLKV_ERROR_INVALID, "out is NULL");
+    const clkv_status status = check_params(params);
+    if (status) return status;
+
+    clkv_prefix *prefix = clkv_alloc(sizeof *prefix);
+    if (!prefix) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", sizeof *prefix);
+    prefix->blocks = params->blocks;
+    prefix->block_size = params->block_size ? params->block_size : 16;
+    prefix->hash_mask = mask_of_bits(params->hash_bits);
+    prefix->on_event = params->on_event;
+    prefix->user = params->user;
+    prefix->capacity = params->blocks < FIRST_CAPACITY ? params->blocks + 1 : FIRST_CAPACITY;
+    prefix->nodes = clkv_map(prefix->capacity * sizeof *prefix->nodes);
+    prefix->tokens = clkv_map(tokens_bytes(prefix, prefix->capacity));
+    prefix->owners = clkv_map(prefix->blocks * sizeof *prefix->owners);
+    prefix->twins = clkv_map(prefix->blocks * sizeof *prefix->twins);
+    const uint32_t limit = params->blocks < FIRST_TABLE ? params->blocks : FIRST_TABLE;
+    if (!prefix->nodes || !prefix->tokens || !prefix->owners || !prefix->twins ||
+        clkv_table_init(&prefix->table, limit)) {
+        clkv_prefix_destroy(&prefix);
+        return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "tables for %u blocks", params->blocks);
+    }
+    static const uint32_t no_tokens[MAX_BLOCK_SIZE];
+    prefix->nodes[CLKV_PREFIX_ROOT] = (clkv_node){
+        .hash = clkv_node_hash(prefix, 0, no_tokens, CLKV_KEYS_NONE),
+        .parent = CLKV_NODE_NONE,
+        .block = CLKV_NO_BLOCK,
+    };
+    prefix->n_nodes = 1;
+    *out = prefix;
+    return CLKV_OK;
+}
+
+void clkv_prefix_destroy(clkv_prefix **prefix)
+{
+    if (!prefix || !*prefix) return;
+    clkv_prefix *p = *prefix;
+    clkv_unmap(p->nodes, p->capacity * sizeof *p->nodes);
+    clkv_unmap(p->tokens, tokens_bytes(p, p->capacity));
+    clkv_unmap(p->owners, p->blocks * sizeof *p->owners);
+    clkv_unmap(p->twins, p->blocks * sizeof *p->twins);
+    clkv_table_free(&p->table);
+    clkv_keys_free(&p->keys);
+    clkv_free(p, sizeof *p);
+    *prefix = NULL;
+}
+
+/* ---- nodes ---- */
+
+/* Doubles the room for nodes; 0 on success. */
+static int more_nodes(clkv_prefix *prefix)
+{
+    if (prefix->capacity >= CLKV_DEPTH_DEAD / 2) return -1;
+    const uint32_t capacity = prefix->capacity * 2;
+    void *nodes =
+        clkv_remap(prefix->nodes, prefix->capacity * sizeof *prefix->nodes, capacity * sizeof *prefix->nodes);
+    if (!nodes) return -1;
+    prefix->nodes = nodes;
+    void *tokens =
+        clkv_remap(prefix->tokens, tokens_bytes(prefix, prefix->capacity), tokens_bytes(prefix, capacity));
+    if (!tokens) {
+        /* Shrinking needs no memory. */
+        prefix->nodes =
+            clkv_remap(prefix->nodes, capacity * sizeof *prefix->nodes, prefix->capacity * sizeof *prefix->nodes);
+        return -1;
+    }
+    prefix->tokens = tokens;
+    prefix->capacity = capacity;
+    return 0;
+}
+
+/* Makes a table of twice the size; 0 on success. */
+static int more_table(clkv_prefix *prefix)
+{
+    clkv_table table;
+    if (prefix->table.limit > UINT32_MAX / 2 || clkv_table_init(&table, prefix->table.limit * 2)) return -1;
+    for (uint32_t node = 1; node < prefix->n_nodes; node++)
+        if (prefix->nodes[node].depth != CLKV_DEPTH_DEAD) clkv_table_insert(&table, prefix->nodes[node].hash, node);
+    clkv_table_free(&prefix->table);
+    prefix->table = table;
+    return 0;
+}
+
+/* Makes sure that one more node can be made. */
+static clkv_status reserve_node(clkv_prefix *prefix)
+{
+    if ((!prefix->free && prefix->n_nodes == prefix->capacity && more_nodes(prefix)) ||
+        (prefix->table.used == prefix->table.limit && more_table(prefix)))
+        return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "no room for node %u", prefix->n_nodes);
+    return CLKV_OK;
+}
+
+/* A node without block, child or reference: the caller gives it one. After reserve_node. Takes over the
+ * caller's reference on `keys`. */
+static uint32_t new_node(clkv_prefix *prefix, uint64_t hash, uint32_t parent, uint32_t keys)
+{
+    uint32_t node = prefix->free;
+    if (node) {
+        prefix->free = prefix->nodes[node].refs;
+        prefix->dead--;
+    } else {
+        node = prefix->n_nodes++;
+    }
+    const int root = parent == CLKV_NODE_NONE;
+    prefix->nodes[node] = (clkv_node){
+        .hash = hash,
+        .parent = parent,
+        .block = CLKV_NO_BLOCK,
+        .keys = keys,
+        .depth = root ? 0 : prefix->nodes[parent].depth + 1,
+    };
+    if (root)
+        prefix->roots++;
+    else
+        prefix->nodes[parent].children++;
+    clkv_table_insert(&prefix->table, hash, node);
+    return node;
+}
+
+/* Drops the node if nothing keeps it, then its parent likewise, up to the root. */
+static void collapse(clkv_prefix *prefix, uint32_t node)
+{
+    while (node != CLKV_PREFIX_ROOT) {
+        clkv_node *at = &prefix->nodes[node];
+        if (at->block != CLKV_NO_BLOCK || at->children || at->refs) return;
+        const uint32_t parent = at->parent;
+        clkv_table_remove(&prefix->table, at->hash, node);
+        clkv_keys_unref(&prefix->keys, at->keys);
+        *at = (clkv_node){
+            .parent = CLKV_NODE_NONE, .block = CLKV_NO_BLOCK, .refs = prefix->free, .depth = CLKV_DEPTH_DEAD};
+        prefix->free = node;
+        prefix->dead++;
+        if (parent == CLKV_NODE_NONE) {
+            prefix->roots--;
+            return;
+        }
+        prefix->nodes[parent].children--;
+        node = parent;
+    }
+}
+
+clkv_status clkv_prefix_root(clkv_prefix *prefix, const clkv_key *keys, size_t n_keys, clkv_prefix_node *out)
+{
+    if (!prefix || !out) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", prefix ? "out" : "prefix");
+    clkv_key_list list;
+    clkv_status status = clkv_key_list_sequence(&list, keys, n_keys);
+    if (status) return status;
+    if (list.n == 0) {
+        *out = CLKV_PREFIX_ROOT;
+        return CLKV_OK;
+    }
+    uint32_t number;
+    status = clkv_keys_add(&prefix->keys, CLKV_KEYS_NONE, &list, &number);
+    if (status) return status;
+    const uint64_t hash = clkv_keys_hash(&prefix->keys, number) & prefix->hash_mask;
+    uint32_t root = clkv_node_find(prefix, hash, CLKV_NODE_NONE, NULL, number);
+    if (root != CLKV_NODE_NONE) {
+        clkv_keys_unref(&prefix->keys, number);
+    } else {
+        status = reserve_node(prefix);
+        if (status) {
+            clkv_keys_unref(&prefix->keys, number);
+            return status;
+        }
+        root = new_node(prefix, hash, CLKV_NODE_NONE, number);
+    }
+    prefix->nodes[root].refs++;
+    *out = root;
+    return CLKV_OK;
+}
+
+void clkv_prefix_ref(clkv_prefix *prefix, clkv_prefix_node node)
+{
+    if (node != CLKV_PREFIX_ROOT && prefix && clkv_node_alive(prefix, node)) prefix->nodes[node].refs++;
+}
+
+void clkv_prefix_unref(clkv_prefix *prefix, clkv_prefix_node node)
+{
+    if (node == CLKV_PREFIX_ROOT || !prefix || !clkv_node_alive(prefix, node) || !prefix->nodes[node].refs) return;
+    prefix->nodes[node].refs--;
+    collapse(prefix, node);
+}
+
+/* ---- blocks ---- */
+
+static void send_event(const clkv_prefix *prefix, clkv_cache_event_kind kind, uint32_t node, uint32_t block)
+{
+    if (!prefix->on_event) return;
+    const clkv_node *at = &prefix->nodes[node];
+    clkv_cache_event event = {
+        .kind = kind,
+        .block = block,
+        .hash = at->hash,
+        .parent_hash = prefix->nodes[at->parent].hash,
+        .tokens = clkv_node_tokens(prefix, node),
+        .token_count = prefix->block_size,
+    };
+    if (at->keys != CLKV_KEYS_NONE) {
+        event.keys = prefix->keys.entries[at->keys].data;
+        event.keys_bytes = prefix->keys.entries[at->keys].bytes;
+    }
+    prefix->on_event(prefix->user, &event);
+}
+
+static void add_block(clkv_prefix *prefix, uint32_t node, uint32_t block)
+{
+    clkv_node *at = &prefix->nodes[node];
+    clkv_twin *twins = prefix->twins;
+    prefix->owners[block] = node;
+    prefix->n_blocks++;
+    if (block >= prefix->blocks_high) prefix->blocks_high = block + 1;
+    if (at->block == CLKV_NO_BLOCK) {
+        at->block = block;
+        send_event(prefix, CLKV_EVENT_STORED, node, block);
+        return;
+    }
+    const uint32_t first = at->block;
+    if (!at->shared) twins[first] = (clkv_twin){first, first};
+    const uint32_t last = twins[first].prev;
+    twins[block] = (clkv_twin){last, first};
+    twins[last].next = block;
+    twins[first].prev = block;
+    at->shared = 1;
+}
+
+static void remove_block(clkv_prefix *prefix, uint32_t node, uint32_t block)
+{
+    clkv_node *at = &prefix->nodes[node];
+    clkv_twin *twins = prefix->twins;
+    prefix->owners[block] = CLKV_PREFIX_ROOT;
+    prefix->n_blocks--;
+    if (!at->shared) {
+        at->block = CLKV_NO_BLOCK;
+        send_event(prefix, CLKV_EVENT_REMOVED, node, block);
+        return;
+    }
+    const clkv_twin of = twins[block];
+    twins[of.prev].next = of.next;
+    twins[of.next].prev = of.prev;
+    if (at->block == block) at->block = of.next;
+    at->shared = of.prev != of.next;
+}
+
+/* The keys of the block that follows `parent`, with one reference more. */
+static clkv_status keys_of_block(clkv_prefix *prefix, uint32_t parent, uint64_t position, const clkv_key *keys,
+                                 size_t n_keys, uint32_t *number)
+{
+    clkv_key_list content, own;
+    const clkv_status status = clkv_key_list_content(&content, keys, n_keys);
+    if (status) return status;
+    clkv_key_list_overlapping(&own, &content, position, prefix->block_size);
+    return clkv_keys_add(&prefix->keys, clkv_node_base_keys(prefix, parent), &own, number);
+}
+
+clkv_status clkv_prefix_register(clkv_prefix *prefix, clkv_prefix_node parent, uint64_t position,
+                                 const clkv_key *keys, size_t n_keys, const uint32_t *tokens, uint32_t block,
+                                 clkv_prefix_node *node)
+{
+    clkv_status status = clkv_node_check(prefix, parent, position, "parent");
+    if (status) return status;
+    if (!tokens) return CLKV_FAIL(CLKV_ERROR_INVALID, "tokens is NULL");
+    if (block >= prefix->blocks) return CLKV_FAIL(CLKV_ERROR_INVALID, "no such block: %u", block);
+    if (prefix->owners[block]) return CLKV_FAIL(CLKV_ERROR_INVALID, "block %u is registered already", block);
+
+    uint32_t number = CLKV_KEYS_NONE;
+    if (n_keys || clkv_node_base_keys(prefix, parent)) {
+        status = keys_of_block(prefix, parent, position, keys, n_keys, &number);
+        if (status) return status;
+    }
+    const uint64_t hash = clkv_node_hash(prefix, prefix->nodes[parent].hash, tokens, number);
+    uint32_t at = clkv_node_find(prefix, hash, parent, tokens, number);
+    if (at != CLKV_NODE_NONE) {
+        clkv_keys_unref(&prefix->keys, number);
+    } else {
+        status = reserve_node(prefix);
+        if (status) {
+            clkv_keys_unref(&prefix->keys, number);
+            return status;
+        }
+        at = new_node(prefix, hash, parent, number);
+        memcpy(prefix->tokens + (size_t)at * prefix->block_size, tokens, prefix->block_size * sizeof *tokens);
+    }
+    add_block(prefix, at, block);
+    if (node) *node = at;
+    return CLKV_OK;
+}
+
+void clkv_prefix_drop(clkv_prefix *prefix, uint32_t block)
+{
+    const uint32_t node = clkv_prefix_node_of(prefix, block);
+    if (node == CLKV_PREFIX_ROOT) return;
+    remove_block(prefix, node, block);
+    collapse(prefix, node);
+}
+
+int clkv_prefix_has(const clkv_prefix *prefix, uint32_t block)
+{
+    return clkv_prefix_node_of(prefix, block) != CLKV_PREFIX_ROOT;
+}
+
+clkv_prefix_node clkv_prefix_node_of(const clkv_prefix *prefix, uint32_t block)
+{
+    return prefix && block < prefix->blocks ? prefix->owners[block] : CLKV_PREFIX_ROOT;
+}
+
+void clkv_prefix_reset(clkv_prefix *prefix)
+{
+    if (!prefix) return;
+    memset(prefix->owners, 0, prefix->blocks_high * sizeof *prefix->owners);
+    prefix->n_blocks = 0;
+    for (uint32_t node = 1; node < prefix->n_nodes; node++) {
+        prefix->nodes[node].block = CLKV_NO_BLOCK;
+        prefix->nodes[node].shared = 0;
+    }
+    for (uint32_t node = 1; node < prefix->n_nodes; node++)
+        if (clkv_node_alive(prefix, node)) collapse(prefix, node);
+    const clkv_cache_event event = {.kind = CLKV_EVENT_CLEARED, .block = CLKV_NO_BLOCK};
+    if (prefix->on_event) prefix->on_event(prefix->user, &event);
+}
+
+void clkv_prefix_get_counts(const clkv_prefix *prefix, clkv_prefix_counts *out)
+{
+    if (!out) return;
+    *out = (clkv_prefix_counts){0};
+    if (!prefix) return;
+    out->nodes = prefix->n_nodes - 1 - prefix->dead - prefix->roots;
+    out->blocks = prefix->n_blocks;
+    out->collisions = prefix->collisions;
+    out->host_bytes = sizeof *prefix + prefix->n_nodes * sizeof *prefix->nodes +
+                      tokens_bytes(prefix, prefix->n_nodes) +
+                      prefix->blocks_high * (sizeof *prefix->owners + sizeof *prefix->twins) +
+                      clkv_table_bytes(&prefix->table) + clkv_keys_host_bytes(&prefix->keys);
+}
