@@ -70,16 +70,20 @@ unset CLKV_DEVICE CLKV_VARIANT CLKV_CACHE_DIR CLKV_NO_CACHE
 
 say() { printf '\n== %s (%d:%02d)\n' "$1" $((SECONDS / 60)) $((SECONDS % 60)); }
 
-# configure NAME MESON-OPTION…: sets up (or updates) the build NAME and compiles it. A failure counts as a
-# failed test, and the job's tests are not run.
+# configure NAME MESON-OPTION…: sets up (or updates) the build NAME and compiles it, once in this run. A failure
+# counts as a failed test, and the job's tests are not run.
+declare -A configured=()
 configure() {
     local name=$1 dir=$build/$1
     shift
+    [ -z "${configured[$name]:-}" ] || return "${configured[$name]}"
+    configured[$name]=1
     say "build $name"
     local again=()
     [ -f "$dir/build.ninja" ] && again=(--reconfigure)
     if meson setup "${again[@]}" "$@" "$dir" "$src" >"$build/results/$name.setup.log" 2>&1 &&
         meson compile -C "$dir" >"$build/results/$name.compile.log" 2>&1; then
+        configured[$name]=0
         return 0
     fi
     tail -n 60 "$build/results/$name".{setup,compile}.log 2>/dev/null
@@ -104,7 +108,8 @@ run() {
     fi
 }
 
-job_gcc() { configure gcc --buildtype=release && run gcc pocl unit device tools kernels headers house install; }
+build_gcc() { configure gcc --buildtype=release; }
+job_gcc() { build_gcc && run gcc pocl unit device tools kernels headers house install; }
 job_clang() { CC=clang-15 CXX=clang++-15 configure clang && run clang pocl unit device; }
 job_core() { configure core -Dopencl=disabled && run core pocl unit tools headers install; }
 job_asan() {
@@ -113,18 +118,18 @@ job_asan() {
 }
 job_tsan() { configure tsan -Db_sanitize=thread -Db_lundef=false && run tsan pocl_tsan unit; }
 job_variants() {
-    configure gcc --buildtype=release || return
+    build_gcc || return
     run gcc pocl_cpu device
     run gcc pocl_portable device
 }
 job_limits() {
-    configure gcc --buildtype=release || return
+    build_gcc || return
     run gcc pocl_256mib portable
     run gcc pocl_groups_of_64 portable
     run gcc pocl_three_devices portable
 }
-job_rusticl() { configure gcc --buildtype=release && run gcc rusticl portable; }
-job_oclgrind() { configure gcc --buildtype=release && run gcc oclgrind portable; }
+job_rusticl() { build_gcc && run gcc rusticl portable; }
+job_oclgrind() { build_gcc && run gcc oclgrind portable; }
 job_coverage() {
     configure coverage -Db_coverage=true && run coverage pocl unit device &&
         gcovr --root "$src" --filter "$src/src/" "$build/coverage"
