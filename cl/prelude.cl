@@ -35,6 +35,9 @@
 #ifndef CLKV_TILE_TOKENS
 #define CLKV_TILE_TOKENS 3 /* queries per tile, as planned by the host */
 #endif
+#ifndef CLKV_WORK_GROUP
+#define CLKV_WORK_GROUP 64 /* work-items per work-group; 1 on the CPU tier */
+#endif
 
 #define CLKV_HEADS (CLKV_KV_HEADS * CLKV_GROUP)
 #define CLKV_K_TILE (CLKV_HEAD_DIM * CLKV_BLOCK_SIZE)
@@ -165,3 +168,102 @@ static inline __global clkv_kv *clkv_kv_tile(uint block, uint layer, uint kv_hea
  *   merge  uint2 { entry, query }
  *   slot   uint  block * block_size + offset, per token */
 #define CLKV_PLAN_DIRECT 0xffffffffu /* part_base of an entry that is not split */
+
+/* Eight elements at a time, for CPUs. The callers' tensors may begin at any element, and pocl's vload_halfn
+ * and vstore_halfn take for granted that they are aligned to the whole vector: those halves go through a
+ * private copy. Slabs are aligned to 16 bytes at every eighth element. */
+static inline float8 clkv_in_8(__global const clkv_in *p, ulong at)
+{
+#if CLKV_IN_HALF
+    const ushort8 bits = vload8(0, (__global const ushort *)p + at);
+    return vload_half8(0, (const half *)&bits);
+#else
+    return vload8(0, p + at);
+#endif
+}
+
+static inline void clkv_out_8(float8 x, __global clkv_out *p, ulong at)
+{
+#if CLKV_OUT_HALF
+    ushort8 bits;
+    vstore_half8_rte(x, 0, (half *)&bits);
+    vstore8(bits, 0, (__global ushort *)p + at);
+#else
+    vstore8(x, 0, p + at);
+#endif
+}
+
+static inline float8 clkv_kv_8(__global const clkv_kv *p)
+{
+#if CLKV_KV_HALF
+    return vload_half8(0, p);
+#else
+    return vload8(0, p);
+#endif
+}
+
+static inline void clkv_kv_store_8(float8 x, __global clkv_kv *p)
+{
+#if CLKV_KV_HALF
+    vstore_half8_rte(x, 0, p);
+#else
+    vstore8(x, 0, p);
+#endif
+}
+
+/* Eight dimensions of one token of a K tile: they lie a block apart. */
+static inline float8 clkv_k_8(__global const clkv_kv *p)
+{
+    const uint n = CLKV_BLOCK_SIZE;
+#if CLKV_KV_HALF
+    __global const ushort *from = (__global const ushort *)p;
+    const ushort8 bits = (ushort8)(from[0], from[n], from[2 * n], from[3 * n], from[4 * n], from[5 * n], from[6 * n],
+                                   from[7 * n]);
+    return vload_half8(0, (const half *)&bits);
+#else
+    return (float8)(p[0], p[n], p[2 * n], p[3 * n], p[4 * n], p[5 * n], p[6 * n], p[7 * n]);
+#endif
+}
+
+static inline void clkv_k_store_8(float8 x, __global clkv_kv *p)
+{
+    const uint n = CLKV_BLOCK_SIZE;
+#if CLKV_KV_HALF
+    __global ushort *to = (__global ushort *)p;
+    ushort8 bits;
+    vstore_half8_rte(x, 0, (half *)&bits);
+#else
+    __global float *to = p;
+    const float8 bits = x;
+#endif
+    to[0] = bits.s0;
+    to[n] = bits.s1;
+    to[2 * n] = bits.s2;
+    to[3 * n] = bits.s3;
+    to[4 * n] = bits.s4;
+    to[5 * n] = bits.s5;
+    to[6 * n] = bits.s6;
+    to[7 * n] = bits.s7;
+}
+
+/* What one work-item of the kernels that both tiers use moves at a time: eight elements where it is alone in
+ * its work-group (every head_dim is a multiple of 8), else one, so that neighbours touch neighbours. */
+#if CLKV_WORK_GROUP == 1
+#define CLKV_WIDTH 8
+typedef float8 clkv_wide;
+#define CLKV_IN_WIDE(p, at) clkv_in_8((p), (at))
+#define CLKV_OUT_WIDE(x, p, at) clkv_out_8((x), (p), (at))
+#define CLKV_KV_WIDE(p) clkv_kv_8(p)
+#define CLKV_KV_WIDE_STORE(x, p) clkv_kv_store_8((x), (p))
+#define CLKV_K_WIDE(p) clkv_k_8(p)
+#define CLKV_K_WIDE_STORE(x, p) clkv_k_store_8((x), (p))
+#else
+#define CLKV_WIDTH 1
+typedef float clkv_wide;
+#define CLKV_IN_WIDE(p, at) CLKV_IN_LOAD(p, at)
+#define CLKV_OUT_WIDE(x, p, at) CLKV_OUT_STORE(x, p, at)
+#define CLKV_KV_WIDE(p) CLKV_KV_LOAD(p, 0)
+#define CLKV_KV_WIDE_STORE(x, p) CLKV_KV_STORE(x, p, 0)
+#define CLKV_K_WIDE(p) CLKV_KV_LOAD(p, 0)
+#define CLKV_K_WIDE_STORE(x, p) CLKV_KV_STORE(x, p, 0)
+#endif

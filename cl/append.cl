@@ -1,0 +1,30 @@
+/* append.cl: writes the K and V of new tokens into their slots, one work-group per token and KV head.
+ *
+ *   k [token][kv_head][head_dim]    one column of   K [head_dim][block_size]
+ *   v [token][kv_head][head_dim_v]  one row of      V [block_size][head_dim_v]
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+__kernel __attribute__((reqd_work_group_size(CLKV_WORK_GROUP, 1, 1)))
+void clkv_append(CLKV_SLAB_PARAMS, __global const clkv_in *k, ulong k_offset, __global const clkv_in *v,
+                 ulong v_offset, __global const uint *batch, uint slots_at, uint n_tokens, uint layer,
+                 uint blocks_per_slab)
+{
+    const uint token = get_group_id(0) / CLKV_KV_HEADS;
+    const uint kv_head = get_group_id(0) % CLKV_KV_HEADS;
+    if (token >= n_tokens) {
+        return;
+    }
+    const uint slot = batch[slots_at + token];
+    const uint in_block = slot % CLKV_BLOCK_SIZE;
+    __global clkv_kv *k_tile = clkv_kv_tile(slot / CLKV_BLOCK_SIZE, layer, kv_head, blocks_per_slab, CLKV_SLAB_ARGS);
+    __global clkv_kv *v_row = k_tile + CLKV_K_TILE + in_block * CLKV_HEAD_DIM_V;
+    const ulong pair = (ulong)token * CLKV_KV_HEADS + kv_head;
+
+    for (uint d = get_local_id(0) * CLKV_WIDTH; d < CLKV_HEAD_DIM; d += CLKV_WORK_GROUP * CLKV_WIDTH) {
+        CLKV_K_WIDE_STORE(CLKV_IN_WIDE(k, k_offset + pair * CLKV_HEAD_DIM + d),
+                          k_tile + d * CLKV_BLOCK_SIZE + in_block);
+    }
+    for (uint d = get_local_id(0) * CLKV_WIDTH; d < CLKV_HEAD_DIM_V; d += CLKV_WORK_GROUP * CLKV_WIDTH) {
+        CLKV_KV_WIDE_STORE(CLKV_IN_WIDE(v, v_offset + pair * CLKV_HEAD_DIM_V + d), v_row + d);
+    }
+}

@@ -1,0 +1,65 @@
+/* merge.cl: joins the parts of one query of a split entry, one work-group per (query, head). A part is its
+ * normalised output and its log-sum-exp; the whole is their mean weighted by exp(lse − the largest lse).
+ * Only the parts that hold a key this query sees are looked at. SPDX-License-Identifier: Apache-2.0 */
+
+#define CLKV_STRIDE (CLKV_WORK_GROUP * CLKV_WIDTH)
+#define CLKV_PIECES ((CLKV_HEAD_DIM_V + CLKV_STRIDE - 1) / CLKV_STRIDE) /* per work-item, the last perhaps idle */
+
+/* Parts are float32 whatever the outputs are. */
+static inline clkv_wide clkv_part_wide(__global const float *p)
+{
+#if CLKV_WIDTH == 8
+    return vload8(0, p);
+#else
+    return p[0];
+#endif
+}
+
+__kernel __attribute__((reqd_work_group_size(CLKV_WORK_GROUP, 1, 1)))
+void clkv_merge(__global const uint *batch, uint entries_at, uint merges_at, uint chunk, uint causal,
+                __global clkv_out *o, ulong o_offset, __global float *lse, ulong lse_offset, uint want_lse,
+                __global const float *part_o, __global const float *part_lse)
+{
+    const uint merge = get_group_id(0) / CLKV_HEADS;
+    const uint head = get_group_id(0) % CLKV_HEADS;
+    const uint entry_index = batch[merges_at + 2 * merge];
+    const uint q = batch[merges_at + 2 * merge + 1];
+    const uint4 entry = vload4(entry_index, batch + entries_at);
+    const uint q_len = batch[entries_at + 4 * entry_index + 6] - entry.z;
+    const uint visible = causal ? entry.y - q_len + q + 1 : entry.y;
+    const uint n = (visible + chunk - 1) / chunk;
+    const ulong first_part = entry.w + (ulong)q * ((entry.y + chunk - 1) / chunk);
+    __global const float *first_lse = part_lse + first_part * CLKV_HEADS + head;
+    __global const float *first_o = part_o + (first_part * CLKV_HEADS + head) * CLKV_HEAD_DIM_V;
+
+    float largest = first_lse[0];
+    for (uint p = 1; p < n; p++) {
+        largest = max(largest, first_lse[(ulong)p * CLKV_HEADS]);
+    }
+    clkv_wide sum[CLKV_PIECES];
+    for (uint i = 0; i < CLKV_PIECES; i++) {
+        sum[i] = (clkv_wide)(0.0f);
+    }
+    float weight_sum = 0.0f;
+    for (uint p = 0; p < n; p++) {
+        const float weight = exp(first_lse[(ulong)p * CLKV_HEADS] - largest);
+        __global const float *part = first_o + (ulong)p * CLKV_HEADS * CLKV_HEAD_DIM_V;
+        weight_sum += weight;
+        for (uint i = 0; i < CLKV_PIECES; i++) {
+            const uint d = get_local_id(0) * CLKV_WIDTH + i * CLKV_STRIDE;
+            if (d < CLKV_HEAD_DIM_V) {
+                sum[i] += weight * clkv_part_wide(part + d);
+            }
+        }
+    }
+    const ulong row = (ulong)(entry.z + q) * CLKV_HEADS + head;
+    for (uint i = 0; i < CLKV_PIECES; i++) {
+        const uint d = get_local_id(0) * CLKV_WIDTH + i * CLKV_STRIDE;
+        if (d < CLKV_HEAD_DIM_V) {
+            CLKV_OUT_WIDE(sum[i] / weight_sum, o, o_offset + row * CLKV_HEAD_DIM_V + d);
+        }
+    }
+    if (want_lse && get_local_id(0) == 0) {
+        lse[lse_offset + row] = largest + log(weight_sum);
+    }
+}
