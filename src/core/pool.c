@@ -12,7 +12,8 @@
  *          ┌▶ [end of priority p] ⇄ oldest ⇄ … ⇄ newest ◀┐
  *          └──────────────────────────────────────────────┘
  *
- *          The free stack uses `next` alone, 0 ends it (no block has entry 0).
+ *   stack  the blocks that were freed, the most recent last. An array and not a list through `next`: then
+ *          taking many in scattered order waits for memory once and not block by block.
  *
  * Blocks never used are numbers fresh … total − 1 of the order of first use: no list holds them and none
  * of their memory has been touched. Invariants: total = used + cached + free; free = stacked + (total −
@@ -37,7 +38,7 @@ struct clkv_pool {
     uint32_t *words;    /* [total] */
     struct link *links; /* [ENDS + total] */
     uint32_t total, used, cached, stacked, fresh;
-    uint32_t stack;  /* entry of the most recently freed block, or 0 */
+    uint32_t *stack; /* [total], of which the first `stacked` count */
     uint32_t filled; /* bit p: the ring of priority p is not empty */
     uint32_t watermark, peak_used;
     uint64_t evictions, allocations;
@@ -47,6 +48,7 @@ struct clkv_pool {
     void *user;
 };
 
+/* Of the words, and of the stack. */
 static size_t words_bytes(const clkv_pool *pool)
 {
     return (size_t)pool->total * sizeof *pool->words;
@@ -74,7 +76,8 @@ clkv_status clkv_pool_create(clkv_pool **out, const clkv_pool_params *params)
     pool->user = params->user;
     pool->words = clkv_map(words_bytes(pool));
     pool->links = clkv_map(links_bytes(pool));
-    if (!pool->words || !pool->links) {
+    pool->stack = clkv_map(words_bytes(pool));
+    if (!pool->words || !pool->links || !pool->stack) {
         clkv_pool_destroy(&pool);
         return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "tables of %u blocks", params->blocks);
     }
@@ -88,6 +91,7 @@ void clkv_pool_destroy(clkv_pool **pool)
     if (!pool || !*pool) return;
     clkv_unmap((*pool)->words, words_bytes(*pool));
     clkv_unmap((*pool)->links, links_bytes(*pool));
+    clkv_unmap((*pool)->stack, words_bytes(*pool));
     clkv_free(*pool, sizeof **pool);
     *pool = NULL;
 }
@@ -130,9 +134,7 @@ static void ring_remove(clkv_pool *pool, uint32_t block, uint32_t priority)
 static void stack_push(clkv_pool *pool, uint32_t block)
 {
     pool->words[block] = 0;
-    pool->links[block + ENDS].next = pool->stack;
-    pool->stack = block + ENDS;
-    pool->stacked++;
+    pool->stack[pool->stacked++] = block;
 }
 
 /* Least recently released block of the lowest priority that has any. */
@@ -162,12 +164,7 @@ static int is_foreign(const clkv_pool *pool, uint32_t block)
 
 static uint32_t take_one(clkv_pool *pool)
 {
-    if (pool->stack) {
-        const uint32_t entry = pool->stack;
-        pool->stack = pool->links[entry].next;
-        pool->stacked--;
-        return entry - ENDS;
-    }
+    if (pool->stacked) return pool->stack[--pool->stacked];
     if (pool->fresh < pool->total) {
         const uint32_t number = pool->fresh++;
         return pool->shuffled ? clkv_shuffle_at(&pool->order, number) : number;
@@ -315,7 +312,7 @@ void clkv_pool_get_counts(const clkv_pool *pool, clkv_pool_counts *out)
     out->peak_used = pool->peak_used;
     out->evictions = pool->evictions;
     out->allocations = pool->allocations;
-    out->host_bytes = sizeof *pool + words_bytes(pool) + links_bytes(pool);
+    out->host_bytes = sizeof *pool + 2 * words_bytes(pool) + links_bytes(pool);
 }
 
 /* ---- validity ---- */
@@ -338,18 +335,21 @@ static uint32_t count_rings(const clkv_pool *pool)
     return n;
 }
 
-/* Blocks on the free stack, each used once before and free now; or UINT32_MAX. */
-static uint32_t count_stack(const clkv_pool *pool)
+/* Whether the stack holds blocks that were used once and are free now, each once. `seen`: a zeroed bit per
+ * block. */
+static int stack_is_valid(const clkv_pool *pool, unsigned char *seen)
 {
-    uint32_t n = 0;
-    for (uint32_t at = pool->stack; at; at = pool->links[at].next) {
-        if (at < ENDS || at - ENDS >= pool->total || n == pool->total) return UINT32_MAX;
-        const uint32_t block = at - ENDS;
-        const uint32_t number = pool->shuffled ? clkv_shuffle_number(&pool->order, block) : block;
-        if (number >= pool->fresh || pool->words[block] != 0) return UINT32_MAX;
-        n++;
+    for (uint32_t i = 0; i < pool->fresh; i++) {
+        const uint32_t block = pool->shuffled ? clkv_shuffle_at(&pool->order, i) : i;
+        seen[block / 8] |= (unsigned char)(1u << block % 8);
     }
-    return n;
+    for (uint32_t i = 0; i < pool->stacked; i++) {
+        const uint32_t block = pool->stack[i];
+        if (block >= pool->total || pool->words[block] != 0) return 0;
+        if (!(seen[block / 8] & 1u << block % 8)) return 0;
+        seen[block / 8] &= (unsigned char)~(1u << block % 8);
+    }
+    return 1;
 }
 
 const char *clkv_pool_validate(const clkv_pool *pool)
@@ -373,6 +373,10 @@ const char *clkv_pool_validate(const clkv_pool *pool)
     if (freed != pool->stacked) return "the length of the free stack is not the number of blocks freed";
     if (used > pool->peak_used) return "more blocks are used than the peak";
     if (count_rings(pool) != cached) return "the rings of cached blocks are broken or miss a block";
-    if (count_stack(pool) != freed) return "the stack of free blocks is broken or misses a block";
-    return NULL;
+    const size_t seen_bytes = pool->total / 8 + 1;
+    unsigned char *seen = clkv_map(seen_bytes);
+    if (!seen) return "no memory to check with";
+    const int valid = stack_is_valid(pool, seen);
+    clkv_unmap(seen, seen_bytes);
+    return valid ? NULL : "the stack of free blocks holds a block that is not free, or one twice";
 }

@@ -110,7 +110,8 @@ static int more_nodes(clkv_prefix *prefix)
     return 0;
 }
 
-/* Makes a table of twice the size; 0 on success. */
+/* Makes a table of twice the size from the live nodes; 0 on success. Changes that wait for the old one are
+ * in the nodes already. */
 static int more_table(clkv_prefix *prefix)
 {
     clkv_table table;
@@ -309,7 +310,8 @@ clkv_status clkv_prefix_register(clkv_prefix *prefix, clkv_prefix_node parent, u
         if (status) return status;
     }
     const uint64_t hash = clkv_node_hash(prefix, prefix->nodes[parent].hash, tokens, number);
-    uint32_t at = clkv_node_find(prefix, hash, parent, tokens, number);
+    uint32_t at = CLKV_NODE_NONE;
+    if (prefix->nodes[parent].children) at = clkv_node_find(prefix, hash, parent, tokens, number);
     if (at != CLKV_NODE_NONE) {
         clkv_keys_unref(&prefix->keys, number);
     } else {

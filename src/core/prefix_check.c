@@ -101,6 +101,8 @@ const char *clkv_prefix_validate(const clkv_prefix *prefix)
     if (!prefix) return "prefix is NULL";
     const size_t children_bytes = prefix->n_nodes * sizeof(uint32_t);
     const size_t passed_bytes = prefix->table.n_lines * sizeof(uint32_t);
+    /* Changes that wait are part of the state, but the check reads the table itself. */
+    clkv_table_settle((clkv_table *)&prefix->table);
     recount count = {.children = clkv_alloc(children_bytes), .passed = clkv_alloc(passed_bytes)};
     const char *broken = count.children && count.passed ? NULL : "no memory to check with";
     for (uint32_t node = 1; node < prefix->n_nodes && !broken; node++)

@@ -47,7 +47,8 @@ static inline int node_is(const clkv_prefix *prefix, uint32_t node, uint32_t par
 
 uint32_t clkv_node_find(clkv_prefix *prefix, uint64_t hash, uint32_t parent, const uint32_t *tokens, uint32_t keys)
 {
-    const clkv_table *table = &prefix->table;
+    clkv_table *table = &prefix->table;
+    clkv_table_settle(table);
     const uint8_t tag = clkv_table_tag(hash);
     uint32_t at = clkv_table_home(table, hash);
     for (uint32_t seen = 0; seen < table->n_lines; seen++) {
@@ -147,6 +148,7 @@ static int walk_hashed(walk *w, size_t window)
         hashes[i] = hash = clkv_node_hash(prefix, hash, walk_tokens(w, first + i), keys[i]);
         __builtin_prefetch(&prefix->table.lines[clkv_table_home(&prefix->table, hash)]);
     }
+    clkv_table_settle(&prefix->table);
     for (size_t i = 0; i < window; i++) {
         const clkv_table_line *line = &prefix->table.lines[clkv_table_home(&prefix->table, hashes[i])];
         const uint32_t places = clkv_table_places(line, clkv_table_tag(hashes[i]));

@@ -29,7 +29,7 @@ size_t clkv_table_bytes(const clkv_table *table)
     return (size_t)table->n_lines * sizeof *table->lines;
 }
 
-void clkv_table_insert(clkv_table *table, uint64_t hash, uint32_t id)
+static void insert_now(clkv_table *table, uint64_t hash, uint32_t id)
 {
     clkv_table_line *line = &table->lines[clkv_table_home(table, hash)];
     uint32_t empty = clkv_table_places(line, 0);
@@ -41,10 +41,9 @@ void clkv_table_insert(clkv_table *table, uint64_t hash, uint32_t id)
     const int place = __builtin_ctz(empty);
     line->tags[place] = clkv_table_tag(hash);
     line->ids[place] = id;
-    table->used++;
 }
 
-void clkv_table_remove(clkv_table *table, uint64_t hash, uint32_t id)
+static void remove_now(clkv_table *table, uint64_t hash, uint32_t id)
 {
     const uint8_t tag = clkv_table_tag(hash);
     for (uint32_t at = clkv_table_home(table, hash);; at = clkv_table_next(table, at)) {
@@ -53,9 +52,41 @@ void clkv_table_remove(clkv_table *table, uint64_t hash, uint32_t id)
             const int place = __builtin_ctz(places);
             if (line->ids[place] != id) continue;
             line->tags[place] = 0;
-            table->used--;
             return;
         }
         line->passed--;
     }
+}
+
+static void settle_one(clkv_table *table)
+{
+    const clkv_table_change *change = &table->waiting[table->first++ % CLKV_TABLE_WAITING];
+    if (change->insert)
+        insert_now(table, change->hash, change->id);
+    else
+        remove_now(table, change->hash, change->id);
+}
+
+static void put_off(clkv_table *table, clkv_table_change change)
+{
+    __builtin_prefetch(&table->lines[clkv_table_home(table, change.hash)], 1);
+    if (table->last - table->first == CLKV_TABLE_WAITING) settle_one(table);
+    table->waiting[table->last++ % CLKV_TABLE_WAITING] = change;
+}
+
+void clkv_table_insert(clkv_table *table, uint64_t hash, uint32_t id)
+{
+    put_off(table, (clkv_table_change){hash, id, 1});
+    table->used++;
+}
+
+void clkv_table_remove(clkv_table *table, uint64_t hash, uint32_t id)
+{
+    put_off(table, (clkv_table_change){hash, id, 0});
+    table->used--;
+}
+
+void clkv_table_settle(clkv_table *table)
+{
+    while (table->first != table->last) settle_one(table);
 }

@@ -8,8 +8,11 @@
  *   passed   how many ids went on to a later line because this one was full when they came
  *
  * A look-up starts at home and goes on while `passed` is not 0; there are no tombstones. The table holds
- * ids only: whoever looks up compares what the id stands for. Invariant: an id is in the first line from
- * its home that had room, and each line between counts it in `passed`. SPDX-License-Identifier: Apache-2.0 */
+ * ids only: whoever looks up compares what the id stands for. Invariant: each line between an id's home
+ * and its place counts it in `passed`.
+ *
+ * Insertions and removals are put off until their line has come from memory: they wait, in order, in a
+ * short ring. Whoever looks up settles the ring first. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_CORE_PREFIX_TABLE_H
 #define CLKV_CORE_PREFIX_TABLE_H
 
@@ -25,11 +28,21 @@ typedef struct clkv_table_line {
     uint32_t ids[CLKV_TABLE_PLACES];
 } clkv_table_line;
 
+#define CLKV_TABLE_WAITING 16 /* a power of two */
+
+typedef struct clkv_table_change {
+    uint64_t hash;
+    uint32_t id;
+    int insert; /* else remove */
+} clkv_table_change;
+
 typedef struct clkv_table {
     clkv_table_line *lines;
     uint32_t n_lines;
-    uint32_t limit; /* ids that fit before it should grow */
-    uint32_t used;
+    uint32_t limit;       /* ids that fit before it should grow */
+    uint32_t used;        /* ids in it, once it is settled */
+    uint32_t first, last; /* changes that wait: waiting[first … last), modulo its length */
+    clkv_table_change waiting[CLKV_TABLE_WAITING];
 } clkv_table;
 
 /* An empty table for `limit` ids; 0 on success. Undone by clkv_table_free, which takes a zeroed one too. */
@@ -41,6 +54,8 @@ size_t clkv_table_bytes(const clkv_table *table);
 void clkv_table_insert(clkv_table *table, uint64_t hash, uint32_t id);
 /* The id must be in it. */
 void clkv_table_remove(clkv_table *table, uint64_t hash, uint32_t id);
+/* Makes the changes that wait; before any look-up. */
+void clkv_table_settle(clkv_table *table);
 
 static inline uint32_t clkv_table_home(const clkv_table *table, uint64_t hash)
 {

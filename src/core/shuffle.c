@@ -38,17 +38,3 @@ uint32_t clkv_shuffle_at(const clkv_shuffle *shuffle, uint32_t number)
     } while (number >= shuffle->n);
     return number;
 }
-
-uint32_t clkv_shuffle_number(const clkv_shuffle *shuffle, uint32_t element)
-{
-    do {
-        uint32_t left = element >> shuffle->half, right = element & ((1u << shuffle->half) - 1);
-        for (uint32_t round = ROUNDS; round-- > 0;) {
-            const uint32_t fed = right;
-            right = left ^ mix(shuffle, fed, round);
-            left = fed;
-        }
-        element = left << shuffle->half | right;
-    } while (element >= shuffle->n);
-    return element;
-}

@@ -1,5 +1,5 @@
 /* shuffle.h: a pseudo-random order of 0 … n − 1 without a table: a permutation that is worked out per
- * number, both ways. SPDX-License-Identifier: Apache-2.0 */
+ * number. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_CORE_SHUFFLE_H
 #define CLKV_CORE_SHUFFLE_H
 
@@ -13,8 +13,7 @@ typedef struct clkv_shuffle {
 
 void clkv_shuffle_init(clkv_shuffle *shuffle, uint32_t n, uint64_t seed);
 
-/* The element in place `number` of the order, and back. Both arguments below n. */
+/* The element in place `number` (below n) of the order. */
 uint32_t clkv_shuffle_at(const clkv_shuffle *shuffle, uint32_t number);
-uint32_t clkv_shuffle_number(const clkv_shuffle *shuffle, uint32_t element);
 
 #endif
