@@ -3,7 +3,7 @@
 # warning an error, to SPIR-V 1.0 that is valid for OpenCL 1.2: a stand-in for compilers that have nothing
 # beyond the core. Once for each row of parameters. SPDX-License-Identifier: Apache-2.0
 set -u
-prelude=$1 kernel=$2
+prelude=$(realpath "$1") kernel=$(realpath "$2")
 for tool in clang-15 llvm-spirv-15 spirv-val; do
     command -v $tool >/dev/null || { echo "skipped: no $tool"; exit 77; }
 done
@@ -12,8 +12,8 @@ trap 'rm -rf "$work"' EXIT
 
 # As the library does it: the prelude first. It is tried alone too.
 {
-    printf '#include "%s"\n' "$(realpath "$prelude")"
-    [ "$prelude" = "$kernel" ] || printf '#include "%s"\n' "$(realpath "$kernel")"
+    printf '#include "%s"\n' "$prelude"
+    [ "$prelude" = "$kernel" ] || printf '#include "%s"\n' "$kernel"
 } >"$work/k.cl"
 
 status=0
