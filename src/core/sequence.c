@@ -1,0 +1,441 @@
+/* sequence.c: token histories and their block tables. See sequence.h for the picture and the invariants.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "core/sequence.h"
+
+#include "core/batch.h"
+#include "core/error.h"
+#include "core/memory.h"
+#include "core/prefix_index.h"
+
+#include <string.h>
+
+/* ---- the chain: what of the sequence is findable ---- */
+
+static void set_node(clkv_sequence *seq, clkv_prefix_node node)
+{
+    clkv_prefix *prefix = seq->manager->prefix;
+    if (!prefix || node == seq->node) return;
+    clkv_prefix_ref(prefix, node);
+    clkv_prefix_unref(prefix, seq->node);
+    seq->node = node;
+}
+
+/* Back to the empty sequence. */
+static void reset_chain(clkv_sequence *seq)
+{
+    set_node(seq, seq->root);
+    seq->chained = 0;
+    seq->broken = seq->no_prefix;
+}
+
+/* Cuts the chain for a new, smaller length. The blocks are still in the table. */
+static void rewind_chain(clkv_sequence *seq, uint32_t length)
+{
+    const clkv_manager *m = seq->manager;
+    const uint32_t full = length >> m->shift, rest = length & (m->block_size - 1);
+    if (seq->no_prefix || full > seq->chained) return;
+    if (full == seq->chained) {
+        if (rest == 0) seq->broken = 0;
+        return;
+    }
+    const clkv_prefix_node next = clkv_prefix_node_of(m->prefix, seq->table[full]);
+    memcpy(seq->tail, clkv_node_tokens(m->prefix, next), rest * sizeof *seq->tail);
+    seq->chained = full;
+    seq->broken = 0;
+    if (full == 0) {
+        set_node(seq, seq->root);
+    } else if (seq->table[full - 1] != CLKV_NO_BLOCK) {
+        set_node(seq, clkv_prefix_node_of(m->prefix, seq->table[full - 1]));
+    } else {
+        /* A window of one token has released the block that would name the new end. */
+        seq->broken = 1;
+    }
+}
+
+clkv_status clkv_sequence_extend(clkv_sequence *seq, const uint32_t *tokens, uint32_t n)
+{
+    clkv_manager *m = seq->manager;
+    const uint32_t size = m->block_size;
+    uint32_t have = seq->length & (size - 1);
+    seq->length += n;
+    seq->n_blocks = clkv_sequence_blocks_for(m, seq->length);
+    while (!seq->broken && n > 0) {
+        const uint32_t *block_tokens = tokens;
+        const uint32_t take = n < size - have ? n : size - have;
+        if (take < size) {
+            memcpy(seq->tail + have, tokens, take * sizeof *tokens);
+            block_tokens = seq->tail;
+        }
+        tokens += take;
+        n -= take;
+        have += take;
+        if (have < size) break;
+        have = 0;
+        const uint32_t block = seq->table[seq->chained];
+        clkv_prefix_node node;
+        const clkv_status status = clkv_prefix_register(m->prefix, seq->node, (uint64_t)seq->chained << m->shift,
+                                                        seq->keys, seq->n_keys, block_tokens, block, &node);
+        if (status != CLKV_OK) {
+            seq->broken = 1;
+            return status;
+        }
+        clkv_pool_retain(m->pool, block, 1);
+        set_node(seq, node);
+        seq->chained++;
+    }
+    return CLKV_OK;
+}
+
+int clkv_sequence_tail_is_shared(const clkv_sequence *seq)
+{
+    const clkv_manager *m = seq->manager;
+    if ((seq->length & (m->block_size - 1)) == 0) return 0;
+    const uint32_t tail = seq->table[seq->n_blocks - 1];
+    return clkv_pool_refs(m->pool, tail) > 1 || (m->prefix && clkv_prefix_has(m->prefix, tail));
+}
+
+/* ---- blocks ---- */
+
+clkv_status clkv_sequence_reserve_table(clkv_sequence *seq, size_t n)
+{
+    void *table = seq->table;
+    if (clkv_grow(&table, &seq->table_capacity, n, sizeof *seq->table))
+        return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "a block table of %zu entries", n);
+    seq->table = table;
+    return CLKV_OK;
+}
+
+/* Gives blocks [keep, n_blocks) back, the tail first, so that heads stay findable longer. */
+static void release_from(clkv_sequence *seq, uint32_t keep)
+{
+    for (uint32_t i = seq->n_blocks; i-- > keep;) {
+        if (i < seq->first_block) break;
+        clkv_pool_release(seq->manager->pool, seq->table[i]);
+    }
+    seq->n_blocks = keep;
+    if (seq->first_block > keep) seq->first_block = keep;
+    clkv_sequence_unsync(seq, keep);
+}
+
+static void forget_all(clkv_sequence *seq)
+{
+    release_from(seq, 0);
+    seq->length = 0;
+    reset_chain(seq);
+}
+
+void clkv_sequence_slide(clkv_sequence *seq)
+{
+    if (seq->window == 0 || seq->length < seq->window) return;
+    const uint32_t end = (seq->length - seq->window + 1) >> seq->manager->shift;
+    if (end <= seq->first_block) return;
+    clkv_sequence_unsync(seq, seq->first_block);
+    for (; seq->first_block < end; seq->first_block++) {
+        clkv_pool_release(seq->manager->pool, seq->table[seq->first_block]);
+        seq->table[seq->first_block] = CLKV_NO_BLOCK;
+    }
+}
+
+/* Shares what the cache holds of a prompt, all but its last token. The sequence is empty. */
+static clkv_status adopt_prefix(clkv_sequence *seq, const uint32_t *tokens, size_t n)
+{
+    clkv_manager *m = seq->manager;
+    if (seq->no_prefix || !tokens || n == 0) return CLKV_OK;
+    clkv_status status = clkv_sequence_reserve_table(seq, (n - 1) >> m->shift);
+    if (status != CLKV_OK) return status;
+    size_t found = 0;
+    clkv_prefix_node node = seq->root;
+    status = clkv_manager_match(m, seq->root, seq->keys, seq->n_keys, tokens, n - 1, seq->table, &found, &node);
+    if (status != CLKV_OK) return status;
+    for (size_t i = 0; i < found; i++) clkv_pool_acquire(m->pool, seq->table[i]);
+    set_node(seq, node);
+    seq->chained = seq->n_blocks = (uint32_t)found;
+    seq->length = (uint32_t)found << m->shift;
+    m->counters.lookups++;
+    m->counters.hit_blocks += found;
+    m->counters.hit_tokens += seq->length;
+    m->counters.miss_blocks += (n >> m->shift) - found;
+    m->counters.miss_tokens += n - seq->length;
+    return CLKV_OK;
+}
+
+/* ---- life ---- */
+
+static clkv_status copy_keys(clkv_sequence *seq, const clkv_key *keys, size_t n_keys)
+{
+    if (n_keys == 0) return CLKV_OK;
+    size_t bytes = n_keys * sizeof *keys;
+    for (size_t i = 0; i < n_keys; i++) bytes += keys[i].bytes;
+    seq->keys = clkv_alloc(bytes);
+    if (!seq->keys) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes of keys", bytes);
+    seq->n_keys = n_keys;
+    seq->keys_bytes = bytes;
+    char *data = (char *)(seq->keys + n_keys);
+    for (size_t i = 0; i < n_keys; i++) {
+        seq->keys[i] = keys[i];
+        seq->keys[i].data = memcpy(data, keys[i].data, keys[i].bytes);
+        data += keys[i].bytes;
+    }
+    return CLKV_OK;
+}
+
+static size_t sequence_bytes(const clkv_manager *m)
+{
+    return sizeof(clkv_sequence) + m->block_size * sizeof(uint32_t);
+}
+
+/* A sequence without history, the youngest of all. */
+static clkv_status new_sequence(clkv_manager *m, clkv_sequence **out)
+{
+    if (m->n_free_rows == 0)
+        return CLKV_FAIL(CLKV_ERROR_LIMIT, "all %u sequences are in use", m->max_sequences);
+    clkv_sequence *seq = clkv_alloc(sequence_bytes(m));
+    if (!seq) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "a sequence");
+    seq->manager = m;
+    seq->row = m->free_rows[--m->n_free_rows];
+    seq->older = m->youngest;
+    if (m->youngest) {
+        m->youngest->younger = seq;
+    } else {
+        m->oldest = seq;
+    }
+    m->youngest = seq;
+    m->live++;
+    *out = seq;
+    return CLKV_OK;
+}
+
+void clkv_sequence_free(clkv_sequence *seq)
+{
+    clkv_manager *m = seq->manager;
+    forget_all(seq);
+    if (m->prefix) {
+        clkv_prefix_unref(m->prefix, seq->node);
+        clkv_prefix_unref(m->prefix, seq->root);
+    }
+    if (seq->older) seq->older->younger = seq->younger;
+    if (seq->younger) seq->younger->older = seq->older;
+    if (m->oldest == seq) m->oldest = seq->younger;
+    if (m->youngest == seq) m->youngest = seq->older;
+    m->live -= !seq->dead;
+    m->free_rows[m->n_free_rows++] = seq->row;
+    clkv_free(seq->keys, seq->keys_bytes);
+    clkv_free(seq->table, seq->table_capacity * sizeof *seq->table);
+    clkv_free(seq, sequence_bytes(m));
+}
+
+static clkv_status create_locked(clkv_manager *m, clkv_sequence **out, const clkv_sequence_params *params)
+{
+    clkv_sequence *seq = NULL;
+    clkv_status status = new_sequence(m, &seq);
+    if (status != CLKV_OK) return status;
+    seq->window = params->window;
+    seq->user_data = params->user_data;
+    seq->no_prefix = seq->broken = params->no_prefix || !m->prefix;
+    if (!seq->no_prefix) {
+        clkv_prefix_node root;
+        status = clkv_prefix_root(m->prefix, params->keys, params->n_keys, &root);
+        if (status != CLKV_OK) goto fail;
+        seq->root = root;
+        set_node(seq, root);
+        status = copy_keys(seq, params->keys, params->n_keys);
+        if (status != CLKV_OK) goto fail;
+    }
+    status = adopt_prefix(seq, params->tokens, params->n_tokens);
+    if (status != CLKV_OK) goto fail;
+    *out = seq;
+    return CLKV_OK;
+fail:
+    clkv_sequence_free(seq);
+    return status;
+}
+
+clkv_status clkv_sequence_create(clkv_manager *m, clkv_sequence **out, const clkv_sequence_params *params,
+                                 size_t *matched)
+{
+    if (!m || !out) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", m ? "out" : "manager");
+    CLKV_CHECK_PARAMS(params, clkv_sequence_params);
+    if (params->n_keys && !params->keys) return CLKV_FAIL(CLKV_ERROR_INVALID, "keys is NULL");
+    clkv_sequence *seq = NULL;
+    clkv_manager_lock(m);
+    const clkv_status status = create_locked(m, &seq, params);
+    clkv_manager_unlock(m);
+    if (status != CLKV_OK) return status;
+    if (matched) *matched = seq->length;
+    *out = seq;
+    return CLKV_OK;
+}
+
+void clkv_sequence_destroy(clkv_sequence **sequence)
+{
+    if (!sequence || !*sequence) return;
+    clkv_sequence *seq = *sequence;
+    clkv_manager *m = seq->manager;
+    *sequence = NULL;
+    clkv_manager_lock(m);
+    if (!seq->batch) {
+        clkv_sequence_free(seq);
+    } else {
+        /* The batch buries it; what is not reserved goes back now. */
+        seq->dead = 1;
+        m->live--;
+        if (!clkv_batch_is_reserved(seq->batch)) forget_all(seq);
+    }
+    clkv_manager_unlock(m);
+}
+
+static clkv_status fork_locked(const clkv_sequence *seq, clkv_sequence **out)
+{
+    clkv_manager *m = seq->manager;
+    clkv_sequence *fork = NULL;
+    clkv_status status = new_sequence(m, &fork);
+    if (status != CLKV_OK) return status;
+    fork->no_prefix = fork->broken = seq->no_prefix;
+    status = copy_keys(fork, seq->keys, seq->n_keys);
+    if (status == CLKV_OK) status = clkv_sequence_reserve_table(fork, seq->n_blocks);
+    if (status != CLKV_OK) {
+        clkv_sequence_free(fork);
+        return status;
+    }
+    fork->window = seq->window;
+    fork->user_data = seq->user_data;
+    fork->length = seq->length;
+    fork->n_blocks = seq->n_blocks;
+    fork->first_block = seq->first_block;
+    if (seq->n_blocks) memcpy(fork->table, seq->table, seq->n_blocks * sizeof *seq->table);
+    for (uint32_t i = seq->first_block; i < seq->n_blocks; i++) clkv_pool_acquire(m->pool, seq->table[i]);
+    if (m->prefix) clkv_prefix_ref(m->prefix, seq->root);
+    fork->root = seq->root;
+    set_node(fork, seq->node);
+    fork->chained = seq->chained;
+    fork->broken = seq->broken;
+    memcpy(fork->tail, seq->tail, m->block_size * sizeof *seq->tail);
+    *out = fork;
+    return CLKV_OK;
+}
+
+/* Whether a reserved batch holds the sequence still; says so if it does. */
+static clkv_status check_idle(const clkv_sequence *seq)
+{
+    if (seq->batch && clkv_batch_is_reserved(seq->batch))
+        return CLKV_FAIL(CLKV_ERROR_BUSY, "the sequence is in a reserved batch");
+    return CLKV_OK;
+}
+
+clkv_status clkv_sequence_fork(clkv_sequence *seq, clkv_sequence **out)
+{
+    if (!seq || !out) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", seq ? "out" : "sequence");
+    clkv_manager_lock(seq->manager);
+    clkv_status status = check_idle(seq);
+    if (status == CLKV_OK) status = fork_locked(seq, out);
+    clkv_manager_unlock(seq->manager);
+    return status;
+}
+
+static clkv_status truncate_locked(clkv_sequence *seq, size_t length)
+{
+    const clkv_manager *m = seq->manager;
+    if (length > seq->length)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "cannot truncate %u tokens to %zu", seq->length, length);
+    if (length == seq->length) return CLKV_OK;
+    /* The first position that the token at `length` will see must still be there. */
+    const size_t seen = seq->window && length >= seq->window ? length - seq->window + 1 : 0;
+    if (seen >> m->shift < seq->first_block)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "the window has released position %zu, which position %zu sees", seen,
+                         length);
+    rewind_chain(seq, (uint32_t)length);
+    release_from(seq, clkv_sequence_blocks_for(m, length));
+    seq->length = (uint32_t)length;
+    return CLKV_OK;
+}
+
+clkv_status clkv_sequence_truncate(clkv_sequence *seq, size_t length)
+{
+    if (!seq) return CLKV_FAIL(CLKV_ERROR_INVALID, "sequence is NULL");
+    clkv_manager_lock(seq->manager);
+    clkv_status status = check_idle(seq);
+    if (status == CLKV_OK) status = truncate_locked(seq, length);
+    clkv_manager_unlock(seq->manager);
+    return status;
+}
+
+clkv_status clkv_sequence_preempt(clkv_sequence *seq)
+{
+    if (!seq) return CLKV_FAIL(CLKV_ERROR_INVALID, "sequence is NULL");
+    clkv_manager_lock(seq->manager);
+    const clkv_status status = check_idle(seq);
+    if (status == CLKV_OK) {
+        forget_all(seq);
+        seq->manager->counters.preemptions++;
+    }
+    clkv_manager_unlock(seq->manager);
+    return status;
+}
+
+clkv_status clkv_sequence_resume(clkv_sequence *seq, const uint32_t *tokens, size_t n_tokens, size_t *matched)
+{
+    if (!seq || (n_tokens && !tokens)) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", seq ? "tokens" : "sequence");
+    clkv_manager_lock(seq->manager);
+    clkv_status status = check_idle(seq);
+    if (status == CLKV_OK && seq->length)
+        status = CLKV_FAIL(CLKV_ERROR_STATE, "the sequence has %u tokens already", seq->length);
+    if (status == CLKV_OK) status = adopt_prefix(seq, tokens, n_tokens);
+    if (status == CLKV_OK && matched) *matched = seq->length;
+    clkv_manager_unlock(seq->manager);
+    return status;
+}
+
+/* ---- looking at it ---- */
+
+size_t clkv_sequence_length(const clkv_sequence *seq)
+{
+    return seq ? seq->length : 0;
+}
+
+uint64_t clkv_sequence_user_data(const clkv_sequence *seq)
+{
+    return seq ? seq->user_data : 0;
+}
+
+clkv_status clkv_sequence_locate(const clkv_sequence *seq, size_t position, uint32_t *block, uint32_t *offset)
+{
+    if (!seq || !block || !offset) return CLKV_FAIL(CLKV_ERROR_INVALID, "an argument is NULL");
+    if (position >= seq->length)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "position %zu of a sequence of %u tokens", position, seq->length);
+    *block = seq->table[position >> seq->manager->shift];
+    *offset = (uint32_t)(position & (seq->manager->block_size - 1));
+    return CLKV_OK;
+}
+
+void clkv_sequence_table(const clkv_sequence *seq, const uint32_t **table, size_t *n_blocks)
+{
+    if (table) *table = seq ? seq->table : NULL;
+    if (n_blocks) *n_blocks = seq ? seq->n_blocks : 0;
+}
+
+const char *clkv_sequence_validate(const clkv_sequence *seq)
+{
+    const clkv_manager *m = seq->manager;
+    const uint32_t full = seq->length >> m->shift;
+    if (seq->n_blocks != clkv_sequence_blocks_for(m, seq->length)) return "sequence: wrong number of blocks";
+    if (seq->n_blocks > seq->table_capacity) return "sequence: the table is longer than its memory";
+    if (seq->first_block > seq->n_blocks) return "sequence: more blocks released than there are";
+    if (seq->row >= m->max_sequences) return "sequence: row out of range";
+    const int reserved = seq->batch && clkv_batch_is_reserved(seq->batch);
+    if (!reserved && seq->synced > seq->n_blocks) return "sequence: more entries synced than there are";
+    for (uint32_t i = 0; i < seq->n_blocks; i++) {
+        if ((i < seq->first_block) != (seq->table[i] == CLKV_NO_BLOCK))
+            return "sequence: a released block is in the table, or a hole";
+        if (i >= seq->first_block && seq->table[i] >= m->blocks) return "sequence: a block that does not exist";
+    }
+    if (seq->no_prefix) return seq->broken && seq->chained == 0 ? NULL : "sequence: a chain without prefix";
+    if (seq->chained > full || (!seq->broken && seq->chained != full)) return "sequence: the chain has a wrong length";
+    for (uint32_t i = seq->first_block; i < seq->chained; i++) {
+        if (!clkv_prefix_has(m->prefix, seq->table[i])) return "sequence: a block of the chain is not registered";
+        if (clkv_manager_is_hidden(m, seq->table[i])) return "sequence: a block of the chain is hidden";
+    }
+    if (seq->chained > seq->first_block && clkv_prefix_node_of(m->prefix, seq->table[seq->chained - 1]) != seq->node)
+        return "sequence: the chain does not end at its node";
+    if (seq->chained == 0 && seq->node != seq->root) return "sequence: an empty chain does not end at its root";
+    return NULL;
+}
