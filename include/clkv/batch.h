@@ -5,7 +5,8 @@
  *                           └ NO_BLOCKS: missing? victim? → preempt it, reserve again
  *
  * Reservation is transactional: it takes every block that the batch needs or none, and rollback leaves
- * every count, list and index entry as it was before.
+ * every count, list and index entry as it was before. (Cached blocks that a reservation takes are not
+ * found meanwhile, but leave the index only when they may have been written.)
  *
  * Progress: a victim is never the oldest sequence, and a preempted one keeps its age. So a scheduler
  * that preempts the victims named here and resumes in order of age always finishes the oldest sequence
@@ -73,19 +74,21 @@ CLKV_API clkv_sequence *clkv_batch_victim(clkv_batch *batch);
 CLKV_API clkv_status clkv_batch_accept(clkv_batch *batch, uint32_t entry, uint32_t n);
 
 /* The new tokens now belong to their sequences; blocks that became full are findable. Call it when all
- * of the pass is enqueued; it needs not be finished. STATE: not reserved. NO_MEMORY: nothing is lost,
+ * of the pass is enqueued; it needs not be finished. The batch is empty after it. STATE: not reserved. NO_MEMORY: nothing is lost,
  * every token is committed, but some full blocks are not findable. */
 CLKV_API clkv_status clkv_batch_commit(clkv_batch *batch);
 
-/* Gives the reserved blocks back: as if never reserved. The batch keeps its entries. STATE. */
+/* Gives the reserved blocks back: as if never reserved. The batch keeps its entries. Once somebody could
+ * have written into the reserved blocks (the batch was uploaded, or its slots or copies were asked for),
+ * the cached content among them is gone for good: those blocks become free. STATE. */
 CLKV_API clkv_status clkv_batch_rollback(clkv_batch *batch);
 
 /* What it holds. Pointers are valid until the batch changes. Totals are 0 and lists empty when the batch
  * is; copies and slots are there while it is reserved. slots[token] = block × block_size + offset. */
 CLKV_API uint32_t clkv_batch_tokens(const clkv_batch *batch);
 CLKV_API void clkv_batch_entries(const clkv_batch *batch, const clkv_batch_entry **entries, uint32_t *n);
-CLKV_API void clkv_batch_slots(const clkv_batch *batch, const uint32_t **slots, uint32_t *n);
-CLKV_API void clkv_batch_copies(const clkv_batch *batch, const clkv_block_copy **copies, uint32_t *n);
+CLKV_API void clkv_batch_slots(clkv_batch *batch, const uint32_t **slots, uint32_t *n);
+CLKV_API void clkv_batch_copies(clkv_batch *batch, const clkv_block_copy **copies, uint32_t *n);
 
 #ifdef __cplusplus
 }

@@ -43,6 +43,7 @@ void clkv_batch_set_device_state(clkv_batch *batch, void *state, void (*drop)(vo
     if (batch->drop_device_state && batch->device_state != state) batch->drop_device_state(batch->device_state);
     batch->device_state = state;
     batch->drop_device_state = drop;
+    if (state) batch->written = 1;
 }
 
 /* The last entry leaves. A sequence destroyed meanwhile goes with it. */
@@ -65,7 +66,7 @@ static void end_reservation(clkv_batch *batch)
     for (uint32_t i = batch->n_fresh - batch->n_evicted; i < batch->n_fresh; i++)
         clkv_manager_hide(batch->manager, batch->fresh[i], 0);
     batch->n_fresh = batch->n_evicted = batch->n_copies = 0;
-    batch->reserved = 0;
+    batch->reserved = batch->written = 0;
     clkv_batch_set_device_state(batch, NULL, NULL);
 }
 
@@ -390,7 +391,9 @@ static void rollback_locked(clkv_batch *batch)
         seq->table[part->tail] = part->copied_from;
         clkv_sequence_unsync(seq, part->tail);
     }
-    clkv_pool_undo(m->pool, batch->fresh, batch->n_fresh, batch->n_evicted, m->pins.priority);
+    for (uint32_t i = batch->n_fresh - batch->n_evicted; batch->written && i < batch->n_fresh; i++)
+        clkv_manager_drop(m, batch->fresh[i]);
+    clkv_pool_undo(m->pool, batch->fresh, batch->n_fresh, batch->written ? 0 : batch->n_evicted, m->pins.priority);
     end_reservation(batch);
     m->counters.batches_rolled_back++;
 }
@@ -438,14 +441,16 @@ void clkv_batch_entries(const clkv_batch *batch, const clkv_batch_entry **entrie
     if (n) *n = batch ? batch->n_entries : 0;
 }
 
-void clkv_batch_slots(const clkv_batch *batch, const uint32_t **slots, uint32_t *n)
+void clkv_batch_slots(clkv_batch *batch, const uint32_t **slots, uint32_t *n)
 {
+    if (batch && batch->reserved) batch->written = 1;
     if (slots) *slots = batch ? batch->slots : NULL;
     if (n) *n = batch && batch->reserved ? batch->n_tokens : 0;
 }
 
-void clkv_batch_copies(const clkv_batch *batch, const clkv_block_copy **copies, uint32_t *n)
+void clkv_batch_copies(clkv_batch *batch, const clkv_block_copy **copies, uint32_t *n)
 {
+    if (batch && batch->reserved) batch->written = 1;
     if (copies) *copies = batch ? batch->copies : NULL;
     if (n) *n = batch ? batch->n_copies : 0;
 }
@@ -486,7 +491,7 @@ const char *clkv_batch_validate(const clkv_batch *batch)
         }
     }
     if (tokens != batch->n_tokens) return "batch: the number of tokens is wrong";
-    if (!batch->reserved && (batch->n_fresh || batch->n_evicted || batch->n_copies || batch->device_state))
+    if (!batch->reserved && (batch->n_fresh || batch->n_evicted || batch->n_copies || batch->written || batch->device_state))
         return "batch: not reserved, but something is left of a reservation";
     for (uint32_t i = 0; i < batch->n_fresh; i++) {
         if (clkv_pool_refs(m->pool, batch->fresh[i]) != 1) return "batch: a fresh block has not one reference";

@@ -30,6 +30,7 @@ struct clkv_batch {
     size_t entries_capacity, parts_capacity, tokens_capacity, slots_capacity, fresh_capacity, copies_capacity;
     uint32_t n_entries, n_tokens, n_fresh, n_evicted, n_copies;
     int reserved;
+    int written;                 /* somebody may have written into fresh blocks */
     void *device_state;
     void (*drop_device_state)(void *state);
 };
@@ -52,8 +53,8 @@ static inline int clkv_batch_is_reserved(const clkv_batch *batch)
     return batch->reserved;
 }
 
-/* Hangs the device half's things on a reserved batch; what hung there before is dropped first, unless it
- * is the same. `drop` is called with the lock held when the batch is cleared, committed, rolled back or
+/* Hangs the device half's things on a reserved batch, whose fresh blocks count as written from then on;
+ * what hung there before is dropped first, unless it is the same. `drop` is called with the lock held when the batch is cleared, committed, rolled back or
  * destroyed, or its manager is. */
 void clkv_batch_set_device_state(clkv_batch *batch, void *state, void (*drop)(void *state));
 
