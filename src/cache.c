@@ -1,0 +1,144 @@
+/* cache.c: makes a cache out of a block manager, slabs and a stream, and takes it apart.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "cache_state.h"
+
+#include "core/error.h"
+#include "core/log.h"
+#include "core/memory.h"
+
+#include <string.h>
+
+static clkv_status create_manager(clkv_cache *cache)
+{
+    const clkv_cache_params *p = &cache->params;
+    clkv_manager_params m = CLKV_PARAMS_INIT(clkv_manager_params);
+    m.blocks = p->blocks;
+    m.block_size = p->block_size;
+    m.max_sequences = p->max_sequences;
+    m.max_context = p->max_context;
+    m.watermark = p->watermark;
+    m.hash_bits = p->hash_bits;
+    m.shuffle_seed = p->shuffle_seed;
+    m.no_prefix = p->no_prefix;
+    m.clock_ms = p->clock_ms;
+    m.on_event = p->on_event;
+    m.user = p->user;
+    return clkv_manager_create(&cache->manager, &m);
+}
+
+static clkv_status create_rows(clkv_cache *cache)
+{
+    const clkv_cache_params *p = &cache->params;
+    cache->ops.row_stride = (p->max_context + p->block_size - 1) / p->block_size;
+    const size_t bytes = (size_t)cache->ops.row_stride * p->max_sequences * sizeof(cl_uint);
+    cl_int err;
+    cache->ops.rows = clCreateBuffer(clkv_device_context(cache->device), CL_MEM_READ_WRITE, bytes, NULL, &err);
+    if (err != CL_SUCCESS)
+        return CLKV_FAIL_DRIVER(err, "clCreateBuffer", "%zu bytes of block tables", bytes);
+    return CLKV_OK;
+}
+
+static void set_shape(clkv_cache *cache)
+{
+    const clkv_cache_params *p = &cache->params;
+    clkv_ops *ops = &cache->ops;
+    const clkv_shape shape = { p->layers, p->heads, p->kv_heads, p->head_dim, p->head_dim_v, p->block_size, p->kv_type };
+    ops->device = cache->device;
+    ops->shape = shape;
+    ops->tuning = *clkv_device_tuning(cache->device);
+    ops->tile_tokens = ops->tuning.tile_rows / (p->heads / p->kv_heads);
+    if (ops->tile_tokens == 0) ops->tile_tokens = 1;
+}
+
+clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_cache_params *params)
+{
+    if (!out) return CLKV_FAIL(CLKV_ERROR_INVALID, "out is NULL");
+    clkv_cache_params resolved;
+    clkv_status st = clkv_cache_resolve(device, params, &resolved);
+    if (st != CLKV_OK) return st;
+    clkv_cache *cache = clkv_alloc(sizeof *cache);
+    if (!cache) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", sizeof *cache);
+    cache->device = device;
+    cache->params = resolved;
+    if (pthread_mutex_init(&cache->lock, NULL) != 0) {
+        st = CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "no mutex");
+        goto fail;
+    }
+    cache->has_lock = 1;
+    set_shape(cache);
+    clkv_stream_init(&cache->ops.stream, device);
+    clkv_ring_init(&cache->ring, &cache->ops.stream);
+    if ((st = create_manager(cache)) != CLKV_OK) goto fail;
+    if ((st = clkv_slabs_create(&cache->ops.slabs, device, resolved.blocks, clkv_cache_block_bytes(&resolved),
+                                resolved.max_slab_bytes)) != CLKV_OK)
+        goto fail;
+    if ((st = create_rows(cache)) != CLKV_OK) goto fail;
+    if ((st = clkv_ops_reserve_parts(&cache->ops, 0)) != CLKV_OK) goto fail;
+    clkv_log(CLKV_LOG_INFO, "cache: %u blocks of %u tokens, %llu bytes in %u slabs", (unsigned)resolved.blocks,
+             (unsigned)resolved.block_size, (unsigned long long)resolved.memory_bytes,
+             (unsigned)cache->ops.slabs.n);
+    *out = cache;
+    return CLKV_OK;
+fail:
+    clkv_cache_destroy(&cache);
+    return st;
+}
+
+void clkv_cache_destroy(clkv_cache **cache)
+{
+    if (!cache || !*cache) return;
+    clkv_cache *c = *cache;
+    *cache = NULL;
+    if (c->ops.stream.queue) clkv_stream_finish(&c->ops.stream);
+    clkv_manager_destroy(&c->manager);
+    while (c->passes) {
+        clkv_cache_pass *pass = c->passes;
+        c->passes = pass->next;
+        clkv_plan_free(&pass->pass.plan);
+        clkv_free(pass, sizeof *pass);
+    }
+    clkv_ring_destroy(&c->ring);
+    clkv_ops_free(&c->ops);
+    clkv_slabs_destroy(&c->ops.slabs);
+    if (c->has_lock) pthread_mutex_destroy(&c->lock);
+    clkv_free(c, sizeof *c);
+}
+
+clkv_manager *clkv_cache_manager(clkv_cache *cache)
+{
+    return cache ? cache->manager : NULL;
+}
+
+clkv_device *clkv_cache_device(clkv_cache *cache)
+{
+    return cache ? cache->device : NULL;
+}
+
+clkv_status clkv_cache_fill(clkv_cache *cache, uint8_t byte)
+{
+    if (!cache) return CLKV_FAIL(CLKV_ERROR_INVALID, "cache is NULL");
+    pthread_mutex_lock(&cache->lock);
+    const clkv_slabs *slabs = &cache->ops.slabs;
+    clkv_status st = CLKV_OK;
+    for (uint32_t i = 0; i < slabs->n && st == CLKV_OK; i++)
+        st = clkv_stream_fill(&cache->ops.stream, slabs->mem[i], byte, slabs->slab_bytes);
+    pthread_mutex_unlock(&cache->lock);
+    return st;
+}
+
+clkv_status clkv_cache_stats(clkv_cache *cache, clkv_stats *out)
+{
+    if (!cache) return CLKV_FAIL(CLKV_ERROR_INVALID, "cache is NULL");
+    const clkv_status st = clkv_manager_stats(cache->manager, out);
+    if (st != CLKV_OK) return st;
+    pthread_mutex_lock(&cache->lock);
+    const uint64_t device = (uint64_t)cache->ops.slabs.slab_bytes * cache->ops.slabs.n +
+                            clkv_ops_bytes(&cache->ops) + clkv_ring_bytes(&cache->ring);
+    if (out->size >= offsetof(clkv_stats, uploads) + sizeof out->uploads) {
+        out->device_bytes = device;
+        out->uploaded_bytes = cache->uploaded_bytes;
+        out->uploads = cache->uploads;
+    }
+    pthread_mutex_unlock(&cache->lock);
+    return CLKV_OK;
+}

@@ -1,0 +1,113 @@
+/* cache_params.c: what a cache may look like on a device, before one is made.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "cache_state.h"
+
+#include "core/error.h"
+
+#define DEFAULT_BLOCK_SIZE 16u
+#define DEFAULT_CONTEXT 131072u
+#define DEFAULT_BATCH_TOKENS 8192u
+#define DEFAULT_SEQUENCES 256u
+
+static clkv_status check_head_dim(const char *name, uint32_t dim)
+{
+    if (dim == 0) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is 0", name);
+    if (dim % 8 != 0 || dim > 256)
+        return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "%s %u: 8 to 256 in steps of 8 are supported", name, (unsigned)dim);
+    return CLKV_OK;
+}
+
+static clkv_status check_model(const clkv_cache_params *p)
+{
+    if (p->layers == 0 || p->layers > 65536)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "layers is %u: 1 to 65536", (unsigned)p->layers);
+    if (p->kv_heads == 0 || p->heads == 0 || p->heads % p->kv_heads != 0)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "%u query heads over %u KV heads: a multiple, at least 1, is needed",
+                         (unsigned)p->heads, (unsigned)p->kv_heads);
+    if (p->heads > 4096)
+        return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "%u query heads: at most 4096", (unsigned)p->heads);
+    clkv_status st = check_head_dim("head_dim", p->head_dim);
+    if (st == CLKV_OK) st = check_head_dim("head_dim_v", p->head_dim_v);
+    if (st != CLKV_OK) return st;
+    if (p->kv_type != CLKV_F16 && p->kv_type != CLKV_F32)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "kv_type is %d: CLKV_F16 or CLKV_F32", (int)p->kv_type);
+    if (p->block_size > 256 || (p->block_size & (p->block_size - 1)) != 0)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "block_size is %u: a power of two from 1 to 256",
+                         (unsigned)p->block_size);
+    return CLKV_OK;
+}
+
+static uint64_t block_bytes(const clkv_cache_params *p)
+{
+    return (uint64_t)p->layers * p->kv_heads * (p->head_dim + p->head_dim_v) * p->block_size *
+           (p->kv_type == CLKV_F16 ? 2 : 4);
+}
+
+static void fill_model_defaults(clkv_cache_params *p)
+{
+    if (p->head_dim_v == 0) p->head_dim_v = p->head_dim;
+    if (p->kv_type == CLKV_TYPE_DEFAULT) p->kv_type = CLKV_F16;
+    if (p->block_size == 0) p->block_size = DEFAULT_BLOCK_SIZE;
+}
+
+uint64_t clkv_cache_block_bytes(const clkv_cache_params *params)
+{
+    if (!params || params->size != sizeof *params) return 0;
+    clkv_cache_params p = *params;
+    fill_model_defaults(&p);
+    return check_model(&p) == CLKV_OK ? block_bytes(&p) : 0;
+}
+
+/* How many blocks: as asked, or what memory_bytes holds, or what half the device holds. */
+static clkv_status resolve_blocks(const clkv_device *device, clkv_cache_params *p)
+{
+    const uint64_t each = block_bytes(p), limit = clkv_slabs_limit(device);
+    if (p->blocks == 0) {
+        const uint64_t bytes = p->memory_bytes ? p->memory_bytes : limit / 2;
+        uint64_t n = bytes / each;
+        /* Slots are 32-bit numbers on the device: block × block_size + offset. */
+        if (n > UINT32_MAX / p->block_size) n = UINT32_MAX / p->block_size;
+        if (n == 0)
+            return CLKV_FAIL(CLKV_ERROR_INVALID, "%llu bytes hold no block of %llu bytes", (unsigned long long)bytes,
+                             (unsigned long long)each);
+        p->blocks = (uint32_t)n;
+    }
+    if (p->blocks > UINT32_MAX / p->block_size)
+        return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "%u blocks of %u tokens: slots are 32-bit numbers",
+                         (unsigned)p->blocks, (unsigned)p->block_size);
+    if (each * p->blocks > limit)
+        return CLKV_FAIL(CLKV_ERROR_DEVICE_MEMORY, "%u blocks of %llu bytes: the device can give %llu bytes",
+                         (unsigned)p->blocks, (unsigned long long)each, (unsigned long long)limit);
+    p->memory_bytes = each * p->blocks;
+    return CLKV_OK;
+}
+
+clkv_status clkv_cache_resolve(const clkv_device *device, const clkv_cache_params *in, clkv_cache_params *out)
+{
+    CLKV_CHECK_PARAMS(in, clkv_cache_params);
+    if (!device) return CLKV_FAIL(CLKV_ERROR_INVALID, "device is NULL");
+    clkv_cache_params p = *in;
+    fill_model_defaults(&p);
+    clkv_status st = check_model(&p);
+    if (st == CLKV_OK) st = resolve_blocks(device, &p);
+    if (st != CLKV_OK) return st;
+    if (p.max_sequences == 0) p.max_sequences = DEFAULT_SEQUENCES;
+    if (p.max_batch_tokens == 0) p.max_batch_tokens = DEFAULT_BATCH_TOKENS;
+    const uint64_t pool_tokens = (uint64_t)p.blocks * p.block_size;
+    if (p.max_context == 0) p.max_context = DEFAULT_CONTEXT;
+    if (p.max_context > pool_tokens) p.max_context = (uint32_t)pool_tokens;
+    const uint64_t row = ((uint64_t)p.max_context + p.block_size - 1) / p.block_size;
+    if (row * p.max_sequences > UINT32_MAX)
+        return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED,
+                         "block tables of %u sequences of %u tokens: %llu entries, at most 2^32 - 1",
+                         (unsigned)p.max_sequences, (unsigned)p.max_context,
+                         (unsigned long long)(row * p.max_sequences));
+    *out = p;
+    return CLKV_OK;
+}
+
+clkv_status clkv_cache_supported(const clkv_device *device, const clkv_cache_params *params)
+{
+    clkv_cache_params resolved;
+    return clkv_cache_resolve(device, params, &resolved);
+}

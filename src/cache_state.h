@@ -1,0 +1,48 @@
+/* cache_state.h: the inside of a clkv_cache.
+ *
+ *   lock order: cache, then manager. A batch that ends (commit, rollback, clear, destroy) only marks its
+ *   pass as over; the next upload takes its staging buffer back. So nothing ever locks upwards.
+ *
+ * Invariants: every pass is on the cache's list; a pass that is not over holds its ring slot and belongs
+ * to exactly one batch; a sequence's `synced` leading table entries are on the device (or on their way
+ * there, in stream order). SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_CACHE_STATE_H
+#define CLKV_CACHE_STATE_H
+
+#include "ops/ops.h"
+
+#include <clkv/cache.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+typedef struct clkv_cache_pass {
+    clkv_pass pass;
+    struct clkv_cache *cache;
+    struct clkv_cache_pass *next;
+    atomic_int over; /* its batch has ended: free to reuse */
+} clkv_cache_pass;
+
+struct clkv_cache {
+    pthread_mutex_t lock;
+    int has_lock;
+    clkv_device *device;
+    clkv_manager *manager;
+    clkv_cache_params params; /* resolved: no zero stands for a default any more */
+    clkv_ops ops;
+    clkv_ring ring;
+    clkv_cache_pass *passes;
+    uint64_t uploaded_bytes, uploads;
+};
+
+/* The params with every default filled in; checks all that needs no allocation. INVALID, UNSUPPORTED. */
+clkv_status clkv_cache_resolve(const clkv_device *device, const clkv_cache_params *in, clkv_cache_params *out);
+
+/* The pass of an uploaded batch of this cache. STATE: not uploaded. INVALID: another cache's. */
+clkv_status clkv_cache_pass_of(clkv_cache *cache, const clkv_batch *batch, clkv_cache_pass **out);
+
+/* Sends what the device does not know yet of one sequence's block table, and says which row it is. The
+ * cache is locked. INVALID: another manager's. */
+clkv_status clkv_cache_sync_row(clkv_cache *cache, const clkv_sequence *sequence, uint32_t *row);
+
+#endif

@@ -1,0 +1,24 @@
+/* append.c: new keys and values into their slots. SPDX-License-Identifier: Apache-2.0 */
+#include "ops/args.h"
+
+clkv_status clkv_ops_append(clkv_ops *ops, const clkv_pass *pass, uint32_t layer, const clkv_tensor *k,
+                            const clkv_tensor *v, const clkv_events *events)
+{
+    clkv_kernel kernel;
+    clkv_status st = clkv_ops_kernel(ops, CLKV_FAMILY_APPEND, k->type, CLKV_F32, &kernel);
+    if (st != CLKV_OK) return st;
+    clkv_args args = clkv_args_of(kernel.kernel);
+    clkv_arg_slabs(&args, &ops->slabs);
+    clkv_arg_tensor(&args, k, NULL);
+    clkv_arg_tensor(&args, v, NULL);
+    clkv_arg_mem(&args, pass->slot->mem);
+    clkv_arg_uint(&args, pass->slots_at);
+    clkv_arg_uint(&args, pass->n_tokens);
+    clkv_arg_uint(&args, layer);
+    clkv_arg_uint(&args, ops->slabs.blocks_per_slab);
+    st = clkv_args_done(&args, "clkv_append");
+    if (st != CLKV_OK) return st;
+    return clkv_stream_launch(&ops->stream, "clkv_append", kernel.kernel,
+                              (size_t)pass->n_tokens * ops->shape.kv_heads, kernel.group, events->n_wait,
+                              events->wait, events->event);
+}

@@ -1,0 +1,99 @@
+/* ops.h: what every operation needs of a cache, and what an upload has left on the device for a batch.
+ *
+ *   clkv_ops ── stream     the cache's commands, in order
+ *            ├─ slabs      the blocks
+ *            ├─ rows       block tables  [max_sequences][row_stride]
+ *            ├─ workspace  unmerged parts of split contexts, grown on demand
+ *            └─ kernels    one per (family, input type, output type), made at first use
+ *
+ *   clkv_pass ─ where in the packed upload the lists of one batch are, and how long they are
+ *
+ * Not thread-safe: the cache locks. SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_OPS_OPS_H
+#define CLKV_OPS_OPS_H
+
+#include "core/plan.h"
+#include "device/ring.h"
+#include "device/slab.h"
+#include "device/stream.h"
+#include "device/tuning.h"
+
+typedef struct clkv_shape {
+    uint32_t layers, heads, kv_heads, head_dim, head_dim_v, block_size;
+    clkv_type kv_type;
+} clkv_shape;
+
+typedef enum clkv_family {
+    CLKV_FAMILY_ATTENTION, CLKV_FAMILY_MERGE, CLKV_FAMILY_APPEND, CLKV_FAMILY_COPY, CLKV_FAMILY_GATHER,
+    CLKV_FAMILY_ROWS, CLKV_FAMILIES,
+} clkv_family;
+
+typedef struct clkv_kernel {
+    cl_kernel kernel; /* NULL until first used */
+    size_t group;     /* work-items per work-group it was built for */
+} clkv_kernel;
+
+typedef struct clkv_ops {
+    clkv_device *device;
+    clkv_stream stream;
+    clkv_slabs slabs;
+    clkv_shape shape;
+    clkv_tuning tuning;
+    uint32_t tile_tokens;  /* queries per tile */
+    cl_mem rows;
+    uint32_t row_stride;   /* blocks per row */
+    cl_mem part_o, part_lse;
+    uint32_t parts_capacity;
+    clkv_kernel kernels[CLKV_FAMILIES][2][2]; /* [family][input is half][output is half] */
+} clkv_ops;
+
+typedef struct clkv_pass {
+    clkv_ring_slot *slot;
+    clkv_plan plan;
+    uint32_t n_tokens, n_copies, n_changes;
+    uint32_t entries_at, items_at, merges_at, copies_at, changes_at, slots_at; /* uints into the slot */
+    int causal;
+    size_t bytes;          /* of the packed upload */
+} clkv_pass;
+
+/* Releases everything but what the caller made (stream, slabs). Takes half-built ones. */
+void clkv_ops_free(clkv_ops *ops);
+
+/* The kernel of a family for these tensor types, built at first use; owned by ops. On devices that allow
+ * the kernel a smaller work-group than the tuning table says it is built again for that. BUILD, DEVICE,
+ * UNSUPPORTED: more local memory than the device has. */
+clkv_status clkv_ops_kernel(clkv_ops *ops, clkv_family family, clkv_type in, clkv_type out, clkv_kernel *kernel);
+
+/* Room for the unmerged parts of a pass. Commands under way keep the old memory alive. DEVICE_MEMORY. */
+clkv_status clkv_ops_reserve_parts(clkv_ops *ops, uint32_t parts);
+
+/* Bytes of cl_mem beside the slabs and the ring. */
+uint64_t clkv_ops_bytes(const clkv_ops *ops);
+
+/* Wait lists and events of one command, as the caller gave them. */
+typedef struct clkv_events {
+    cl_uint n_wait;
+    const cl_event *wait;
+    cl_event *event; /* or NULL */
+} clkv_events;
+
+typedef struct clkv_tensor { /* a caller's tensor */
+    cl_mem mem;          /* NULL: not wanted, where that is allowed */
+    size_t offset;       /* elements */
+    clkv_type type;
+} clkv_tensor;
+
+/* The operations. Arguments are checked by the caller; every one enqueues and returns. */
+clkv_status clkv_ops_append(clkv_ops *ops, const clkv_pass *pass, uint32_t layer, const clkv_tensor *k,
+                            const clkv_tensor *v, const clkv_events *events);
+clkv_status clkv_ops_attention(clkv_ops *ops, const clkv_pass *pass, uint32_t layer, float scale,
+                               const clkv_tensor *q, const clkv_tensor *o, const clkv_tensor *lse,
+                               const clkv_events *events);
+/* The list of uint2 {from, to} at `at` in `list`. */
+clkv_status clkv_ops_copy(clkv_ops *ops, cl_mem list, uint32_t at, uint32_t n, const clkv_events *events);
+clkv_status clkv_ops_gather(clkv_ops *ops, uint32_t row, uint32_t layer, uint32_t first, uint32_t n,
+                            const clkv_tensor *k, const clkv_tensor *v, const clkv_events *events);
+/* Applies the pass's changes to the block tables. */
+clkv_status clkv_ops_rows(clkv_ops *ops, cl_mem list, uint32_t at, uint32_t n, const clkv_events *events);
+
+#endif

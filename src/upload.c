@@ -1,0 +1,262 @@
+/* upload.c: one packed write per batch. What goes into it, in uints:
+ *
+ *   entries (n + 1) × 4 │ items × 2 │ merges × 2 │ copies × 2 │ changes × 2 │ slots × 1
+ *
+ * A decode step of a sequence is 16 + 8 + 4 bytes, whatever its context length: only the entries of its
+ * block table that the device does not have yet are in `changes`.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "cache_state.h"
+
+#include "core/batch.h"
+#include "core/error.h"
+#include "core/manager.h"
+#include "core/memory.h"
+#include "core/sequence.h"
+
+#include <string.h>
+
+clkv_status clkv_cache_pass_of(clkv_cache *cache, const clkv_batch *batch, clkv_cache_pass **out)
+{
+    clkv_cache_pass *pass = clkv_batch_device_state(batch);
+    if (!pass) return CLKV_FAIL(CLKV_ERROR_STATE, "the batch is not uploaded");
+    if (pass->cache != cache) return CLKV_FAIL(CLKV_ERROR_INVALID, "the batch was uploaded to another cache");
+    *out = pass;
+    return CLKV_OK;
+}
+
+/* Called when the pass's batch ends, perhaps with the manager locked. */
+static void pass_is_over(void *state)
+{
+    clkv_cache_pass *pass = state;
+    atomic_store(&pass->over, 1);
+}
+
+/* A pass for a new upload. Takes back what ended batches held. */
+static clkv_cache_pass *take_pass(clkv_cache *cache)
+{
+    clkv_cache_pass *found = NULL;
+    for (clkv_cache_pass *p = cache->passes; p; p = p->next) {
+        if (!atomic_load(&p->over)) continue;
+        clkv_ring_release(&cache->ring, p->pass.slot);
+        p->pass.slot = NULL;
+        found = p;
+    }
+    if (found) return found;
+    clkv_cache_pass *pass = clkv_alloc(sizeof *pass);
+    if (!pass) return NULL;
+    pass->cache = cache;
+    atomic_init(&pass->over, 1);
+    pass->next = cache->passes;
+    cache->passes = pass;
+    return pass;
+}
+
+static clkv_status plan(clkv_cache *cache, clkv_pass *pass, const clkv_batch *batch, const clkv_upload_params *up)
+{
+    const clkv_tuning *t = &cache->ops.tuning;
+    clkv_device_info info = CLKV_PARAMS_INIT(clkv_device_info);
+    clkv_status st = clkv_device_get_info(cache->device, &info);
+    if (st != CLKV_OK) return st;
+    const clkv_plan_params params = {
+        .kv_heads = cache->params.kv_heads,
+        .block_size = cache->params.block_size,
+        .tile_tokens = cache->ops.tile_tokens,
+        .target_groups = info.compute_units * t->groups_per_unit,
+        .min_split = t->min_split,
+        .split_max_queries = t->split_max_queries,
+        .causal = !up->non_causal,
+        .split_tokens = up->split_tokens,
+        .parts = up->parts,
+    };
+    const clkv_batch_entry *entries;
+    uint32_t n;
+    clkv_batch_entries(batch, &entries, &n);
+    pass->causal = params.causal;
+    return clkv_plan_build(&pass->plan, &params, entries, n);
+}
+
+/* Where each list goes; the plan, counts of tokens, copies and changes are known. */
+static void lay_out(clkv_pass *pass)
+{
+    uint32_t at = 0;
+    pass->entries_at = at;
+    at += 4 * (pass->plan.n_entries + 1);
+    pass->items_at = at;
+    at += 2 * pass->plan.n_items;
+    pass->merges_at = at;
+    at += 2 * pass->plan.n_merges;
+    pass->copies_at = at;
+    at += 2 * pass->n_copies;
+    pass->changes_at = at;
+    at += 2 * pass->n_changes;
+    pass->slots_at = at;
+    at += pass->n_tokens;
+    pass->bytes = (size_t)at * sizeof(uint32_t);
+}
+
+/* Appends {index, block} for every table entry from `synced` on; returns the end of the list. */
+static uint32_t *write_changes(uint32_t *out, const clkv_table_view *view, uint32_t row_stride)
+{
+    for (uint32_t i = view->synced; i < view->n_blocks; i++) {
+        *out++ = view->row * row_stride + i;
+        *out++ = view->table[i];
+    }
+    return out;
+}
+
+static void pack(const clkv_cache *cache, const clkv_pass *pass, const clkv_batch *batch)
+{
+    uint32_t *words = pass->slot->host;
+    const clkv_plan *p = &pass->plan;
+    const clkv_block_copy *copies;
+    const uint32_t *slots;
+    uint32_t n_copies, n_slots;
+    clkv_batch_copies(batch, &copies, &n_copies);
+    clkv_batch_slots(batch, &slots, &n_slots);
+    memcpy(words + pass->entries_at, p->entries, (p->n_entries + 1) * sizeof *p->entries);
+    memcpy(words + pass->items_at, p->items, p->n_items * sizeof *p->items);
+    if (p->n_merges) memcpy(words + pass->merges_at, p->merges, p->n_merges * sizeof *p->merges);
+    if (n_copies) memcpy(words + pass->copies_at, copies, n_copies * sizeof *copies);
+    uint32_t *change = words + pass->changes_at;
+    for (uint32_t i = 0; i < p->n_entries; i++) {
+        const clkv_table_view view = clkv_batch_table(batch, i);
+        change = write_changes(change, &view, cache->ops.row_stride);
+    }
+    memcpy(words + pass->slots_at, slots, n_slots * sizeof *slots);
+}
+
+/* The batch is this cache's, reserved, and not too large; fills the counts of the pass. */
+static clkv_status count(const clkv_cache *cache, const clkv_batch *batch, clkv_pass *pass)
+{
+    if (clkv_batch_manager(batch) != cache->manager)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "the batch belongs to another manager");
+    if (!clkv_batch_is_reserved(batch)) return CLKV_FAIL(CLKV_ERROR_STATE, "the batch is not reserved");
+    pass->n_tokens = clkv_batch_tokens(batch);
+    if (pass->n_tokens > cache->params.max_batch_tokens)
+        return CLKV_FAIL(CLKV_ERROR_LIMIT, "%u tokens in a batch, max_batch_tokens is %u", (unsigned)pass->n_tokens,
+                         (unsigned)cache->params.max_batch_tokens);
+    const clkv_batch_entry *entries;
+    const clkv_block_copy *copies;
+    uint32_t n;
+    clkv_batch_copies(batch, &copies, &pass->n_copies);
+    clkv_batch_entries(batch, &entries, &n);
+    uint64_t changes = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        const clkv_table_view view = clkv_batch_table(batch, i);
+        if (view.n_blocks > 0 && view.table[0] == CLKV_NO_BLOCK)
+            return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED,
+                             "entry %u: attention over a sliding window that has released blocks", (unsigned)i);
+        changes += view.n_blocks - view.synced;
+    }
+    pass->n_changes = (uint32_t)changes;
+    return CLKV_OK;
+}
+
+/* Packs and enqueues. On failure the device may have some of it; nothing on the host believes so. */
+static clkv_status send(clkv_cache *cache, clkv_pass *pass, const clkv_batch *batch, const clkv_events *events)
+{
+    clkv_ops *ops = &cache->ops;
+    pack(cache, pass, batch);
+    const int rows = pass->n_changes > 0, copies = pass->n_copies > 0;
+    clkv_status st = clkv_ring_submit(&cache->ring, pass->slot, pass->bytes, events->n_wait, events->wait,
+                                      rows || copies ? NULL : events->event);
+    const clkv_events rows_events = { 0, NULL, copies ? NULL : events->event };
+    const clkv_events copy_events = { 0, NULL, events->event };
+    if (st == CLKV_OK && rows)
+        st = clkv_ops_rows(ops, pass->slot->mem, pass->changes_at, pass->n_changes, &rows_events);
+    if (st == CLKV_OK && copies)
+        st = clkv_ops_copy(ops, pass->slot->mem, pass->copies_at, pass->n_copies, &copy_events);
+    return st;
+}
+
+static clkv_status upload(clkv_cache *cache, clkv_batch *batch, const clkv_upload_params *params,
+                          const clkv_events *events)
+{
+    clkv_cache_pass *holder = take_pass(cache);
+    if (!holder) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", sizeof *holder);
+    clkv_pass *pass = &holder->pass;
+    clkv_status st = count(cache, batch, pass);
+    if (st == CLKV_OK) st = plan(cache, pass, batch, params);
+    if (st == CLKV_OK) st = clkv_ops_reserve_parts(&cache->ops, pass->plan.n_parts);
+    if (st != CLKV_OK) return st;
+    lay_out(pass);
+    st = clkv_ring_acquire(&cache->ring, pass->bytes, &pass->slot);
+    if (st == CLKV_OK) st = send(cache, pass, batch, events);
+    if (st != CLKV_OK) {
+        clkv_ring_release(&cache->ring, pass->slot);
+        pass->slot = NULL;
+        return st;
+    }
+    for (uint32_t i = 0; i < pass->plan.n_entries; i++) clkv_batch_set_synced(batch, i);
+    atomic_store(&holder->over, 0);
+    clkv_batch_set_device_state(batch, holder, pass_is_over);
+    cache->uploaded_bytes += pass->bytes;
+    cache->uploads++;
+    return CLKV_OK;
+}
+
+clkv_status clkv_cache_upload(clkv_cache *cache, clkv_batch *batch, const clkv_upload_params *params, cl_uint n_wait,
+                              const cl_event *wait, cl_event *event)
+{
+    const clkv_upload_params defaults = CLKV_PARAMS_INIT(clkv_upload_params);
+    if (!params) params = &defaults;
+    CLKV_CHECK_PARAMS(params, clkv_upload_params);
+    if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
+    const clkv_events events = { n_wait, wait, event };
+    pthread_mutex_lock(&cache->lock);
+    clkv_manager_lock(cache->manager);
+    const clkv_status st = upload(cache, batch, params, &events);
+    clkv_manager_unlock(cache->manager);
+    pthread_mutex_unlock(&cache->lock);
+    return st;
+}
+
+clkv_status clkv_cache_plan_info(clkv_cache *cache, const clkv_batch *batch, clkv_plan_info *info)
+{
+    CLKV_CHECK_PARAMS(info, clkv_plan_info);
+    if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
+    pthread_mutex_lock(&cache->lock);
+    clkv_cache_pass *holder = NULL;
+    const clkv_status st = clkv_cache_pass_of(cache, batch, &holder);
+    if (st == CLKV_OK) {
+        const clkv_plan *p = &holder->pass.plan;
+        info->items = p->n_items;
+        info->split_entries = 0;
+        for (uint32_t i = 0; i < p->n_entries; i++) info->split_entries += p->entries[i].part_base != CLKV_PLAN_DIRECT;
+        info->parts = p->n_parts;
+        info->chunk = p->chunk;
+        info->uploaded_bytes = holder->pass.bytes;
+    }
+    pthread_mutex_unlock(&cache->lock);
+    return st;
+}
+
+clkv_status clkv_cache_sync_row(clkv_cache *cache, const clkv_sequence *sequence, uint32_t *row)
+{
+    clkv_manager_lock(cache->manager);
+    clkv_status st = CLKV_OK;
+    clkv_ring_slot *slot = NULL;
+    if (clkv_sequence_manager(sequence) != cache->manager) {
+        st = CLKV_FAIL(CLKV_ERROR_INVALID, "the sequence belongs to another manager");
+        goto done;
+    }
+    const clkv_table_view view = clkv_sequence_view(sequence);
+    *row = view.row;
+    const uint32_t n = view.n_blocks - view.synced;
+    if (n == 0) goto done;
+    const clkv_events none = { 0, NULL, NULL };
+    const size_t bytes = (size_t)n * 2 * sizeof(uint32_t);
+    st = clkv_ring_acquire(&cache->ring, bytes, &slot);
+    if (st != CLKV_OK) goto done;
+    write_changes(slot->host, &view, cache->ops.row_stride);
+    st = clkv_ring_submit(&cache->ring, slot, bytes, 0, NULL, NULL);
+    if (st == CLKV_OK) st = clkv_ops_rows(&cache->ops, slot->mem, 0, n, &none);
+    if (st == CLKV_OK) {
+        clkv_sequence_set_synced(sequence, view.n_blocks);
+        cache->uploaded_bytes += bytes;
+    }
+done:
+    clkv_ring_release(&cache->ring, slot);
+    clkv_manager_unlock(cache->manager);
+    return st;
+}
