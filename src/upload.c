@@ -17,7 +17,7 @@
 
 clkv_status clkv_cache_pass_of(clkv_cache *cache, const clkv_batch *batch, clkv_cache_pass **out)
 {
-    clkv_cache_pass *pass = clkv_batch_device_state(batch);
+    clkv_cache_pass *pass = batch->device_state;
     if (!pass) return CLKV_FAIL(CLKV_ERROR_STATE, "the batch is not uploaded");
     if (pass->cache != cache) return CLKV_FAIL(CLKV_ERROR_INVALID, "the batch was uploaded to another cache");
     *out = pass;
@@ -68,11 +68,8 @@ static clkv_status plan(clkv_cache *cache, clkv_pass *pass, const clkv_batch *ba
         .split_tokens = up->split_tokens,
         .parts = up->parts,
     };
-    const clkv_batch_entry *entries;
-    uint32_t n;
-    clkv_batch_entries(batch, &entries, &n);
     pass->causal = params.causal;
-    return clkv_plan_build(&pass->plan, &params, entries, n);
+    return clkv_plan_build(&pass->plan, &params, batch->entries, batch->n_entries);
 }
 
 /* Where each list goes; the plan, counts of tokens, copies and changes are known. */
@@ -94,12 +91,12 @@ static void lay_out(clkv_pass *pass)
     pass->bytes = (size_t)at * sizeof(uint32_t);
 }
 
-/* Appends {index, block} for every table entry from `synced` on; returns the end of the list. */
-static uint32_t *write_changes(uint32_t *out, const clkv_table_view *view, uint32_t row_stride)
+/* Appends {index, block} for the entries [from, to) of a table; returns the end of the list. */
+static uint32_t *write_changes(uint32_t *out, const uint32_t *table, uint32_t from, uint32_t to, uint32_t row_at)
 {
-    for (uint32_t i = view->synced; i < view->n_blocks; i++) {
-        *out++ = view->row * row_stride + i;
-        *out++ = view->table[i];
+    for (uint32_t i = from; i < to; i++) {
+        *out++ = row_at + i;
+        *out++ = table[i];
     }
     return out;
 }
@@ -108,45 +105,36 @@ static void pack(const clkv_cache *cache, const clkv_pass *pass, const clkv_batc
 {
     uint32_t *words = pass->slot->host;
     const clkv_plan *p = &pass->plan;
-    const clkv_block_copy *copies;
-    const uint32_t *slots;
-    uint32_t n_copies, n_slots;
-    clkv_batch_copies(batch, &copies, &n_copies);
-    clkv_batch_slots(batch, &slots, &n_slots);
     memcpy(words + pass->entries_at, p->entries, (p->n_entries + 1) * sizeof *p->entries);
     memcpy(words + pass->items_at, p->items, p->n_items * sizeof *p->items);
     if (p->n_merges) memcpy(words + pass->merges_at, p->merges, p->n_merges * sizeof *p->merges);
-    if (n_copies) memcpy(words + pass->copies_at, copies, n_copies * sizeof *copies);
+    if (pass->n_copies) memcpy(words + pass->copies_at, batch->copies, pass->n_copies * sizeof *batch->copies);
     uint32_t *change = words + pass->changes_at;
     for (uint32_t i = 0; i < p->n_entries; i++) {
-        const clkv_table_view view = clkv_batch_table(batch, i);
-        change = write_changes(change, &view, cache->ops.row_stride);
+        const clkv_batch_table t = clkv_batch_get_table(batch, i);
+        change = write_changes(change, t.blocks, t.synced, t.n_blocks, p->entries[i].row * cache->ops.row_stride);
     }
-    memcpy(words + pass->slots_at, slots, n_slots * sizeof *slots);
+    memcpy(words + pass->slots_at, batch->slots, pass->n_tokens * sizeof *batch->slots);
 }
 
 /* The batch is this cache's, reserved, and not too large; fills the counts of the pass. */
 static clkv_status count(const clkv_cache *cache, const clkv_batch *batch, clkv_pass *pass)
 {
-    if (clkv_batch_manager(batch) != cache->manager)
+    if (batch->manager != cache->manager)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "the batch belongs to another manager");
     if (!clkv_batch_is_reserved(batch)) return CLKV_FAIL(CLKV_ERROR_STATE, "the batch is not reserved");
-    pass->n_tokens = clkv_batch_tokens(batch);
+    pass->n_tokens = batch->n_tokens;
+    pass->n_copies = batch->n_copies;
     if (pass->n_tokens > cache->params.max_batch_tokens)
         return CLKV_FAIL(CLKV_ERROR_LIMIT, "%u tokens in a batch, max_batch_tokens is %u", (unsigned)pass->n_tokens,
                          (unsigned)cache->params.max_batch_tokens);
-    const clkv_batch_entry *entries;
-    const clkv_block_copy *copies;
-    uint32_t n;
-    clkv_batch_copies(batch, &copies, &pass->n_copies);
-    clkv_batch_entries(batch, &entries, &n);
     uint64_t changes = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        const clkv_table_view view = clkv_batch_table(batch, i);
-        if (view.n_blocks > 0 && view.table[0] == CLKV_NO_BLOCK)
+    for (uint32_t i = 0; i < batch->n_entries; i++) {
+        const clkv_batch_table t = clkv_batch_get_table(batch, i);
+        if (t.has_released)
             return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED,
                              "entry %u: attention over a sliding window that has released blocks", (unsigned)i);
-        changes += view.n_blocks - view.synced;
+        changes += t.n_blocks - t.synced;
     }
     pass->n_changes = (uint32_t)changes;
     return CLKV_OK;
@@ -231,32 +219,35 @@ clkv_status clkv_cache_plan_info(clkv_cache *cache, const clkv_batch *batch, clk
     return st;
 }
 
-clkv_status clkv_cache_sync_row(clkv_cache *cache, const clkv_sequence *sequence, uint32_t *row)
+static clkv_status sync_row(clkv_cache *cache, clkv_sequence *sequence)
 {
-    clkv_manager_lock(cache->manager);
-    clkv_status st = CLKV_OK;
-    clkv_ring_slot *slot = NULL;
-    if (clkv_sequence_manager(sequence) != cache->manager) {
-        st = CLKV_FAIL(CLKV_ERROR_INVALID, "the sequence belongs to another manager");
-        goto done;
-    }
-    const clkv_table_view view = clkv_sequence_view(sequence);
-    *row = view.row;
-    const uint32_t n = view.n_blocks - view.synced;
-    if (n == 0) goto done;
-    const clkv_events none = { 0, NULL, NULL };
+    if (sequence->synced >= sequence->n_blocks) return CLKV_OK;
+    const uint32_t n = sequence->n_blocks - sequence->synced;
     const size_t bytes = (size_t)n * 2 * sizeof(uint32_t);
-    st = clkv_ring_acquire(&cache->ring, bytes, &slot);
-    if (st != CLKV_OK) goto done;
-    write_changes(slot->host, &view, cache->ops.row_stride);
+    clkv_ring_slot *slot = NULL;
+    clkv_status st = clkv_ring_acquire(&cache->ring, bytes, &slot);
+    if (st != CLKV_OK) return st;
+    write_changes(slot->host, sequence->table, sequence->synced, sequence->n_blocks,
+                  sequence->row * cache->ops.row_stride);
+    const clkv_events none = { 0, NULL, NULL };
     st = clkv_ring_submit(&cache->ring, slot, bytes, 0, NULL, NULL);
     if (st == CLKV_OK) st = clkv_ops_rows(&cache->ops, slot->mem, 0, n, &none);
-    if (st == CLKV_OK) {
-        clkv_sequence_set_synced(sequence, view.n_blocks);
-        cache->uploaded_bytes += bytes;
-    }
-done:
     clkv_ring_release(&cache->ring, slot);
+    if (st != CLKV_OK) return st;
+    sequence->synced = sequence->n_blocks;
+    cache->uploaded_bytes += bytes;
+    return CLKV_OK;
+}
+
+clkv_status clkv_cache_sync_row(clkv_cache *cache, const clkv_sequence *sequence, uint32_t *row)
+{
+    /* What the device knows of a sequence is not part of its value: gather may take it as const. */
+    clkv_sequence *s = (clkv_sequence *)sequence;
+    if (s->manager != cache->manager)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "the sequence belongs to another manager");
+    clkv_manager_lock(cache->manager);
+    *row = s->row;
+    const clkv_status st = sync_row(cache, s);
     clkv_manager_unlock(cache->manager);
     return st;
 }
