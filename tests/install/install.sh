@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# install.sh installed|subproject ROOT BUILD enabled|disabled CC [CXX]: uses clkv as a stranger's project would.
+#   installed   installs BUILD into an empty folder; compiles consumer.c against it by pkg-config, shared and
+#               static, as C and as C++; compares the exported symbols with the headers; checks the soname
+#   subproject  a meson project that has clkv in its subprojects folder, without tools and tests
+# SPDX-License-Identifier: Apache-2.0
+set -eu
+way=$1 root=$2 build=$3 opencl=$4 cc=$5 cxx=${6:-}
+here=$root/tests/install
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+fail() {
+    printf '%s\n' "$*" >&2
+    exit 1
+}
+
+if [ "$way" = subproject ]; then
+    mkdir "$work/subprojects"
+    ln -s "$root" "$work/subprojects/clkv"
+    cp "$here/consumer.c" "$work/"
+    cat >"$work/meson.build" <<TEXT
+project('consumer', 'c', default_options: ['c_std=c11', 'warning_level=3'])
+subproject('clkv', default_options: ['opencl=$opencl', 'tools=false', 'tests=false', 'default_library=static'])
+test('consumer', executable('consumer', 'consumer.c', dependencies: dependency('clkv')))
+TEXT
+    CC=$cc meson setup "$work/build" "$work" >"$work/log" 2>&1 || { cat "$work/log"; fail 'setup failed'; }
+    meson compile -C "$work/build" >"$work/log" 2>&1 || { cat "$work/log"; fail 'compilation failed'; }
+    "$work/build/consumer"
+    exit
+fi
+
+meson install -C "$build" --no-rebuild --destdir "$work" >"$work/log" 2>&1 || { cat "$work/log"; fail 'install failed'; }
+so=$(find "$work" -name 'libclkv.so')
+[ -n "$so" ] || fail 'no libclkv.so was installed'
+lib=$(dirname "$so")
+prefix=$(dirname "$(dirname "$(find "$work" -path '*include/clkv' -type d)")")
+sed -i "s|^prefix=.*|prefix=$prefix|" "$lib/pkgconfig/clkv.pc" # it was written for where DESTDIR stands for /
+export PKG_CONFIG_PATH=$lib/pkgconfig
+export LD_LIBRARY_PATH=$lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+
+# The version has one place, version.h.
+number() { sed -n "s/^#define CLKV_$1 \([0-9]*\)$/\1/p" "$root/include/clkv/version.h"; }
+version=$(number VERSION_MAJOR).$(number VERSION_MINOR).$(number VERSION_PATCH)
+[ "$(pkg-config --modversion clkv)" = "$version" ] || fail "pkg-config says $(pkg-config --modversion clkv), not $version"
+soname=$(readelf -d "$so" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')
+[ "$soname" = "libclkv.so.$(number ABI_VERSION)" ] || fail "the soname is $soname"
+
+# What the library exports is what the headers declare: no more, no less.
+grep -hv '^#' "$prefix"/include/clkv/*.h | tr '\n' ' ' | grep -oE 'CLKV_API [^;{]*;' |
+    sed -E 's/^CLKV_API [^(]*[ *](clkv_[a-z0-9_]+)\(.*/\1/' | sort -u >"$work/declared"
+nm -D --defined-only "$so" | awk '{ print $3 }' | sort -u >"$work/exported"
+diff "$work/declared" "$work/exported" >"$work/difference" ||
+    fail "declared (<) and exported (>) differ:
+$(grep '^[<>]' "$work/difference")"
+stray=$(nm -g --defined-only "$lib/libclkv.a" | awk 'NF == 3 && $3 !~ /^clkv_/ { print $3 }')
+[ -z "$stray" ] || fail "the static library defines names of others: $stray"
+
+flags='-Wall -Wextra -Wpedantic -Werror'
+# shellcheck disable=SC2046,SC2086 # words of flags, on purpose
+{
+    $cc -std=c11 $flags "$here/consumer.c" -o "$work/shared" $(pkg-config --cflags --libs clkv)
+    "$work/shared"
+    readelf -d "$work/shared" | grep -q "NEEDED.*\[$soname\]" || fail 'the shared consumer does not need the soname'
+    $cc -std=c11 $flags "$here/consumer.c" -o "$work/static" $(pkg-config --cflags clkv) "$lib/libclkv.a" \
+        $(pkg-config --static --libs clkv | sed 's/-lclkv\b//g')
+    LD_LIBRARY_PATH='' "$work/static"
+    if [ -n "$cxx" ]; then
+        $cxx -x c++ -std=c++17 $flags "$here/consumer.c" -o "$work/cpp" $(pkg-config --cflags --libs clkv)
+        "$work/cpp"
+    fi
+}
+for tool in clkv-info clkv-verify clkv-bench clkv-replay; do
+    [ "$opencl" = disabled ] && [ "$tool" != clkv-replay ] && continue
+    [ -x "$prefix/bin/$tool" ] || fail "$tool was not installed"
+done
