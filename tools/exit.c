@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *program = "clkv";
 
@@ -23,6 +24,7 @@ int tool_fail(int code, const char *fmt, ...)
 {
     va_list args;
     fflush(stdout); /* in the order in which it happened, where both go to one file */
+    if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr); /* over a line of progress, if there is one */
     fprintf(stderr, "%s: ", program);
     va_start(args, fmt);
     vfprintf(stderr, fmt, args);

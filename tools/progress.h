@@ -23,7 +23,7 @@ bool progress_due(const progress *p);
 /* Replaces the line, if it is due. */
 void progress_update(progress *p, const char *fmt, ...) TOOLS_PRINTF(2, 3);
 
-/* Clears the line; call it before anything else is printed, also before an error message. */
+/* Clears the line; call it before anything else is printed. Messages by tool_fail clear it by themselves. */
 void progress_end(progress *p);
 
 #endif
