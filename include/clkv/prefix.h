@@ -54,8 +54,9 @@ typedef enum clkv_cache_event_kind {
 
 /* Enough to rebuild the index elsewhere: apply stored (parent_hash, hash, tokens, keys) and removed
  * (hash) in order. Pointers are valid during the callback only. Hashes are local to the process's
- * choice of hash and not secret; `parent_hash` of a first block is the hash of its root (which covers
- * salt and adapter). Keys are in the canonical form of docs/formats.md. */
+ * choice of hash and not secret; `parent_hash` of a first block is the hash of its root: 0 for
+ * CLKV_PREFIX_ROOT, else one that covers salt and adapter. Keys are in the canonical form of
+ * docs/formats.md. */
 typedef struct clkv_cache_event {
     clkv_cache_event_kind kind;
     uint32_t block;        /* the block that was stored or removed; CLKV_NO_BLOCK for cleared */
@@ -82,7 +83,7 @@ typedef struct clkv_prefix_counts {
     uint64_t nodes;    /* prefixes known, roots not counted */
     uint64_t blocks;   /* blocks registered, duplicates included */
     uint64_t collisions; /* candidates with the right hash and the wrong content, so far */
-    size_t host_bytes;
+    size_t host_bytes;   /* of its tables, as far as they were ever used */
 } clkv_prefix_counts;
 
 /* INVALID, NO_MEMORY. */

@@ -374,9 +374,9 @@ const char *clkv_pool_validate(const clkv_pool *pool)
     if (used > pool->peak_used) return "more blocks are used than the peak";
     if (count_rings(pool) != cached) return "the rings of cached blocks are broken or miss a block";
     const size_t seen_bytes = pool->total / 8 + 1;
-    unsigned char *seen = clkv_map(seen_bytes);
+    unsigned char *seen = clkv_alloc(seen_bytes);
     if (!seen) return "no memory to check with";
     const int valid = stack_is_valid(pool, seen);
-    clkv_unmap(seen, seen_bytes);
+    clkv_free(seen, seen_bytes);
     return valid ? NULL : "the stack of free blocks holds a block that is not free, or one twice";
 }

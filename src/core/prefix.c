@@ -9,7 +9,7 @@
 
 #define MAX_BLOCKS     (1u << 31)
 #define MAX_BLOCK_SIZE 256u
-#define FIRST_CAPACITY (1u << 24) /* ids that have address space from the beginning; pages come as used */
+#define FIRST_ROOM     (1u << 24) /* ids that have address space from the beginning; pages come as used */
 #define FIRST_TABLE    (1u << 12)
 
 /* ---- life ---- */
@@ -50,23 +50,20 @@ clkv_status clkv_prefix_create(clkv_prefix **out, const clkv_prefix_params *para
     prefix->hash_mask = mask_of_bits(params->hash_bits);
     prefix->on_event = params->on_event;
     prefix->user = params->user;
-    prefix->capacity = params->blocks < FIRST_CAPACITY ? params->blocks + 1 : FIRST_CAPACITY;
-    prefix->nodes = clkv_map(prefix->capacity * sizeof *prefix->nodes);
-    prefix->tokens = clkv_map(tokens_bytes(prefix, prefix->capacity));
+    const uint32_t room = params->blocks < FIRST_ROOM ? params->blocks + 1 : FIRST_ROOM;
+    prefix->nodes_room = prefix->tokens_room = prefix->dead_room = room;
+    prefix->nodes = clkv_map(room * sizeof *prefix->nodes);
+    prefix->tokens = clkv_map(tokens_bytes(prefix, room));
+    prefix->dead_ids = clkv_map(room * sizeof *prefix->dead_ids);
     prefix->owners = clkv_map(prefix->blocks * sizeof *prefix->owners);
     prefix->twins = clkv_map(prefix->blocks * sizeof *prefix->twins);
     const uint32_t limit = params->blocks < FIRST_TABLE ? params->blocks : FIRST_TABLE;
-    if (!prefix->nodes || !prefix->tokens || !prefix->owners || !prefix->twins ||
+    if (!prefix->nodes || !prefix->tokens || !prefix->dead_ids || !prefix->owners || !prefix->twins ||
         clkv_table_init(&prefix->table, limit)) {
         clkv_prefix_destroy(&prefix);
         return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "tables for %u blocks", params->blocks);
     }
-    static const uint32_t no_tokens[MAX_BLOCK_SIZE];
-    prefix->nodes[CLKV_PREFIX_ROOT] = (clkv_node){
-        .hash = clkv_node_hash(prefix, 0, no_tokens, CLKV_KEYS_NONE),
-        .parent = CLKV_NODE_NONE,
-        .block = CLKV_NO_BLOCK,
-    };
+    prefix->nodes[CLKV_PREFIX_ROOT] = (clkv_node){.hash = 0, .parent = CLKV_NODE_NONE, .block = CLKV_NO_BLOCK};
     prefix->n_nodes = 1;
     *out = prefix;
     return CLKV_OK;
@@ -76,8 +73,9 @@ void clkv_prefix_destroy(clkv_prefix **prefix)
 {
     if (!prefix || !*prefix) return;
     clkv_prefix *p = *prefix;
-    clkv_unmap(p->nodes, p->capacity * sizeof *p->nodes);
-    clkv_unmap(p->tokens, tokens_bytes(p, p->capacity));
+    clkv_unmap(p->nodes, p->nodes_room * sizeof *p->nodes);
+    clkv_unmap(p->tokens, tokens_bytes(p, p->tokens_room));
+    clkv_unmap(p->dead_ids, p->dead_room * sizeof *p->dead_ids);
     clkv_unmap(p->owners, p->blocks * sizeof *p->owners);
     clkv_unmap(p->twins, p->blocks * sizeof *p->twins);
     clkv_table_free(&p->table);
@@ -88,26 +86,30 @@ void clkv_prefix_destroy(clkv_prefix **prefix)
 
 /* ---- nodes ---- */
 
+static int more_room(void **array, uint32_t *room, uint32_t want, size_t each)
+{
+    if (*room >= want) return 0;
+    void *grown = clkv_remap(*array, *room * each, want * each);
+    if (!grown) return -1;
+    *array = grown;
+    *room = want;
+    return 0;
+}
+
 /* Doubles the room for nodes; 0 on success. */
 static int more_nodes(clkv_prefix *prefix)
 {
-    if (prefix->capacity >= CLKV_DEPTH_DEAD / 2) return -1;
-    const uint32_t capacity = prefix->capacity * 2;
-    void *nodes =
-        clkv_remap(prefix->nodes, prefix->capacity * sizeof *prefix->nodes, capacity * sizeof *prefix->nodes);
-    if (!nodes) return -1;
-    prefix->nodes = nodes;
-    void *tokens =
-        clkv_remap(prefix->tokens, tokens_bytes(prefix, prefix->capacity), tokens_bytes(prefix, capacity));
-    if (!tokens) {
-        /* Shrinking needs no memory. */
-        prefix->nodes =
-            clkv_remap(prefix->nodes, capacity * sizeof *prefix->nodes, prefix->capacity * sizeof *prefix->nodes);
-        return -1;
-    }
-    prefix->tokens = tokens;
-    prefix->capacity = capacity;
-    return 0;
+    if (prefix->n_nodes >= CLKV_DEPTH_DEAD / 2) return -1;
+    const uint32_t want = prefix->n_nodes * 2;
+    return more_room((void **)&prefix->nodes, &prefix->nodes_room, want, sizeof *prefix->nodes) ||
+           more_room((void **)&prefix->tokens, &prefix->tokens_room, want, tokens_bytes(prefix, 1)) ||
+           more_room((void **)&prefix->dead_ids, &prefix->dead_room, want, sizeof *prefix->dead_ids);
+}
+
+static int nodes_are_full(const clkv_prefix *prefix)
+{
+    const uint32_t n = prefix->n_nodes;
+    return !prefix->dead && (n == prefix->nodes_room || n == prefix->tokens_room || n == prefix->dead_room);
 }
 
 /* Makes a table of twice the size from the live nodes; 0 on success. Changes that wait for the old one are
@@ -126,7 +128,7 @@ static int more_table(clkv_prefix *prefix)
 /* Makes sure that one more node can be made. */
 static clkv_status reserve_node(clkv_prefix *prefix)
 {
-    if ((!prefix->free && prefix->n_nodes == prefix->capacity && more_nodes(prefix)) ||
+    if ((nodes_are_full(prefix) && more_nodes(prefix)) ||
         (prefix->table.used == prefix->table.limit && more_table(prefix)))
         return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "no room for node %u", prefix->n_nodes);
     return CLKV_OK;
@@ -136,13 +138,7 @@ static clkv_status reserve_node(clkv_prefix *prefix)
  * caller's reference on `keys`. */
 static uint32_t new_node(clkv_prefix *prefix, uint64_t hash, uint32_t parent, uint32_t keys)
 {
-    uint32_t node = prefix->free;
-    if (node) {
-        prefix->free = prefix->nodes[node].refs;
-        prefix->dead--;
-    } else {
-        node = prefix->n_nodes++;
-    }
+    const uint32_t node = prefix->dead ? prefix->dead_ids[--prefix->dead] : prefix->n_nodes++;
     const int root = parent == CLKV_NODE_NONE;
     prefix->nodes[node] = (clkv_node){
         .hash = hash,
@@ -168,10 +164,8 @@ static void collapse(clkv_prefix *prefix, uint32_t node)
         const uint32_t parent = at->parent;
         clkv_table_remove(&prefix->table, at->hash, node);
         clkv_keys_unref(&prefix->keys, at->keys);
-        *at = (clkv_node){
-            .parent = CLKV_NODE_NONE, .block = CLKV_NO_BLOCK, .refs = prefix->free, .depth = CLKV_DEPTH_DEAD};
-        prefix->free = node;
-        prefix->dead++;
+        *at = (clkv_node){.parent = CLKV_NODE_NONE, .block = CLKV_NO_BLOCK, .depth = CLKV_DEPTH_DEAD};
+        prefix->dead_ids[prefix->dead++] = node;
         if (parent == CLKV_NODE_NONE) {
             prefix->roots--;
             return;

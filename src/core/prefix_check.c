@@ -5,7 +5,7 @@
 
 /* What the check counts anew. */
 typedef struct recount {
-    uint32_t *children; /* [n_nodes] */
+    uint32_t *children; /* [n_nodes]; of a dead node: how often its id is on the stack */
     uint32_t *passed;   /* [table lines] */
     uint32_t alive, roots, blocks;
     uint64_t keys_refs;
@@ -73,7 +73,7 @@ static const char *check_node(const clkv_prefix *prefix, uint32_t node, recount 
 
 static const char *check_counts(const clkv_prefix *prefix, const recount *count)
 {
-    uint32_t registered = 0, dead = 0;
+    uint32_t registered = 0;
     uint64_t keys_refs = 0;
     for (uint32_t node = 0; node < prefix->n_nodes; node++)
         if (clkv_node_alive(prefix, node) && prefix->nodes[node].children != count->children[node])
@@ -82,14 +82,14 @@ static const char *check_counts(const clkv_prefix *prefix, const recount *count)
         if (prefix->table.lines[line].passed != count->passed[line])
             return "a line of the table counts passers wrongly";
     for (uint32_t block = 0; block < prefix->blocks_high; block++) registered += prefix->owners[block] != 0;
-    for (uint32_t node = prefix->free; node; node = prefix->nodes[node].refs)
-        if (node >= prefix->n_nodes || clkv_node_alive(prefix, node) || ++dead > prefix->dead)
-            return "the list of free ids is broken";
+    for (uint32_t i = 0; i < prefix->dead; i++)
+        if (prefix->dead_ids[i] >= prefix->n_nodes || clkv_node_alive(prefix, prefix->dead_ids[i]) ||
+            count->children[prefix->dead_ids[i]]++)
+            return "the stack of free ids holds a live one, or one twice";
     for (uint32_t i = 1; i < prefix->keys.n_entries; i++) keys_refs += prefix->keys.entries[i].refs;
     if (registered != prefix->n_blocks || count->blocks != prefix->n_blocks)
         return "blocks and the nodes that list them do not agree";
-    if (dead != prefix->dead || count->alive + dead + 1 != prefix->n_nodes)
-        return "live and free ids are not all ids";
+    if (count->alive + prefix->dead + 1 != prefix->n_nodes) return "live and free ids are not all ids";
     if (count->roots != prefix->roots) return "the count of roots is wrong";
     if (prefix->table.used != count->alive) return "the table holds more than the live nodes";
     if (keys_refs != count->keys_refs) return "lists of keys have more references than nodes";

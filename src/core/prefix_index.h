@@ -25,13 +25,13 @@
 #include <clkv/prefix.h>
 
 #define CLKV_NODE_NONE  UINT32_MAX
-#define CLKV_DEPTH_DEAD 0x7fffffffu /* depth of an id that is free: on the list of free ids by `refs` */
+#define CLKV_DEPTH_DEAD 0x7fffffffu /* depth of an id that is free */
 
 typedef struct clkv_node {
     uint64_t hash;
     uint32_t parent; /* CLKV_NODE_NONE: a root, or dead */
     uint32_t children;
-    uint32_t refs;  /* dead: the next free id, 0 ends the list */
+    uint32_t refs;
     uint32_t block; /* the longest registered one, or CLKV_NO_BLOCK */
     uint32_t keys;
     uint32_t depth : 31; /* blocks from the root */
@@ -47,13 +47,14 @@ struct clkv_prefix {
     uint32_t *tokens;
     uint32_t *owners;
     clkv_twin *twins;
+    uint32_t *dead_ids; /* a stack of the ids that are free: [0 … dead) */
     clkv_table table;
     clkv_keys keys;
-    uint32_t n_nodes;  /* ids ever used: 0 … n_nodes − 1 */
-    uint32_t capacity; /* ids that nodes and tokens have room for */
-    uint32_t free;     /* list of dead ids, 0 ends it */
-    uint32_t roots;    /* live roots of keys */
-    uint32_t dead;
+    uint32_t n_nodes; /* ids ever used: 0 … n_nodes − 1 */
+    /* Ids that each array has room for; they differ only after an attempt to grow them that failed. */
+    uint32_t nodes_room, tokens_room, dead_room;
+    uint32_t roots;            /* live roots of keys */
+    uint32_t dead;             /* ids that are free */
     uint32_t blocks, n_blocks; /* ids allowed; blocks registered */
     uint32_t blocks_high;      /* no block from here on was ever registered */
     uint32_t block_size;
