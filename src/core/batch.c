@@ -175,17 +175,28 @@ static uint64_t all_blocks_needed(const clkv_batch *batch)
     return need;
 }
 
+/* Whether every sequence can still take its tokens: it may have changed since it was added. */
+static clkv_status check_entries(const clkv_batch *batch)
+{
+    const uint32_t max_context = batch->manager->max_context;
+    for (uint32_t i = 0; i < batch->n_entries; i++) {
+        const clkv_batch_entry *e = &batch->entries[i];
+        const clkv_sequence *seq = e->sequence;
+        if (seq->dead) return CLKV_FAIL(CLKV_ERROR_STATE, "entry %u's sequence was destroyed: clear the batch", i);
+        if (e->new_tokens > max_context - seq->length)
+            return CLKV_FAIL(CLKV_ERROR_LIMIT, "entry %u: %u tokens and %u new ones exceed max_context = %u", i,
+                             seq->length, e->new_tokens, max_context);
+    }
+    return CLKV_OK;
+}
+
 /* Everything that can fail for want of host memory, before any block is taken. */
 static clkv_status prepare(clkv_batch *batch, uint64_t need)
 {
     const clkv_manager *m = batch->manager;
     for (uint32_t i = 0; i < batch->n_entries; i++) {
-        clkv_batch_entry *e = &batch->entries[i];
+        const clkv_batch_entry *e = &batch->entries[i];
         clkv_sequence *seq = e->sequence;
-        if (seq->dead) return CLKV_FAIL(CLKV_ERROR_STATE, "entry %u's sequence was destroyed: clear the batch", i);
-        if (e->new_tokens > m->max_context - seq->length)
-            return CLKV_FAIL(CLKV_ERROR_LIMIT, "entry %u: %u tokens and %u new ones exceed max_context = %u", i,
-                             seq->length, e->new_tokens, m->max_context);
         const size_t entries = clkv_sequence_blocks_for(m, (uint64_t)seq->length + e->new_tokens);
         const clkv_status status =
             entries <= seq->table_capacity ? CLKV_OK : clkv_sequence_reserve_table(seq, entries);
@@ -227,6 +238,8 @@ static clkv_status reserve_locked(clkv_batch *batch)
 {
     clkv_manager *m = batch->manager;
     if (batch->reserved) return CLKV_FAIL(CLKV_ERROR_STATE, "the batch is reserved already");
+    clkv_status status = check_entries(batch);
+    if (status != CLKV_OK) return status;
     clkv_manager_expire_pins(m);
     const uint64_t need = all_blocks_needed(batch);
     const uint32_t available = clkv_pool_available(m->pool);
@@ -235,7 +248,7 @@ static clkv_status reserve_locked(clkv_batch *batch)
         return CLKV_FAIL(CLKV_ERROR_NO_BLOCKS, "%llu blocks needed, %u available", (unsigned long long)need,
                          available);
     }
-    clkv_status status = prepare(batch, need);
+    status = prepare(batch, need);
     if (status != CLKV_OK) return status;
     m->reserving = batch;
     status = clkv_pool_allocate(m->pool, (uint32_t)need, batch->fresh);
@@ -491,7 +504,7 @@ const char *clkv_batch_validate(const clkv_batch *batch)
         }
     }
     if (tokens != batch->n_tokens) return "batch: the number of tokens is wrong";
-    if (!batch->reserved && (batch->n_fresh || batch->n_evicted || batch->n_copies || batch->written || batch->device_state))
+    if (!batch->reserved && (batch->n_fresh || batch->n_evicted || batch->n_copies || batch->device_state))
         return "batch: not reserved, but something is left of a reservation";
     for (uint32_t i = 0; i < batch->n_fresh; i++) {
         if (clkv_pool_refs(m->pool, batch->fresh[i]) != 1) return "batch: a fresh block has not one reference";
