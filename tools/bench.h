@@ -1,0 +1,29 @@
+/* bench.h: what the parts of clkv-bench share: their entry points and how results are printed.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_TOOLS_BENCH_H
+#define CLKV_TOOLS_BENCH_H
+
+#include "json.h"
+
+#include <clkv/device.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Each is a command of clkv-bench: argv[0] is "clkv-bench NAME". They return what to exit with. */
+int bench_attention(int argc, char **argv);
+int bench_pool(int argc, char **argv);
+int bench_step(int argc, char **argv);
+int bench_start(int argc, char **argv);
+
+/* The middle one of n >= 1 samples (of an even number the lower one); sorts them. */
+double bench_median(double *samples, size_t n);
+
+/* Adds "device", "driver" and "variant" to a result. */
+void bench_add_device(cJSON *to, const clkv_device *device);
+
+/* Prints and deletes `root`: as JSON, or else as tables for people: an object as a line per key; an array of
+ * objects, alone or inside an object, as a row per object. Returns the code to exit with. */
+int bench_print(cJSON *root, int json);
+
+#endif

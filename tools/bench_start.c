@@ -1,0 +1,251 @@
+/* bench_start.c: clkv-bench start, the time from opening the device to the first finished attention.
+ * Each start is a process of its own (this program with --child), since a driver keeps what it has compiled
+ * as long as its process lives. Directories are new ones that are removed in the end:
+ *
+ *   cold          clkv's cache of binaries and the driver's own (POCL_CACHE_DIR) are empty
+ *   warm          both are as a start before has left them
+ *   warm_clkv     clkv's is, the driver's is empty: what clkv's cache does alone
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#define _XOPEN_SOURCE 700 /* nftw, mkdtemp */
+#include "bench.h"
+
+#include "clock.h"
+#include "exit.h"
+#include "options.h"
+#include "progress.h"
+
+#include <clkv/clkv.h>
+
+#include <errno.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct {
+    uint32_t heads, kv_heads, head_dim, repeat;
+    int kv, child, json;
+    const char *device, *variant;
+} given = {.heads = 32, .kv_heads = 8, .head_dim = 128, .repeat = 5, .kv = 1};
+
+static const char *const kv_names[] = {"f32", "f16", NULL};
+
+static const option_def table_of_options[] = {
+    {"heads", OPTION_U32, "N", "query heads", &given.heads, .min = 1, .max = 1024},
+    {"kv-heads", OPTION_U32, "N", "KV heads; heads must be a multiple", &given.kv_heads, .min = 1, .max = 1024},
+    {"head-dim", OPTION_U32, "N", "of Q, K and V", &given.head_dim, .min = 1, .max = 256},
+    {"kv", OPTION_CHOICE, NULL, "how keys and values are kept", &given.kv, .choices = kv_names},
+    {"repeat", OPTION_U32, "N", "starts of each kind, of which the median is reported", &given.repeat, .min = 1,
+     .max = 1000},
+    {"variant", OPTION_TEXT, "NAME", "the kernels to use: cpu or portable", &given.variant,
+     .absent = "by capability"},
+    {"device", OPTION_TEXT, "WHICH", "an index or a part of a name, as clkv-info lists them", &given.device,
+     .absent = "CLKV_DEVICE, else the best"},
+    {"child", OPTION_FLAG, NULL,
+     "start once with the caches as they are and print the milliseconds and the programs built", &given.child},
+    {"json", OPTION_FLAG, NULL, "print a JSON object", &given.json},
+};
+
+static const option_set options = {
+    "",
+    "Measures the time from opening the device to the first finished attention, in processes of their own.",
+    table_of_options,
+    sizeof table_of_options / sizeof *table_of_options,
+    .epilogue =
+        "cold: no cache of binaries, neither clkv's nor the driver's (POCL_CACHE_DIR). warm: both. warm_clkv:\n"
+        "clkv's only. Other drivers' own caches are not known and left alone.",
+};
+
+/* What a program does until its first result: open, make a cache, one step of one sequence. */
+static clkv_status first_result(clkv_device *device)
+{
+    const clkv_cache_params cache_params = {
+        .size = sizeof cache_params,
+        .layers = 1,
+        .heads = given.heads,
+        .kv_heads = given.kv_heads,
+        .head_dim = given.head_dim,
+        .kv_type = given.kv ? CLKV_F16 : CLKV_F32,
+        .blocks = 16,
+        .no_prefix = 1,
+    };
+    const clkv_sequence_params sequence_params = {.size = sizeof sequence_params, .no_prefix = 1};
+    const size_t q_bytes = (size_t)given.heads * given.head_dim * sizeof(float);
+    const cl_context context = clkv_device_context(device);
+    clkv_cache *cache = NULL;
+    clkv_batch *batch = NULL;
+    clkv_sequence *sequence = NULL;
+    void *zeros = calloc(1, q_bytes);
+    cl_int err = zeros ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
+    cl_mem in = NULL, out = NULL;
+    if (err == CL_SUCCESS)
+        in = clCreateBuffer(context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, q_bytes, zeros, &err);
+    if (err == CL_SUCCESS) out = clCreateBuffer(context, CL_MEM_WRITE_ONLY, q_bytes, NULL, &err);
+    const clkv_append_params append = {.size = sizeof append, .k = in, .v = in};
+    const clkv_attention_params attention = {.size = sizeof attention, .q = in, .o = out};
+    clkv_status status = err == CL_SUCCESS ? clkv_cache_create(&cache, device, &cache_params) : CLKV_ERROR_DEVICE;
+    if (status == CLKV_OK) status = clkv_batch_create(clkv_cache_manager(cache), &batch);
+    if (status == CLKV_OK)
+        status = clkv_sequence_create(clkv_cache_manager(cache), &sequence, &sequence_params, NULL);
+    if (status == CLKV_OK) status = clkv_batch_add(batch, sequence, NULL, 1, NULL);
+    if (status == CLKV_OK) status = clkv_batch_reserve(batch);
+    if (status == CLKV_OK) status = clkv_cache_upload(cache, batch, NULL, 0, NULL, NULL);
+    if (status == CLKV_OK) status = clkv_append(cache, batch, &append, 0, NULL, NULL);
+    if (status == CLKV_OK) status = clkv_attention(cache, batch, &attention, 0, NULL, NULL);
+    if (status == CLKV_OK && clFinish(clkv_device_queue(device)) != CL_SUCCESS) status = CLKV_ERROR_DEVICE;
+    return status; /* what was made dies with the process, which the clock should not wait for */
+}
+
+static int child(void)
+{
+    clkv_device *device = NULL;
+    const clkv_device_params params = {.size = sizeof params, .select = given.device, .variant = given.variant};
+    uint64_t built = 0;
+    const double start = clock_seconds();
+    clkv_status status = clkv_device_open(&device, &params);
+    if (status != CLKV_OK) return tool_fail_status(status, "opening the device");
+    status = first_result(device);
+    if (status != CLKV_OK) return tool_fail_status(status, "the first step");
+    const double ms = (clock_seconds() - start) * 1e3;
+    clkv_device_program_counts(device, &built, NULL);
+    printf("%.3f %llu\n", ms, (unsigned long long)built);
+    fflush(stdout);
+    _Exit(ferror(stdout) ? EXIT_CHECK : EXIT_GOOD); /* leaves the objects of first_result to the system */
+}
+
+/* Milliseconds of one start in a child process, and how many programs it had to compile; negative after a
+ * message, and *code is what to exit with. */
+static double start_once(char **argv, unsigned long long *built, int *code)
+{
+    int ends[2], state = 0;
+    double ms = -1;
+    *code = EXIT_CHECK;
+    if (pipe(ends)) {
+        tool_fail(*code, "no pipe: %s", strerror(errno));
+        return -1;
+    }
+    const pid_t pid = fork(); /* nothing of OpenCL has run in this process */
+    if (pid == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        execv("/proc/self/exe", argv);
+        _exit(127);
+    }
+    close(ends[1]);
+    FILE *in = fdopen(ends[0], "r");
+    if (pid > 0 && in && fscanf(in, "%lf %llu", &ms, built) != 2) ms = -1;
+    if (in)
+        fclose(in);
+    else
+        close(ends[0]);
+    if (pid < 0 || waitpid(pid, &state, 0) < 0)
+        tool_fail(*code, "cannot start a child process: %s", strerror(errno));
+    else if (!WIFEXITED(state))
+        tool_fail(*code, "the child process was ended by signal %d", WTERMSIG(state));
+    else if (WEXITSTATUS(state))
+        *code = WEXITSTATUS(state); /* it said why */
+    else if (ms < 0)
+        tool_fail(*code, "the child process printed no figure");
+    else
+        return ms;
+    return -1;
+}
+
+static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *at)
+{
+    (void)info;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
+/* A new empty directory in `base` that becomes what the variable names. */
+static int fresh_dir(const char *base, const char *variable, uint32_t number)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s-%u", base, variable, number);
+    char *const made = mkdtemp(strcat(path, "-XXXXXX"));
+    if (made && !setenv(variable, made, 1)) return 0;
+    return tool_fail(EXIT_CHECK, "cannot make a directory in %s: %s", base, strerror(errno));
+}
+
+enum { COLD, WARM, WARM_CLKV, KINDS };
+
+static int measure(char **argv, const char *base, double *samples[KINDS], unsigned long long built[KINDS])
+{
+    progress p = progress_begin();
+    int code = 0;
+    for (uint32_t i = 0; i < given.repeat && !code; i++) {
+        for (int kind = 0; kind < KINDS && !code; kind++) {
+            progress_update(&p, "start %u of %u", i * KINDS + (uint32_t)kind + 1, given.repeat * KINDS);
+            if (kind == COLD) code = fresh_dir(base, "CLKV_CACHE_DIR", i);
+            if (kind != WARM && !code) code = fresh_dir(base, "POCL_CACHE_DIR", i);
+            if (!code && (samples[kind][i] = start_once(argv, &built[kind], &code)) >= 0) code = 0;
+        }
+    }
+    progress_end(&p);
+    return code;
+}
+
+static int report(double *samples[KINDS], const unsigned long long built[KINDS])
+{
+    const double cold = bench_median(samples[COLD], given.repeat), warm = bench_median(samples[WARM], given.repeat);
+    const double warm_clkv = bench_median(samples[WARM_CLKV], given.repeat);
+    cJSON *o = cJSON_CreateObject();
+    json_u64(o, "heads", given.heads);
+    json_u64(o, "kv_heads", given.kv_heads);
+    json_u64(o, "head_dim", given.head_dim);
+    json_text(o, "kv", kv_names[given.kv]);
+    json_u64(o, "repeat", given.repeat);
+    json_real(o, "cold_ms", cold);
+    json_real(o, "warm_ms", warm);
+    json_real(o, "warm_clkv_ms", warm_clkv);
+    json_u64(o, "cold_programs_built", built[COLD]);
+    json_u64(o, "warm_programs_built", built[WARM]);
+    json_real(o, "speedup", cold / warm);
+    json_real(o, "speedup_clkv", cold / warm_clkv);
+    return bench_print(o, given.json);
+}
+
+int bench_start(int argc, char **argv)
+{
+    int first;
+    char **again = calloc((size_t)argc + 4, sizeof *again); /* this command line, and --child */
+    if (!again) return tool_fail(EXIT_CHECK, "out of memory");
+    static char program[] = "clkv-bench", command[] = "start", flag[] = "--child";
+    again[0] = program;
+    again[1] = command;
+    for (int i = 1; i < argc; i++) again[i + 1] = argv[i];
+    again[argc + 1] = flag;
+    const int done = options_parse(&options, argc, argv, &first);
+    int code = done;
+    if (done < 0 && given.heads % given.kv_heads)
+        code = tool_fail(EXIT_USAGE, "--heads %u is not a multiple of --kv-heads %u", given.heads, given.kv_heads);
+    if (code >= 0 || given.child) {
+        free(again);
+        return code >= 0 ? code : child();
+    }
+    const char *tmp = getenv("TMPDIR");
+    char base[PATH_MAX / 2];
+    snprintf(base, sizeof base, "%s/clkv-bench-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    double *memory = calloc(KINDS * (size_t)given.repeat, sizeof *memory);
+    double *samples[KINDS];
+    unsigned long long built[KINDS] = {0}; /* by the last start of each kind */
+    for (int i = 0; i < KINDS && memory; i++) samples[i] = memory + (size_t)i * given.repeat;
+    if (!memory || !mkdtemp(base)) {
+        code =
+            tool_fail(EXIT_CHECK, "cannot make a directory in %s: %s", tmp && *tmp ? tmp : "/tmp", strerror(errno));
+    } else {
+        code = measure(again, base, samples, built);
+        if (!code) code = report(samples, built);
+        nftw(base, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    }
+    free(memory);
+    free(again);
+    return code;
+}

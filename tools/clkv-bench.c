@@ -1,0 +1,56 @@
+/* clkv-bench: how fast the parts of the cache are. The commands have a file each, bench_*.c.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "bench.h"
+
+#include "exit.h"
+
+#include <clkv/version.h>
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name, *help;
+    int (*main)(int argc, char **argv);
+} commands[] = {
+    {"attention", "attention beside the device's read bandwidth and multiply-add rate", bench_attention},
+    {"pool", "host: allocate, release, match, register and evict, per block", bench_pool},
+    {"step", "host time and bytes uploaded per decode step", bench_step},
+    {"start", "from opening the device to the first result, with a cold and a warm binary cache", bench_start},
+};
+
+static void print_help(FILE *out)
+{
+    fputs("Usage: clkv-bench COMMAND [OPTION…]\n\nMeasures the parts of a paged KV cache.\n\nCommands:\n", out);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+    fputs("\nclkv-bench COMMAND --help lists a command's options. Exit: 0 good, 1 a check or a call failed,\n"
+          "2 usage, 3 no usable device.\n",
+          out);
+}
+
+int main(int argc, char **argv)
+{
+    tool_set_name(argv[0]);
+    if (argc < 2) {
+        tool_fail(EXIT_USAGE, "a command is missing");
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+        print_help(stdout);
+        return EXIT_GOOD;
+    }
+    if (!strcmp(argv[1], "--version")) {
+        printf("clkv-bench %s\n", clkv_version());
+        return EXIT_GOOD;
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(argv[1], commands[i].name)) continue;
+        char name[64]; /* what messages and --help call the program */
+        snprintf(name, sizeof name, "clkv-bench %s", commands[i].name);
+        argv[1] = name;
+        return commands[i].main(argc - 1, argv + 1);
+    }
+    return tool_fail(EXIT_USAGE, "unknown command '%s': attention, pool, step or start", argv[1]);
+}
