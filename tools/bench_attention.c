@@ -67,8 +67,7 @@ static const option_set options = {
     table_of_options,
     sizeof table_of_options / sizeof *table_of_options,
     .epilogue = "kv_bytes counts every byte of K and V once per KV head and sequence; gflop_per_s counts the\n"
-                "query-key pairs that are not masked, 2 * (head_dim + head_dim_v) operations for each and head.\n"
-                "Exit: 0 good, 1 the results are wrong or a call failed, 2 usage, 3 no usable device.",
+                "query-key pairs that are not masked, 2 * (head_dim + head_dim_v) operations for each and head.",
 };
 
 /* The samples of one run, [repeat] each. */

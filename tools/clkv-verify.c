@@ -45,8 +45,7 @@ static const option_set options = {
     .max_operands = -1,
     .epilogue = "max_rel is the largest |got - expected| / max(|expected|, atol). A file passes when every\n"
                 "element has |got - expected| <= atol + rtol * |expected|, with the file's own tolerances.\n"
-                "Exit: 0 all passed, 1 some did not or are not supported, 2 usage or malformed files (the\n"
-                "others are still done), 3 no usable device.",
+                "Malformed files do not keep the others from being done.",
 };
 
 static void verify_file(const char *path, const verify_options *how, verify_result *result, progress *p)

@@ -101,7 +101,7 @@ static int load_tensors(verify_case *c, const safetensors *st, char *error)
             if (shapes[t][i] == 0 || shapes[t][i] > INT32_MAX)
                 return safetensors_fail(error, "%s: dimension %d of tensor '%s' is %llu", c->path, i, names[t],
                                         (unsigned long long)shapes[t][i]);
-    if (expect_shape(c, "k", k + 2, q + 2, 1, "q's head_dim (the last)", error) ||
+    if (expect_shape(c, "k", k, (const uint64_t[]){k[0], k[1], q[2]}, 3, "q", error) ||
         expect_shape(c, "v", v, k, 2, "k", error) ||
         expect_shape(c, "o", o, (const uint64_t[]){q[0], q[1], v[2]}, 3, "q and v", error) ||
         (c->lse && expect_shape(c, "lse", lse, q, 2, "q", error)) ||
