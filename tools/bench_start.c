@@ -60,8 +60,9 @@ static const option_set options = {
         "clkv's only. Other drivers' own caches are not known and left alone.",
 };
 
-/* What a program does until its first result: open, make a cache, one step of one sequence. */
-static clkv_status first_result(clkv_device *device)
+/* What a program does until its first result: make a cache, one step of one sequence. Sets *done to when
+ * that was. */
+static clkv_status first_result(clkv_device *device, double *done)
 {
     const clkv_cache_params cache_params = {
         .size = sizeof cache_params,
@@ -97,7 +98,12 @@ static clkv_status first_result(clkv_device *device)
     if (status == CLKV_OK) status = clkv_append(cache, batch, &append, 0, NULL, NULL);
     if (status == CLKV_OK) status = clkv_attention(cache, batch, &attention, 0, NULL, NULL);
     if (status == CLKV_OK && clFinish(clkv_device_queue(device)) != CL_SUCCESS) status = CLKV_ERROR_DEVICE;
-    return status; /* what was made dies with the process, which the clock should not wait for */
+    *done = clock_seconds();
+    clkv_cache_destroy(&cache); /* its sequence and batch too */
+    if (in) clReleaseMemObject(in);
+    if (out) clReleaseMemObject(out);
+    free(zeros);
+    return status;
 }
 
 static int child(void)
@@ -106,15 +112,15 @@ static int child(void)
     const clkv_device_params params = {.size = sizeof params, .select = given.device, .variant = given.variant};
     uint64_t built = 0;
     const double start = clock_seconds();
+    double done = 0;
     clkv_status status = clkv_device_open(&device, &params);
     if (status != CLKV_OK) return tool_fail_status(status, "opening the device");
-    status = first_result(device);
-    if (status != CLKV_OK) return tool_fail_status(status, "the first step");
-    const double ms = (clock_seconds() - start) * 1e3;
+    status = first_result(device, &done);
+    const int code = status == CLKV_OK ? EXIT_GOOD : tool_fail_status(status, "the first step");
     clkv_device_program_counts(device, &built, NULL);
-    printf("%.3f %llu\n", ms, (unsigned long long)built);
-    fflush(stdout);
-    _Exit(ferror(stdout) ? EXIT_CHECK : EXIT_GOOD); /* leaves the objects of first_result to the system */
+    clkv_device_close(&device); /* some drivers' binaries are kept no earlier than here */
+    if (!code) printf("%.3f %llu\n", (done - start) * 1e3, (unsigned long long)built);
+    return code;
 }
 
 /* Milliseconds of one start in a child process, and how many programs it had to compile; negative after a

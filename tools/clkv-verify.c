@@ -21,7 +21,7 @@ static struct {
     uint64_t seed;
     const char *variant, *device;
     int json;
-} given = {.kv = 1, .block_size = 16, .seed = 1};
+} given = {.block_size = 16, .seed = 1};
 
 static const option_def table_of_options[] = {
     {"kv", OPTION_CHOICE, NULL, "how keys and values are kept", &given.kv, .choices = kv_names},

@@ -47,10 +47,6 @@ def verify(paths, *arguments, code):
     return objects
 
 
-def f32(x):
-    return struct.unpack("<f", struct.pack("<f", x))[0]
-
-
 def floats(values):
     return struct.pack("<%df" % len(values), *values)
 
@@ -80,15 +76,10 @@ def write(name, content):
     return path
 
 
-def case(q_lens, kv_lens, heads=2, kv_heads=1, d=8, dv=8, causal=1, scale=None, seed=1, lse=True, pad=0,
-         tolerance="1e-4"):
-    """Tensors and metadata of a case whose K and V are exact in binary16."""
-    rng = random.Random(seed)
-    scale = d ** -0.5 if scale is None else scale
-    def table(n):
-        return [rng.randrange(-64, 65) / 32 for _ in range(n)]
-    q, k, v = (table(sum(n) * h * w) for n, h, w in ((q_lens, heads, d), (kv_lens, kv_heads, d), (kv_lens, kv_heads, dv)))
+def expect(q, k, v, q_lens, kv_lens, heads, kv_heads, d, dv, metadata, lse=True, pad=0):
+    """Tensors and metadata of a case, with `o` and `lse` computed in float64."""
     o, sums, q_row, kv_row = [], [], 0, 0
+    scale, causal = float(metadata["scale"]), metadata["causal"] == "1"
     for q_len, kv_len in zip(q_lens, kv_lens):
         for i in range(q_len):
             for h in range(heads):
@@ -114,8 +105,19 @@ def case(q_lens, kv_lens, heads=2, kv_heads=1, d=8, dv=8, causal=1, scale=None, 
     })
     if lse:
         tensors["lse"] = ("F32", [q_row, heads], floats(sums))
-    return tensors, {"scale": repr(scale), "causal": str(causal), "window": "0", "softcap": "0.0",
-                     "atol": tolerance, "rtol": tolerance}
+    return tensors, metadata
+
+
+def case(q_lens, kv_lens, heads=2, kv_heads=1, d=8, dv=8, causal=1, scale=None, seed=1, lse=True, pad=0,
+         tolerance="1e-4"):
+    """A random case; its K and V are exact in binary16."""
+    rng = random.Random(seed)
+    def table(n):
+        return [rng.randrange(-64, 65) / 32 for _ in range(n)]
+    q, k, v = (table(sum(n) * h * w) for n, h, w in ((q_lens, heads, d), (kv_lens, kv_heads, d), (kv_lens, kv_heads, dv)))
+    metadata = {"scale": repr(d ** -0.5 if scale is None else scale), "causal": str(causal), "window": "0",
+                "softcap": "0.0", "atol": tolerance, "rtol": tolerance}
+    return expect(q, k, v, q_lens, kv_lens, heads, kv_heads, d, dv, metadata, lse, pad)
 
 
 def good():
@@ -133,9 +135,11 @@ def good():
         "long": case([2], [1100], seed=3),
     }
     paths = [write(name, encode(*c)) for name, c in shapes.items()]
-    for arguments in (["--kv", "f16"], ["--kv", "f32"], ["--kv", "f32", "--block-size", 1], ["--block-size", 256],
-                      ["--block-size", 8, "--seed", 7], ["--variant", "portable"], ["--variant", "cpu"]):
-        for o in verify(paths, *arguments, code=0):
+    few = [p for p in paths if os.path.basename(p)[:5] in ("decod", "mixed", "draft")]  # each compiles anew
+    for some, arguments in ((paths, ["--kv", "f16"]), (paths, ["--variant", "portable"]), (few, ["--block-size", 1]),
+                            (few, ["--kv", "f16", "--block-size", 256]), (few, ["--block-size", 8, "--seed", 7]),
+                            (few, ["--kv", "f16", "--variant", "portable"]), (few, ["--variant", "cpu"])):
+        for o in verify(some, *arguments, code=0):
             check(o["status"] == "pass" and 0 <= o["max_abs"] <= 2e-4, f"{arguments}: {o}")
             check((o["lse_max_abs"] is None) == ("no_lse" in o["file"]), f"{arguments}: {o}")
     again = [verify(paths, "--seed", 3, code=0) for _ in range(2)]
@@ -284,6 +288,22 @@ def refused():
     check(done.returncode == 0 and b"--block-size" in done.stdout, f"help: {done.returncode}, {done.stdout}")
 
 
+def rounded(path):
+    """A real case with K and V rounded to binary16 and its expectation computed from them."""
+    with open(path, "rb") as f:
+        content = f.read()
+    header_bytes = struct.unpack("<Q", content[:8])[0]
+    header, data = json.loads(content[8:8 + header_bytes]), content[8 + header_bytes:]
+    def read(name, code):
+        begin, end = header[name]["data_offsets"]
+        return list(struct.unpack("<%d%s" % ((end - begin) // 4, code), data[begin:end]))
+    q, k, v = read("q", "f"), *([struct.unpack("<e", struct.pack("<e", x))[0] for x in read(n, "f")] for n in "kv")
+    _, heads, d = header["q"]["shape"]
+    _, kv_heads, dv = header["v"]["shape"]
+    metadata = {**header["__metadata__"], "atol": "1e-5", "rtol": "1e-5"}
+    return encode(*expect(q, k, v, read("q_lens", "i"), read("kv_lens", "i"), heads, kv_heads, d, dv, metadata))
+
+
 def real():
     paths = sorted(glob.glob(os.path.join(DATA, "attention", "*.safetensors")))
     if not paths:
@@ -291,8 +311,12 @@ def real():
         sys.exit(77)
     for arguments in ([], ["--kv", "f32"], ["--variant", "portable"], ["--block-size", 1]):
         for o in verify(paths, *arguments, code=0):
-            check(o["pass"], f"{arguments}: {o}")
-            check(o["max_abs"] < (1e-5 if "f32" in arguments else 2e-3), f"{arguments}: {o}")
+            check(o["pass"] and o["max_abs"] < 1e-5, f"{arguments}: {o}")
+    # In binary16 the keys, up to 24 in size, lose more than the files' tolerances allow. What is left of
+    # them must still be computed exactly: so the expectation is made anew from the rounded K and V.
+    for variant in ("cpu", "portable"):
+        for o in verify([write("rounded", rounded(paths[0]))], "--kv", "f16", "--variant", variant, code=0):
+            check(o["pass"] and o["max_abs"] < 1e-5, f"rounded, {variant}: {o}")
 
 
 def main():
