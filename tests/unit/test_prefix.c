@@ -272,14 +272,15 @@ START_TEST(blocks_computed_twice_are_both_kept)
     const clkv_prefix_node first = put(prefix, CLKV_PREFIX_ROOT, NULL, 0, tokens, 32, 8);
     ck_assert_uint_eq(put(prefix, CLKV_PREFIX_ROOT, NULL, 0, tokens, 32, 2), first);
     ck_assert_uint_eq(put(prefix, CLKV_PREFIX_ROOT, NULL, 0, tokens, 32, 4), first);
+    ck_assert_uint_eq(put(prefix, CLKV_PREFIX_ROOT, NULL, 0, tokens, 32, 6), first);
     ck_assert_uint_eq(counts_of(prefix).nodes, 2);
-    ck_assert_uint_eq(counts_of(prefix).blocks, 6);
+    ck_assert_uint_eq(counts_of(prefix).blocks, 8);
     static const struct {
         uint32_t drop, found;
-    } steps[] = { { 2, 8 }, { 8, 4 }, { 4, CLKV_NO_BLOCK } }; /* the middle, then the longest registered */
+    } steps[] = { { 2, 8 }, { 8, 4 }, { 4, 6 }, { 6, CLKV_NO_BLOCK } }; /* the middle, then the longest registered */
     ck_assert_uint_eq(hits(prefix, 0, NULL, 0, tokens, 32, out), 2);
     ck_assert_uint_eq(out[0], 8);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         clkv_prefix_drop(prefix, steps[i].drop);
         ck_valid(clkv_prefix_validate(prefix));
         const size_t n = hits(prefix, 0, NULL, 0, tokens, 32, out);
