@@ -1,0 +1,397 @@
+/* attention_portable.cl: attention for GPUs and whatever else there is: OpenCL C 1.2 without any extension,
+ * work-groups of 1 to 256 (a power of two), at most 32 KiB of local memory, nothing assumed about lockstep.
+ *
+ * A work-group does one item for one KV head: its rows (query × head of the group) in passes of up to
+ * PASS_ROWS, and for each pass the item's tokens in steps of STEP. Every K and V element is read once per
+ * pass, for all of its rows. One step:
+ *
+ *   1 scores    lane = (slice of head_dim, K_WIDTH adjacent tokens)   K is transposed: unit stride over lanes
+ *               sums over a slice of head_dim → area[slice][row][token]
+ *   2 maxima    lane = (row, every ROW_LANES-th token)                adds the slices, masks → reduce[row][lane]
+ *   3 weights   same lanes                                            area[0][row][token] = exp2(score − maximum)
+ *   4 output    lane = (group of tokens, 4 adjacent dims)             private sums [row][4 dims], online softmax
+ *
+ * with a barrier after each. Sums over lanes of 3 and over the token groups of 4 are made once, at the end.
+ * Local memory in bytes (AREA as defined below; at most 28 KiB for any legal parameters):
+ *
+ *   4 · (PASS_ROWS · head_dim + AREA + max(work_group, PASS_ROWS) + PASS_ROWS + max(1, STEP / block_size))
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_WORK_GROUP
+#define CLKV_WORK_GROUP 64
+#endif
+
+#define ROWS (CLKV_TILE_TOKENS * CLKV_GROUP)
+#define PASS_ROWS (ROWS <= 4 ? 4 : 8)
+#define STEP 128 /* tokens */
+#define NO_SCORE (-1e30f) /* below every score; finite, so that differences of two are */
+
+/* Scores: adjacent tokens that a lane takes, vectors of them in a step, and slices of head_dim so that no
+ * lane idles. */
+#if CLKV_BLOCK_SIZE == 1
+#define K_WIDTH 1
+typedef float k_vec;
+#elif CLKV_BLOCK_SIZE == 2 || CLKV_WORK_GROUP > 64
+#define K_WIDTH 2
+typedef float2 k_vec;
+#else
+#define K_WIDTH 4
+typedef float4 k_vec;
+#endif
+#define VECS (STEP / K_WIDTH)
+#define SLICES (CLKV_WORK_GROUP > VECS ? CLKV_WORK_GROUP / VECS : 1)
+#define QUADS (CLKV_HEAD_DIM / 4)
+#define SLICE_QUADS ((QUADS + SLICES - 1) / SLICES)
+#define AREA (SLICES * PASS_ROWS * STEP)
+
+/* Softmax: lanes per row, rows per lane. */
+#define ROW_LANES (CLKV_WORK_GROUP > PASS_ROWS ? CLKV_WORK_GROUP / PASS_ROWS : 1)
+#define LANE_ROWS (CLKV_WORK_GROUP > PASS_ROWS ? 1 : PASS_ROWS / CLKV_WORK_GROUP)
+
+/* Output: columns of 4 dims, columns per lane, groups of lanes that share the tokens among them. */
+#define COLUMNS (CLKV_HEAD_DIM_V / 4)
+#define LANE_COLUMNS ((COLUMNS + CLKV_WORK_GROUP - 1) / CLKV_WORK_GROUP)
+#define TOKEN_GROUPS (CLKV_WORK_GROUP > COLUMNS ? CLKV_WORK_GROUP / COLUMNS : 1)
+#define ROUND_ROWS (AREA / (TOKEN_GROUPS * CLKV_HEAD_DIM_V)) /* rows that fit into area at the end; ≥ 1 */
+
+#define STEP_BLOCKS (STEP > CLKV_BLOCK_SIZE ? STEP / CLKV_BLOCK_SIZE : 1)
+
+/* Aligned vectors of K or V. The load is one wide access; vload_half alone promises no alignment. */
+static inline float4 load4(__global const clkv_kv *p)
+{
+#if CLKV_KV_HALF
+    const uint2 bits = *(__global const uint2 *)p;
+    return vload_half4(0, (const half *)&bits);
+#else
+    return *(__global const float4 *)p;
+#endif
+}
+
+static inline k_vec load_k(__global const clkv_kv *p)
+{
+#if K_WIDTH == 4
+    return load4(p);
+#elif K_WIDTH == 1
+    return CLKV_KV_LOAD(p, 0);
+#elif CLKV_KV_HALF
+    const uint bits = *(__global const uint *)p;
+    return vload_half2(0, (const half *)&bits);
+#else
+    return *(__global const float2 *)p;
+#endif
+}
+
+/* What a work-group computes, the same for all of its lanes. */
+typedef struct task {
+    uint layer, kv_head, blocks_per_slab;
+    uint query;       /* first of the tile, counted from the entry's first */
+    uint token;       /* the same one's row in Q and O */
+    uint first_limit; /* tokens that it sees; each later query sees `causal` more */
+    uint causal;
+    uint part, n_parts, part_base; /* part_base is CLKV_PLAN_DIRECT when the context is not split */
+    uint row0, rows;  /* of the tile, in this pass */
+    uint begin, end;  /* tokens that the pass reads */
+} task;
+
+/* Where a row of the pass lies in Q (× head_dim), O (× head_dim_v) and lse; and in the workspace of parts. */
+#define ROW_QUERY(k, row) (((k)->row0 + (row)) / CLKV_GROUP)
+#define ROW_HEAD(k, row) ((k)->kv_head * CLKV_GROUP + ((k)->row0 + (row)) % CLKV_GROUP)
+#define ROW_AT(k, row) (((ulong)(k)->token + ROW_QUERY(k, row)) * CLKV_HEADS + ROW_HEAD(k, row))
+#define PART_ROW_AT(k, row) \
+    (((ulong)(k)->part_base + ((k)->query + ROW_QUERY(k, row)) * (k)->n_parts + (k)->part) * CLKV_HEADS + \
+     ROW_HEAD(k, row))
+
+/* Tokens below this are seen by a row of the pass; 0 for rows that are only padding. */
+static inline uint row_limit(const task *k, uint row)
+{
+    if (row >= k->rows) return 0;
+    const int limit = (int)(k->first_limit + ROW_QUERY(k, row) * k->causal);
+    return limit < 0 ? 0u : min((uint)limit, k->end);
+}
+
+static inline void add_scores(k_vec *sums, __local const float4 *q, k_vec k0, k_vec k1, k_vec k2, k_vec k3)
+{
+#pragma unroll
+    for (uint r = 0; r < 4; r++) {
+        const float4 x = q[r * QUADS];
+        sums[r] = mad(x.x, k0, mad(x.y, k1, mad(x.z, k2, mad(x.w, k3, sums[r]))));
+    }
+}
+
+/* Stage 1. blocks[] keeps the step's block ids for stage 4. */
+static inline void scores(const task *k, uint t0, __global const uint *table, __local const float4 *q,
+                          __local float *area, __local uint *blocks, CLKV_SLAB_PARAMS)
+{
+    for (uint unit = (uint)get_local_id(0); unit < VECS * SLICES; unit += CLKV_WORK_GROUP) {
+        const uint slice = unit / VECS, vec = unit % VECS, t = t0 + vec * K_WIDTH;
+        if (t >= k->end) continue;
+        const uint block = table[t / CLKV_BLOCK_SIZE];
+        if (slice == 0 && vec % (CLKV_BLOCK_SIZE / K_WIDTH) == 0)
+            blocks[vec * K_WIDTH / CLKV_BLOCK_SIZE] = block;
+        __global const clkv_kv *tile =
+            clkv_kv_tile(block, k->layer, k->kv_head, k->blocks_per_slab, CLKV_SLAB_ARGS) + t % CLKV_BLOCK_SIZE;
+        k_vec sums[PASS_ROWS];
+#pragma unroll
+        for (uint r = 0; r < PASS_ROWS; r++) sums[r] = 0.0f;
+        const uint last = min((slice + 1) * SLICE_QUADS, (uint)QUADS);
+#pragma unroll 2
+        for (uint quad = slice * SLICE_QUADS; quad < last; quad++) {
+            __global const clkv_kv *p = tile + quad * 4 * CLKV_BLOCK_SIZE;
+            const k_vec k0 = load_k(p), k1 = load_k(p + CLKV_BLOCK_SIZE);
+            const k_vec k2 = load_k(p + 2 * CLKV_BLOCK_SIZE), k3 = load_k(p + 3 * CLKV_BLOCK_SIZE);
+            add_scores(sums, q + quad, k0, k1, k2, k3);
+            if (PASS_ROWS > 4 && k->rows > 4)
+                add_scores(sums + PASS_ROWS - 4, q + 4 * QUADS + quad, k0, k1, k2, k3);
+        }
+        __local float *out = area + slice * PASS_ROWS * STEP + vec * K_WIDTH;
+#pragma unroll
+        for (uint r = 0; r < PASS_ROWS; r++) *(__local k_vec *)(out + r * STEP) = sums[r];
+    }
+}
+
+/* Stage 2. What a row does not see becomes NO_SCORE by selection: it may be NaN. */
+static inline void maxima(const task *k, uint t0, __local float *area, __local float *reduce)
+{
+    const uint lid = (uint)get_local_id(0);
+#pragma unroll
+    for (uint i = 0; i < LANE_ROWS; i++) {
+        const uint row = lid / ROW_LANES + i * CLKV_WORK_GROUP, limit = row_limit(k, row);
+        float top = NO_SCORE;
+        for (uint t = lid % ROW_LANES; t < STEP; t += ROW_LANES) {
+            __local float *at = area + row * STEP + t;
+            float score = NO_SCORE;
+            if (t0 + t < limit) {
+                score = *at;
+#pragma unroll
+                for (uint slice = 1; slice < SLICES; slice++) score += at[slice * PASS_ROWS * STEP];
+            }
+            *at = score;
+            top = fmax(top, score);
+        }
+        reduce[lid + i * CLKV_WORK_GROUP] = top;
+    }
+}
+
+/* Stage 3. Each lane keeps the row's maximum and its own tokens' sum; scaling[row] tells stage 4 by what
+ * the sums so far must shrink. */
+static inline void weights(const task *k, uint t0, __local float *area, __local const float *reduce,
+                           __local float *scaling, float *tops, float *totals)
+{
+    const uint lid = (uint)get_local_id(0);
+#pragma unroll
+    for (uint i = 0; i < LANE_ROWS; i++) {
+        const uint row = lid / ROW_LANES + i * CLKV_WORK_GROUP, limit = row_limit(k, row);
+        float top = tops[i];
+        for (uint j = 0; j < ROW_LANES; j++) top = fmax(top, reduce[row * ROW_LANES + j]);
+        const float shrink = exp2(tops[i] - top);
+        float total = totals[i] * shrink;
+        for (uint t = lid % ROW_LANES; t < STEP; t += ROW_LANES) {
+            __local float *at = area + row * STEP + t;
+            const float weight = t0 + t < limit ? exp2(*at - top) : 0.0f;
+            *at = weight;
+            total += weight;
+        }
+        tops[i] = top;
+        totals[i] = total;
+        if (lid % ROW_LANES == 0) scaling[row] = shrink;
+    }
+}
+
+static inline void add_values(float4 *sums, __local const float4 *weight, float4 v0, float4 v1, float4 v2,
+                              float4 v3)
+{
+#pragma unroll
+    for (uint r = 0; r < 4; r++) {
+        const float4 w = weight[r * (STEP / 4)];
+        sums[r] = mad(w.x, v0, mad(w.y, v1, mad(w.z, v2, mad(w.w, v3, sums[r]))));
+    }
+}
+
+/* Stage 4 for one column of a lane. Slots beyond the end may hold NaN: selected away, not multiplied by 0. */
+static inline void output(const task *k, uint t0, uint group, uint column, __local const float *area,
+                          __local const uint *blocks, __local const float *scaling, float4 *sums, CLKV_SLAB_PARAMS)
+{
+#pragma unroll
+    for (uint r = 0; r < PASS_ROWS; r++) sums[r] *= scaling[r];
+    const uint n = min(k->end - t0, (uint)STEP);
+    for (uint t = 4 * group; t < n; t += 4 * TOKEN_GROUPS) {
+        float4 v[4];
+#if CLKV_BLOCK_SIZE >= 4
+        __global const clkv_kv *tile =
+            clkv_kv_tile(blocks[CLKV_BLOCK_SIZE > STEP ? 0 : t / CLKV_BLOCK_SIZE], k->layer, k->kv_head,
+                         k->blocks_per_slab, CLKV_SLAB_ARGS) +
+            CLKV_K_TILE + (t0 + t) % CLKV_BLOCK_SIZE * CLKV_HEAD_DIM_V + column * 4;
+#pragma unroll
+        for (uint i = 0; i < 4; i++) v[i] = load4(tile + i * CLKV_HEAD_DIM_V);
+#else
+#pragma unroll
+        for (uint i = 0; i < 4; i++) {
+            const uint at = min(t + i, n - 1);
+            v[i] = load4(clkv_kv_tile(blocks[at / CLKV_BLOCK_SIZE], k->layer, k->kv_head, k->blocks_per_slab,
+                                      CLKV_SLAB_ARGS) +
+                         CLKV_K_TILE + (t0 + at) % CLKV_BLOCK_SIZE * CLKV_HEAD_DIM_V + column * 4);
+        }
+#endif
+#pragma unroll
+        for (uint i = 1; i < 4; i++) v[i] = t + i < n ? v[i] : (float4)(0.0f);
+        __local const float4 *weight = (__local const float4 *)(area + t);
+        add_values(sums, weight, v[0], v[1], v[2], v[3]);
+        if (PASS_ROWS > 4 && k->rows > 4)
+            add_values(sums + PASS_ROWS - 4, weight + 4 * (STEP / 4), v[0], v[1], v[2], v[3]);
+    }
+}
+
+/* The pass's queries, scaled so that exp2 makes weights of scores. */
+static inline void load_queries(const task *k, float scale, __global const clkv_in *q, ulong q_offset,
+                                __local float *out)
+{
+    for (uint i = (uint)get_local_id(0); i < PASS_ROWS * CLKV_HEAD_DIM; i += CLKV_WORK_GROUP) {
+        const uint row = i / CLKV_HEAD_DIM;
+        const ulong at = q_offset + ROW_AT(k, row) * CLKV_HEAD_DIM + i % CLKV_HEAD_DIM;
+        out[i] = row < k->rows ? CLKV_IN_LOAD(q, at) * (scale * M_LOG2E_F) : 0.0f;
+    }
+}
+
+/* Adds up the lanes' sums of weights. scaling[row] becomes what normalises the row, 0 where it saw no key. */
+static inline void finish_rows(const task *k, __local const float *reduce, __local float *scaling,
+                               const float *tops, __global float *lse, ulong lse_offset, uint want_lse, __global float *part_lse)
+{
+    const uint lid = (uint)get_local_id(0);
+#pragma unroll
+    for (uint i = 0; i < LANE_ROWS; i++) {
+        const uint row = lid / ROW_LANES + i * CLKV_WORK_GROUP;
+        if (lid % ROW_LANES == 0 && row < k->rows) {
+            float total = 0.0f;
+            for (uint j = 0; j < ROW_LANES; j++) total += reduce[row * ROW_LANES + j];
+            const bool any = total > 0.0f;
+            scaling[row] = any ? 1.0f / total : 0.0f;
+            const float sum = any ? (tops[i] + log2(total)) * M_LN2_F : NO_SCORE;
+            if (k->part_base != CLKV_PLAN_DIRECT)
+                part_lse[PART_ROW_AT(k, row)] = sum;
+            else if (want_lse)
+                lse[lse_offset + ROW_AT(k, row)] = any ? sum : -INFINITY;
+        }
+    }
+}
+
+/* Adds up the token groups' sums of `rows` rows from row r0 on, and stores them. */
+static inline void store_rows(const task *k, uint r0, uint rows, __local const float *area,
+                              __local const float *scaling, __global clkv_out *o, ulong o_offset,
+                              __global float *part_o)
+{
+    for (uint i = (uint)get_local_id(0); i < rows * CLKV_HEAD_DIM_V; i += CLKV_WORK_GROUP) {
+        const uint r = i / CLKV_HEAD_DIM_V, d = i % CLKV_HEAD_DIM_V, row = r0 + r;
+        float sum = 0.0f;
+        for (uint group = 0; group < TOKEN_GROUPS; group++)
+            sum += area[(r * TOKEN_GROUPS + group) * CLKV_HEAD_DIM_V + d];
+        sum *= scaling[row];
+        if (k->part_base != CLKV_PLAN_DIRECT)
+            part_o[PART_ROW_AT(k, row) * CLKV_HEAD_DIM_V + d] = sum;
+        else
+            CLKV_OUT_STORE(sum, o, o_offset + ROW_AT(k, row) * CLKV_HEAD_DIM_V + d);
+    }
+}
+
+static inline task read_task(__global const uint *batch, uint entries_at, uint items_at, uint layer,
+                             uint blocks_per_slab, uint chunk, uint causal, uint *table_row, uint *tile_rows)
+{
+    const uint group = (uint)get_group_id(0);
+    const uint2 item = ((__global const uint2 *)(batch + items_at))[group / CLKV_KV_HEADS];
+    __global const uint4 *entry = (__global const uint4 *)(batch + entries_at) + (item.x & 0xffffu);
+    const uint context = entry[0].y, q_start = entry[0].z, q_len = entry[1].z - q_start;
+    const bool split = entry[0].w != CLKV_PLAN_DIRECT;
+    task k;
+    k.layer = layer;
+    k.kv_head = group % CLKV_KV_HEADS;
+    k.blocks_per_slab = blocks_per_slab;
+    k.query = item.y;
+    k.token = q_start + item.y;
+    k.first_limit = causal ? context - q_len + item.y + 1 : context;
+    k.causal = causal;
+    k.part = item.x >> 16;
+    k.n_parts = split ? (context + chunk - 1) / chunk : 1;
+    k.part_base = entry[0].w;
+    k.row0 = k.rows = 0;
+    k.begin = split ? k.part * chunk : 0;
+    k.end = split ? min(k.begin + chunk, context) : context;
+    *table_row = entry[0].x;
+    *tile_rows = min((uint)CLKV_TILE_TOKENS, q_len - item.y) * CLKV_GROUP;
+    return k;
+}
+
+__attribute__((reqd_work_group_size(CLKV_WORK_GROUP, 1, 1)))
+__kernel void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint row_stride,
+                             __global const uint *batch, uint entries_at, uint items_at, uint layer,
+                             uint blocks_per_slab, uint chunk, uint causal, float scale, __global const clkv_in *q,
+                             ulong q_offset, __global clkv_out *o, ulong o_offset, __global float *lse,
+                             ulong lse_offset, uint want_lse, __global float *part_o, __global float *part_lse)
+{
+    __local float4 q4[PASS_ROWS * QUADS], area4[AREA / 4];
+    __local float reduce[CLKV_WORK_GROUP > PASS_ROWS ? CLKV_WORK_GROUP : PASS_ROWS], scaling[PASS_ROWS];
+    __local uint blocks[STEP_BLOCKS];
+    __local float *area = (__local float *)area4;
+    const uint lid = (uint)get_local_id(0);
+    const uint group = TOKEN_GROUPS > 1 ? lid / COLUMNS : 0;
+    const uint column = group >= TOKEN_GROUPS ? COLUMNS : TOKEN_GROUPS > 1 ? lid % COLUMNS : lid;
+
+    uint table_row, tile_rows;
+    task k = read_task(batch, entries_at, items_at, layer, blocks_per_slab, chunk, causal, &table_row, &tile_rows);
+    __global const uint *table = rows + (ulong)table_row * row_stride;
+    const uint item_end = k.end;
+
+    for (uint row0 = 0; row0 < tile_rows; row0 += PASS_ROWS) {
+        k.row0 = row0;
+        k.rows = min((uint)PASS_ROWS, tile_rows - row0);
+        k.end = item_end;
+        k.end = row_limit(&k, k.rows - 1); /* the last row sees most */
+        load_queries(&k, scale, q, q_offset, (__local float *)q4);
+        barrier(CLK_LOCAL_MEM_FENCE);
+
+        float4 sums[LANE_COLUMNS][PASS_ROWS];
+        float tops[LANE_ROWS], totals[LANE_ROWS];
+#pragma unroll
+        for (uint i = 0; i < LANE_ROWS; i++) {
+            tops[i] = NO_SCORE;
+            totals[i] = 0.0f;
+        }
+#pragma unroll
+        for (uint c = 0; c < LANE_COLUMNS; c++)
+#pragma unroll
+            for (uint r = 0; r < PASS_ROWS; r++) sums[c][r] = 0.0f;
+
+        for (uint t0 = k.begin; t0 < k.end; t0 += STEP) {
+            scores(&k, t0, table, q4, area, blocks, CLKV_SLAB_ARGS);
+            barrier(CLK_LOCAL_MEM_FENCE);
+            maxima(&k, t0, area, reduce);
+            barrier(CLK_LOCAL_MEM_FENCE);
+            weights(&k, t0, area, reduce, scaling, tops, totals);
+            barrier(CLK_LOCAL_MEM_FENCE);
+#pragma unroll
+            for (uint c = 0; c < LANE_COLUMNS; c++)
+                if (column + c * CLKV_WORK_GROUP < COLUMNS)
+                    output(&k, t0, group, column + c * CLKV_WORK_GROUP, area, blocks, scaling, sums[c],
+                           CLKV_SLAB_ARGS);
+            barrier(CLK_LOCAL_MEM_FENCE);
+        }
+
+#pragma unroll
+        for (uint i = 0; i < LANE_ROWS; i++) reduce[lid + i * CLKV_WORK_GROUP] = totals[i];
+        barrier(CLK_LOCAL_MEM_FENCE);
+        finish_rows(&k, reduce, scaling, tops, lse, lse_offset, want_lse, part_lse);
+        /* Unrolled: pocl 3.1 loses r0 when this loop is one at run time, inside the loop over passes. */
+#pragma unroll
+        for (uint r0 = 0; r0 < PASS_ROWS; r0 += ROUND_ROWS) {
+#pragma unroll
+            for (uint c = 0; c < LANE_COLUMNS; c++)
+#pragma unroll
+                for (uint r = 0; r < PASS_ROWS; r++)
+                    if (r - r0 < ROUND_ROWS && column + c * CLKV_WORK_GROUP < COLUMNS)
+                        area4[((r - r0) * TOKEN_GROUPS + group) * COLUMNS + column + c * CLKV_WORK_GROUP] =
+                            sums[c][r];
+            barrier(CLK_LOCAL_MEM_FENCE);
+            store_rows(&k, r0, r0 < k.rows ? min((uint)ROUND_ROWS, k.rows - r0) : 0, area, scaling, o, o_offset,
+                       part_o);
+            barrier(CLK_LOCAL_MEM_FENCE);
+        }
+    }
+}
