@@ -71,7 +71,7 @@ static clkv_status make_slab(clkv_slabs *slabs, uint32_t i, const clkv_device *d
     if (slabs->host[i]) return CLKV_OK;
 
     /* Many drivers allocate at the first use, and would fail in the middle of a step: use it now. */
-    const uint32_t zero = 0;
+    const uint8_t zero = 0;
     err = clEnqueueWriteBuffer(device->queue, slabs->mem[i], CL_TRUE, 0, sizeof zero, &zero, 0, NULL, NULL);
     if (err != CL_SUCCESS)
         return CLKV_FAIL_DRIVER(err, "clEnqueueWriteBuffer", "first use of slab %u of %u: %zu bytes", (unsigned)i,

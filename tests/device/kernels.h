@@ -15,7 +15,7 @@ const clkv_source clkv_sources[] = {
                      "    size_t i = get_global_id(0);\n"
                      "    uint y = x[i];\n"
                      "    for (uint t = 0; t < turns; t++) y = y * 1664525u + 1013904223u;\n"
-                     "    if (y == 123456789u && turns == 7u) x[i] = y;\n"
+                     "    if (y == 123456789u && turns == 99u) x[i] = y;\n"
                      "    x[i] = x[i] * 3u + a;\n"
                      "}\n"),
     SOURCE("fixed", "__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void fixed(__global uint *x)\n"

@@ -55,10 +55,12 @@ static void check_order(clkv_device *device)
     ck_ok(clkv_program_kernel(device, "affine", "", "affine", &kernel));
     clSetKernelArg(kernel, 0, sizeof mem, &mem);
 
+    const char *grid = getenv("CLKV_TEST_GRID");
+    const cl_uint idle = grid && strcmp(grid, "tiny") == 0 ? 1 : 500;
     cl_uint expected = 0x05050505u, x[ITEMS];
     ck_ok(clkv_stream_fill(&stream, mem, 5, sizeof x));
     for (cl_uint i = 0; i < LAUNCHES; i++) {
-        const cl_uint a = i + 1, turns = (LAUNCHES - 1 - i) * 500;
+        const cl_uint a = i + 1, turns = (LAUNCHES - 1 - i) * idle;
         clSetKernelArg(kernel, 1, sizeof a, &a);
         clSetKernelArg(kernel, 2, sizeof turns, &turns);
         ck_ok(clkv_stream_launch(&stream, "affine", kernel, ITEMS / 8, 8, 0, NULL, NULL));
@@ -166,11 +168,13 @@ START_TEST(errors)
     clkv_stream_init(&stream, device);
     cl_event event = NULL;
     cl_mem mem = make_buffer(device, 16);
-    ck_assert_int_eq(clkv_stream_write(&stream, mem, &event, 17, 0, NULL, &event), CLKV_ERROR_DEVICE);
-    ck_assert_int_ne(clkv_last_error()->driver_code, 0);
-    ck_assert_str_eq(clkv_last_error()->where, "clEnqueueWriteBuffer");
-    ck_assert_ptr_null(event);
-    ck_assert_int_eq(clkv_stream_fill(&stream, mem, 0, 32), CLKV_ERROR_DEVICE);
+    if (may_provoke(device)) {
+        ck_assert_int_eq(clkv_stream_write(&stream, mem, &event, 17, 0, NULL, &event), CLKV_ERROR_DEVICE);
+        ck_assert_int_ne(clkv_last_error()->driver_code, 0);
+        ck_assert_str_eq(clkv_last_error()->where, "clEnqueueWriteBuffer");
+        ck_assert_ptr_null(event);
+        ck_assert_int_eq(clkv_stream_fill(&stream, mem, 0, 32), CLKV_ERROR_DEVICE);
+    }
     ck_assert_int_eq(clkv_stream_launch(&stream, "x", NULL, SIZE_MAX, 2, 0, NULL, NULL), CLKV_ERROR_UNSUPPORTED);
     ck_assert_int_eq(clkv_stream_launch(&stream, "x", NULL, 1, 1, 1, NULL, NULL), CLKV_ERROR_INVALID);
     ck_ok(clkv_stream_launch(&stream, "nothing", NULL, 0, 1, 0, NULL, NULL)); /* no launch, so no kernel */
