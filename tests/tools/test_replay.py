@@ -307,7 +307,7 @@ def test_real():
     check(figures["requests"] == 12031 and figures["evictions"] > 0, "Mooncake in a small pool")
     figures = replay(azure, "--concurrency", 64, "--blocks", 4096)
     with gzip.open(azure, "rt") as f:
-        rows = [line.split(",") for line in f.read().split()[1:]]
+        rows = [line.split(",") for line in f.read().splitlines()[1:]]
     check(figures["requests"] == 19366 and figures["prefix_hit_tokens"] == 0, "Azure: requests")
     check(figures["prompt_tokens"] == sum(int(r[-2]) for r in rows), "Azure: prompt tokens")
     check(figures["generated_tokens"] == sum(int(r[-1]) for r in rows), "Azure: generated tokens")
