@@ -252,7 +252,7 @@ void verify_run(const verify_case *c, const verify_options *options, verify_resu
     memset(result, 0, sizeof *result);
     const char *unsupported = verify_case_unsupported(c);
     if (unsupported)
-        lose(&r, VERIFY_UNSUPPORTED, "not supported", unsupported);
+        lose(&r, VERIFY_UNSUPPORTED, "the case asks for", unsupported);
     else if (!make_cache(&r) && !make_sequences(&r) && !append_history(&r) && !attend(&r))
         judge(&r);
     clFinish(clkv_device_queue(options->device));
