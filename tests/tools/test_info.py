@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""test_info.py TOOL PART: clkv-info as a program. PART is one of
+   devices    what it says of the devices there are (exit status 77 without one, unless
+              CLKV_TEST_NEED_DEVICE is set)
+   refused    bad usage, and a machine without devices"""
+# SPDX-License-Identifier: Apache-2.0
+import json
+import os
+import subprocess
+import sys
+
+TOOL, PART = sys.argv[1], sys.argv[2]
+failures = []
+
+
+def check(condition, what):
+    if not condition:
+        failures.append(what)
+        print("FAILED:", what, flush=True)
+
+
+def run(*arguments, **env):
+    done = subprocess.run([TOOL, *arguments], capture_output=True, timeout=100, env={**os.environ, **env})
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def devices():
+    code, out, err = run("--json")
+    if code == 3 and not os.environ.get("CLKV_TEST_NEED_DEVICE"):
+        print("skipped:", err)
+        sys.exit(77)
+    check(code == 0, f"exit {code}: {err}")
+    found = json.loads(out)["devices"]
+    check([d["index"] for d in found] == list(range(len(found))), "indices count from 0")
+    check(sum(d["default"] for d in found) == 1, "one default")
+    for d in found:
+        check(d["usable"] and d["variant"] in ("cpu", "portable"), f"variant of {d}")
+        check(d["opencl_version"] >= 120 and d["global_bytes"] >= d["max_alloc_bytes"] > 0, f"numbers of {d}")
+        check(all(q["name"] and q["reason"] and q["link"] for q in d["quirks"]), f"quirks of {d}")
+
+        # one alone, by its index and by a part of its name in another case
+        for which in (str(d["index"]), f"{d['platform']} / {d['name']}".upper()):
+            code, out, err = run("--json", "--device", which)
+            alone = json.loads(out)["devices"] if code == 0 else []
+            check(len(alone) == 1 and alone[0]["name"] == d["name"], f"--device {which}: {code} {out} {err}")
+
+    code, out, _ = run()
+    check(code == 0 and all(d["name"] in out and d["variant"] in out for d in found), f"as text: {out}")
+    code, out, _ = run("--variant", "portable", "--json")
+    check(all(d["variant"] == "portable" for d in json.loads(out)["devices"]), f"--variant: {out}")
+    code, out, _ = run("--json", CLKV_NO_CACHE="1")
+    check(all(d["cache_dir"] == "" for d in json.loads(out)["devices"]), f"CLKV_NO_CACHE: {out}")
+    last = len(found) - 1
+    code, out, _ = run("--json", CLKV_DEVICE=str(last))
+    check([d["default"] for d in json.loads(out)["devices"]] == [i == last for i in range(last + 1)],
+          f"CLKV_DEVICE: {out}")
+    for arguments, expected in ((["--device", "no such device"], 3), (["--device", "4000000000"], 3),
+                                (["--variant", "gpu"], 2)):
+        code, out, err = run(*arguments)
+        check(code == expected and out == "" and arguments[1] in err, f"{arguments}: exit {code}: {out} {err}")
+
+
+def refused():
+    for arguments, word in ((["--nonsense"], "--nonsense"), (["stray"], "stray"), (["--device"], "device"),
+                            (["--device", ""], "device")):
+        code, out, err = run(*arguments)
+        check(code == 2 and out == "" and word in err, f"{arguments}: exit {code}: {out} {err}")
+    code, out, _ = run("--help")
+    check(code == 0 and "--device" in out and "--json" in out, f"--help: exit {code}: {out}")
+    for arguments in ([], ["--json"], ["--device", "0"]):
+        code, out, err = run(*arguments, OCL_ICD_VENDORS="/nonexistent")
+        check(code == 3 and out == "" and "no OpenCL device" in err, f"no driver: exit {code}: {out} {err}")
+
+
+{"devices": devices, "refused": refused}[PART]()
+sys.exit(1 if failures else 0)
