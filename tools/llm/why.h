@@ -1,0 +1,20 @@
+/* why.h: how the runtime's parts say what went wrong: one line for people in a buffer of the caller's, and −1.
+ * The line names the file, the key or tensor, and the reason; no final newline.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_TOOLS_LLM_WHY_H
+#define CLKV_TOOLS_LLM_WHY_H
+
+#include "../exit.h"
+
+#include <stddef.h>
+
+#define WHY_BYTES   256
+#define SHOWN_BYTES 64
+
+/* Writes the line, cut to WHY_BYTES, and returns −1, so that `return llm_fail(why, …);` does both. */
+int llm_fail(char *why, const char *fmt, ...) TOOLS_PRINTF(2, 3);
+
+/* Text out of a file, fit to be printed: hostile names may be megabytes of control characters. */
+const char *llm_shown(const char *text, size_t bytes, char out[SHOWN_BYTES]);
+
+#endif
