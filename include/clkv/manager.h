@@ -25,7 +25,7 @@ typedef struct clkv_manager_params {
     uint32_t blocks;        /* blocks in the pool; no default here (clkv_cache works one out of memory) */
     uint32_t block_size;    /* tokens per block: a power of two, 1 … 256; default 16 */
     uint32_t max_sequences; /* live sequences; default 256; at most 65535 */
-    uint32_t max_context;   /* tokens of one sequence; default: blocks × block_size, at most 2^31 */
+    uint32_t max_context;   /* tokens of one sequence, at most 2^31; default: what the pool can hold */
     uint32_t watermark;     /* blocks a batch leaves free for the next step; default 0 */
     uint32_t hash_bits;     /* of the prefix index; default 64; fewer for tests of collisions only */
     uint64_t shuffle_seed;  /* 0: blocks are first used in order; else in a pseudo-random one, for tests */
@@ -45,7 +45,7 @@ CLKV_API uint32_t clkv_manager_block_size(const clkv_manager *manager);
 CLKV_API uint32_t clkv_manager_blocks(const clkv_manager *manager);
 
 /* How many of the first n tokens a new sequence with these keys would find in the cache now: always
- * whole blocks, and always fewer than n. Takes nothing and touches no LRU order. INVALID. */
+ * whole blocks, and always fewer than n. Takes nothing and touches no LRU order. INVALID, NO_MEMORY. */
 CLKV_API clkv_status clkv_manager_lookup(clkv_manager *manager, const clkv_key *keys, size_t n_keys,
                                          const uint32_t *tokens, size_t n, size_t *found);
 

@@ -225,6 +225,17 @@ START_TEST(statistics_count_what_happened)
     ck_ok(clkv_sequence_truncate(d, 40)); /* in the middle of a block that is full */
     ck_assert_uint_eq(stats_of(m).slots_wasted, 9 + 15);
     clkv_manager_destroy(&m);
+
+    const clkv_manager_params none = { .size = sizeof none, .blocks = 20, .no_prefix = 1 };
+    ck_ok(clkv_manager_create(&m, &none));
+    a = new_sequence(m, NULL, 0, NULL);
+    append(m, a, NULL, 32);
+    ck_ok(clkv_sequence_fork(a, &b));
+    ck_ok(clkv_sequence_truncate(b, 20)); /* full for the first, a tail for the second */
+    ck_assert_uint_eq(stats_of(m).slots_wasted, 0);
+    ck_ok(clkv_sequence_truncate(a, 22));
+    ck_assert_uint_eq(stats_of(m).slots_wasted, 10);
+    clkv_manager_destroy(&m);
 }
 END_TEST
 

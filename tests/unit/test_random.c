@@ -3,7 +3,8 @@
  * The model knows of every token which value its keys and values must have: a hash of the salt and of all
  * tokens up to it. `shadow` plays the device: what was last written into each slot. So a wrong share, a
  * missed copy, a write into somebody else's block or a stale index entry shows as a wrong value read
- * through a table. `held` is what the index should say: the prefix that each registered block holds.
+ * through a table. `held` is what the index should say: the prefix that each registered block holds. `rows`
+ * are the device's block tables, to which only what is not synced is sent.
  *
  * CLKV_RANDOM_OPS sets the number of operations (a million; a tenth of it where CLKV_TEST_GRID is small, as
  * under the sanitizers), CLKV_RANDOM_SEED the first seed.
@@ -42,6 +43,7 @@ static struct world {
     uint64_t rng, now, salts;
     uint64_t shadow[BLOCKS * MAX_SIZE];
     uint64_t held[BLOCKS];
+    uint32_t rows[SEQUENCES][MAX_LEN];
     model_sequence sequences[SEQUENCES];
     model_batch batches[BATCHES];
     unsigned long op, hits, refused, rollbacks, copies;
@@ -100,6 +102,35 @@ static void check_contents(void)
                 ck_abort_msg("operation %lu: position %u of sequence %d holds another token's value", w.op, p, i);
         }
     }
+}
+
+static void check_rows(void)
+{
+    for (int i = 0; i < SEQUENCES; i++) {
+        const clkv_sequence *seq = w.sequences[i].handle;
+        for (uint32_t k = 0; seq && k < seq->synced; k++) must(w.rows[seq->row][k] == seq->table[k]);
+    }
+}
+
+/* Unfilled slots of used blocks, by looking at every table. Not while a batch is reserved. */
+static void check_waste(void)
+{
+    uint32_t filled[BLOCKS] = { 0 }, wasted = 0;
+    for (int i = 0; i < BATCHES; i++) {
+        if (w.batches[i].reserved) return;
+    }
+    for (int i = 0; i < SEQUENCES; i++) {
+        const model_sequence *s = &w.sequences[i];
+        for (uint32_t k = 0; s->handle && k < s->handle->n_blocks; k++) {
+            const uint32_t block = s->handle->table[k], left = s->length - k * w.size;
+            if (block == CLKV_NO_BLOCK) continue;
+            if (filled[block] < left) filled[block] = left < w.size ? left : w.size;
+        }
+    }
+    for (uint32_t b = 0; b < BLOCKS; b++) {
+        if (filled[b] && !w.held[b]) wasted += w.size - filled[b];
+    }
+    must(stats_of(w.m).slots_wasted == wasted);
 }
 
 static int is_hidden(uint32_t block)
@@ -332,6 +363,12 @@ static void op_write(model_batch *b)
             w.shadow[slots[k++]] = b->members[i]->values[b->members[i]->length + p];
     }
     must(k == n_slots);
+    for (uint32_t i = 0; i < b->n; i++) {
+        const clkv_batch_table table = clkv_batch_get_table(b->handle, i);
+        uint32_t *row = w.rows[b->members[i]->handle->row];
+        for (k = table.synced; k < table.n_blocks; k++) row[k] = table.blocks[k];
+        clkv_batch_set_synced(b->handle, i);
+    }
     w.copies += n_copies;
     b->written = 1;
 }
@@ -490,6 +527,8 @@ START_TEST(a_million_operations_agree_with_the_model)
             const char *broken = clkv_manager_validate(w.m);
             if (broken) ck_abort_msg("seed %llu, operation %lu: %s", (unsigned long long)seed, w.op, broken);
             check_contents();
+            check_rows();
+            if (i % 8 == 0) check_waste();
         }
         clkv_manager_destroy(&w.m);
     }
