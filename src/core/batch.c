@@ -83,8 +83,7 @@ static int grow(void *field, size_t *capacity, size_t need, size_t each)
     return failed;
 }
 
-#define GROW(batch, array, need)                                                                             \
-    grow(&(batch)->array, &(batch)->array##_capacity, (need), sizeof *(batch)->array)
+#define GROW(batch, array, need) grow(&(batch)->array, &(batch)->array##_capacity, (need), sizeof *(batch)->array)
 
 static clkv_status add_locked(clkv_batch *batch, clkv_sequence *seq, const uint32_t *tokens, uint32_t n,
                               uint32_t *entry)
@@ -100,7 +99,8 @@ static clkv_status add_locked(clkv_batch *batch, clkv_sequence *seq, const uint3
     if (n > m->max_context - seq->length)
         return CLKV_FAIL(CLKV_ERROR_LIMIT, "%u tokens and %u new ones exceed max_context = %u", seq->length, n,
                          m->max_context);
-    if (batch->n_entries == MAX_ENTRIES) return CLKV_FAIL(CLKV_ERROR_LIMIT, "the batch has %u entries", MAX_ENTRIES);
+    if (batch->n_entries == MAX_ENTRIES)
+        return CLKV_FAIL(CLKV_ERROR_LIMIT, "the batch has %u entries", MAX_ENTRIES);
     if (n > UINT32_MAX - batch->n_tokens)
         return CLKV_FAIL(CLKV_ERROR_LIMIT, "the batch has %u tokens already", batch->n_tokens);
     const size_t total = (size_t)batch->n_tokens + n;
@@ -109,8 +109,8 @@ static clkv_status add_locked(clkv_batch *batch, clkv_sequence *seq, const uint3
         return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "a batch of %u entries and %zu tokens", batch->n_entries + 1, total);
 
     if (tokens) memcpy(batch->tokens + batch->n_tokens, tokens, n * sizeof *tokens);
-    batch->entries[batch->n_entries] = (clkv_batch_entry){ seq, seq->row, n, batch->n_tokens, seq->length + n };
-    batch->parts[batch->n_entries] = (clkv_batch_part){ n, CLKV_NO_BLOCK, 0, tokens != NULL };
+    batch->entries[batch->n_entries] = (clkv_batch_entry){seq, seq->row, n, batch->n_tokens, seq->length + n};
+    batch->parts[batch->n_entries] = (clkv_batch_part){n, CLKV_NO_BLOCK, 0, tokens != NULL};
     if (entry) *entry = batch->n_entries;
     batch->n_entries++;
     batch->n_tokens += n;
@@ -118,7 +118,8 @@ static clkv_status add_locked(clkv_batch *batch, clkv_sequence *seq, const uint3
     return CLKV_OK;
 }
 
-clkv_status clkv_batch_add(clkv_batch *batch, clkv_sequence *seq, const uint32_t *tokens, uint32_t n, uint32_t *entry)
+clkv_status clkv_batch_add(clkv_batch *batch, clkv_sequence *seq, const uint32_t *tokens, uint32_t n,
+                           uint32_t *entry)
 {
     if (!batch || !seq) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", batch ? "sequence" : "batch");
     if (n == 0) return CLKV_FAIL(CLKV_ERROR_INVALID, "no new tokens");
@@ -223,7 +224,7 @@ static uint32_t place_entry(clkv_batch *batch, uint32_t index, uint32_t next_fre
         part->copied_from = seq->table[part->tail];
         seq->table[part->tail] = batch->fresh[next_fresh++];
         clkv_sequence_unsync(seq, part->tail);
-        batch->copies[batch->n_copies++] = (clkv_block_copy){ part->copied_from, seq->table[part->tail] };
+        batch->copies[batch->n_copies++] = (clkv_block_copy){part->copied_from, seq->table[part->tail]};
     }
     const uint32_t end = clkv_sequence_blocks_for(m, e->context);
     if (end > seq->n_blocks) clkv_sequence_unsync(seq, seq->n_blocks);
@@ -472,8 +473,8 @@ clkv_batch_table clkv_batch_get_table(const clkv_batch *batch, uint32_t entry)
 {
     const clkv_batch_entry *e = &batch->entries[entry];
     const clkv_sequence *seq = e->sequence;
-    return (clkv_batch_table){ seq->table, clkv_sequence_blocks_for(batch->manager, e->context), seq->synced,
-                               seq->first_block > 0 };
+    return (clkv_batch_table){seq->table, clkv_sequence_blocks_for(batch->manager, e->context), seq->synced,
+                              seq->first_block > 0};
 }
 
 void clkv_batch_set_synced(clkv_batch *batch, uint32_t entry)
@@ -496,7 +497,8 @@ const char *clkv_batch_validate(const clkv_batch *batch)
         for (uint32_t k = 0; k < e->new_tokens; k++) {
             const uint32_t p = e->sequence->length + k, slot = batch->slots[e->first + k];
             const uint32_t block = slot >> m->shift;
-            if (block != e->sequence->table[p >> m->shift] || (slot & (m->block_size - 1)) != (p & (m->block_size - 1)))
+            if (block != e->sequence->table[p >> m->shift] ||
+                (slot & (m->block_size - 1)) != (p & (m->block_size - 1)))
                 return "batch: a slot is not where the table says";
             if (clkv_pool_refs(m->pool, block) != 1) return "batch: a slot is in a shared block";
             if (m->prefix && clkv_prefix_has(m->prefix, block) && !clkv_manager_is_hidden(m, block))

@@ -24,13 +24,13 @@ struct clkv_batch {
     clkv_batch *previous, *next; /* the manager's list */
     clkv_batch_entry *entries;
     clkv_batch_part *parts;
-    uint32_t *tokens;            /* ids, by the batch's token index */
+    uint32_t *tokens; /* ids, by the batch's token index */
     uint32_t *slots, *fresh;
     clkv_block_copy *copies;
     size_t entries_capacity, parts_capacity, tokens_capacity, slots_capacity, fresh_capacity, copies_capacity;
     uint32_t n_entries, n_tokens, n_fresh, n_evicted, n_copies;
     int reserved;
-    int written;                 /* somebody may have written into fresh blocks */
+    int written; /* somebody may have written into fresh blocks */
     void *device_state;
     void (*drop_device_state)(void *state);
 };
@@ -39,8 +39,8 @@ struct clkv_batch {
 typedef struct clkv_batch_table {
     const uint32_t *blocks;
     uint32_t n_blocks;
-    uint32_t synced;     /* leading entries that the device already has right */
-    int has_released;    /* the sequence's window has given blocks back: some entries are CLKV_NO_BLOCK */
+    uint32_t synced;  /* leading entries that the device already has right */
+    int has_released; /* the sequence's window has given blocks back: some entries are CLKV_NO_BLOCK */
 } clkv_batch_table;
 
 clkv_batch_table clkv_batch_get_table(const clkv_batch *batch, uint32_t entry);
@@ -54,8 +54,8 @@ static inline int clkv_batch_is_reserved(const clkv_batch *batch)
 }
 
 /* Hangs the device half's things on a reserved batch, whose fresh blocks count as written from then on;
- * what hung there before is dropped first, unless it is the same. `drop` is called with the lock held when the batch is cleared, committed, rolled back or
- * destroyed, or its manager is. */
+ * what hung there before is dropped first, unless it is the same. `drop` is called with the lock held when
+ * the batch is cleared, committed, rolled back or destroyed, or its manager is. */
 void clkv_batch_set_device_state(clkv_batch *batch, void *state, void (*drop)(void *state));
 
 /* Frees the memory of a batch that its manager no longer knows; its sequences are untouched. */

@@ -70,14 +70,21 @@ static void free_manager(clkv_manager *m)
 
 static clkv_status make_parts(clkv_manager *m, const clkv_manager_params *params)
 {
-    const clkv_pool_params pool = { .size = sizeof pool, .blocks = m->blocks, .watermark = m->watermark,
-                                    .shuffle_seed = params->shuffle_seed, .evict = evict, .user = m };
+    const clkv_pool_params pool = {.size = sizeof pool,
+                                   .blocks = m->blocks,
+                                   .watermark = m->watermark,
+                                   .shuffle_seed = params->shuffle_seed,
+                                   .evict = evict,
+                                   .user = m};
     clkv_status status = clkv_pool_create(&m->pool, &pool);
     if (status != CLKV_OK) return status;
     if (!params->no_prefix) {
-        const clkv_prefix_params prefix = { .size = sizeof prefix, .blocks = m->blocks, .block_size = m->block_size,
-                                            .hash_bits = params->hash_bits, .on_event = params->on_event,
-                                            .user = params->user };
+        const clkv_prefix_params prefix = {.size = sizeof prefix,
+                                           .blocks = m->blocks,
+                                           .block_size = m->block_size,
+                                           .hash_bits = params->hash_bits,
+                                           .on_event = params->on_event,
+                                           .user = params->user};
         status = clkv_prefix_create(&m->prefix, &prefix);
         if (status != CLKV_OK) return status;
     }
@@ -212,8 +219,8 @@ clkv_status clkv_manager_lookup(clkv_manager *m, const clkv_key *keys, size_t n_
     return status;
 }
 
-static clkv_status pin_locked(clkv_manager *m, const clkv_key *keys, size_t n_keys, const uint32_t *tokens, size_t n,
-                              uint32_t priority, uint64_t ttl_ms, size_t *pinned)
+static clkv_status pin_locked(clkv_manager *m, const clkv_key *keys, size_t n_keys, const uint32_t *tokens,
+                              size_t n, uint32_t priority, uint64_t ttl_ms, size_t *pinned)
 {
     size_t blocks = 0;
     clkv_manager_expire_pins(m);
@@ -389,7 +396,8 @@ static const char *check_blocks(const clkv_manager *m, const uint32_t *refs)
     uint64_t registered = 0;
     for (uint32_t block = 0; block < m->blocks; block++) {
         const int has = m->prefix && clkv_prefix_has(m->prefix, block);
-        if (clkv_pool_refs(m->pool, block) != refs[block]) return "manager: a block's count is not the number of its holders";
+        if (clkv_pool_refs(m->pool, block) != refs[block])
+            return "manager: a block's count is not the number of its holders";
         if (has && refs[block] == 0) cached++;
         registered += (uint64_t)has;
         hidden += (uint32_t)clkv_manager_is_hidden(m, block);

@@ -14,25 +14,25 @@ struct clkv_batch;
 struct clkv_manager {
     pthread_mutex_t lock; /* guards everything below, and all sequences and batches of the manager */
     clkv_pool *pool;
-    clkv_prefix *prefix;  /* NULL: nothing is looked up or registered */
+    clkv_prefix *prefix; /* NULL: nothing is looked up or registered */
     clkv_pins pins;
     /* Blocks that a reserved batch took from the cache. They stay registered until it commits, so that a
      * rollback can put them back, but nobody finds them. One bit per block. */
     uint8_t *hidden;
     uint32_t blocks, block_size, shift; /* block_size = 1 << shift */
     uint32_t max_sequences, max_context, watermark;
-    clkv_sequence *oldest, *youngest;   /* all sequences in order of age, dead ones too */
-    uint32_t live;                      /* sequences that are not dead */
-    uint32_t *free_rows;                /* a stack */
+    clkv_sequence *oldest, *youngest; /* all sequences in order of age, dead ones too */
+    uint32_t live;                    /* sequences that are not dead */
+    uint32_t *free_rows;              /* a stack */
     uint32_t n_free_rows;
     struct clkv_batch *batches;
-    struct clkv_batch *reserving;       /* whose allocation is under way: evicted blocks are noted there */
-    uint32_t *found;                    /* scratch for lookups and pins */
+    struct clkv_batch *reserving; /* whose allocation is under way: evicted blocks are noted there */
+    uint32_t *found;              /* scratch for lookups and pins */
     size_t found_capacity;
-    uint64_t *tails;                    /* [max_sequences] scratch for statistics */
+    uint64_t *tails; /* [max_sequences] scratch for statistics */
     uint64_t (*clock_ms)(void *user);
     void *user;
-    clkv_stats counters;                /* only the counters that the manager keeps itself */
+    clkv_stats counters; /* only the counters that the manager keeps itself */
 };
 
 /* Accessors, functions named …_locked and those of core/batch.h want the lock held; public functions take

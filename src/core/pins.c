@@ -73,7 +73,7 @@ void clkv_pins_set(clkv_pins *pins, uint32_t block, uint32_t priority, uint64_t 
     pins->priority[block] = (uint8_t)priority;
     if (priority && deadline != UINT64_MAX) {
         pins->n++;
-        settle(pins, pins->n - 1, (clkv_pin){ deadline, block });
+        settle(pins, pins->n - 1, (clkv_pin){deadline, block});
     }
 }
 
@@ -100,7 +100,8 @@ const char *clkv_pins_validate(const clkv_pins *pins)
     if (places != pins->n) return "pins: the number of deadlines is wrong";
     for (size_t i = 0; i < pins->n; i++) {
         if (pins->place[pins->heap[i].block] != i + 1) return "pins: a block's place in the heap is wrong";
-        if (i > 0 && pins->heap[(i - 1) / 2].deadline > pins->heap[i].deadline) return "pins: the heap is out of order";
+        if (i > 0 && pins->heap[(i - 1) / 2].deadline > pins->heap[i].deadline)
+            return "pins: the heap is out of order";
     }
     return NULL;
 }

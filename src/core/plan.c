@@ -19,8 +19,8 @@
 
 #include <string.h>
 
-#define BUCKETS 512
-#define MAX_CHUNKS 65536u /* an item has 16 bits for its chunk */
+#define BUCKETS     512
+#define MAX_CHUNKS  65536u /* an item has 16 bits for its chunk */
 #define MAX_ENTRIES 65535u
 
 static uint64_t ceil_div(uint64_t a, uint64_t b)
@@ -65,7 +65,8 @@ static int chunk_fits(const clkv_plan_params *params, const clkv_batch_entry *en
     for (uint32_t i = 0; i < n_entries; i++) {
         const clkv_batch_entry *e = &entries[i];
         if (!splittable(params, e)) continue;
-        const uint64_t tiles = e->new_tokens <= params->tile_tokens ? 1 : ceil_div(e->new_tokens, params->tile_tokens);
+        const uint64_t tiles =
+            e->new_tokens <= params->tile_tokens ? 1 : ceil_div(e->new_tokens, params->tile_tokens);
         work += tiles * (e->context <= chunk ? e->context : (uint64_t)((e->context - 1) / chunk + 1) * chunk);
     }
     return work <= target * chunk;
@@ -75,8 +76,8 @@ static int chunk_fits(const clkv_plan_params *params, const clkv_batch_entry *en
 static uint32_t fill_device(const clkv_plan_params *params, const clkv_batch_entry *entries, uint32_t n_entries,
                             uint32_t longest)
 {
-    const uint64_t target = params->target_groups > params->kv_heads ? ceil_div(params->target_groups, params->kv_heads)
-                                                                     : 1;
+    const uint64_t target =
+        params->target_groups > params->kv_heads ? ceil_div(params->target_groups, params->kv_heads) : 1;
     uint64_t fixed = 0, total = 0;
     for (uint32_t i = 0; i < n_entries; i++) {
         const uint64_t work = direct_work(params, &entries[i]);
@@ -152,7 +153,7 @@ static void walk_items(const clkv_plan_params *params, const clkv_batch_entry *e
             for (uint32_t at = 0; at < keys; s++) {
                 const uint32_t tokens = keys - at < step ? keys - at : step;
                 uint64_t *cursor = &buckets[bucket_of((uint64_t)tokens * n)];
-                if (out) out[*cursor] = (clkv_plan_item){ i | s << 16, q };
+                if (out) out[*cursor] = (clkv_plan_item){i | s << 16, q};
                 *cursor += 1;
                 at += tokens;
             }
@@ -175,15 +176,17 @@ static clkv_status grow_arrays(clkv_plan *plan, uint64_t n_entries, uint64_t n_i
     plan->items = items;
     failed |= reserve_array(&merges, &plan->merges_capacity, n_merges, sizeof *plan->merges);
     plan->merges = merges;
-    return failed ? CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "no memory for a plan of %llu items", (unsigned long long)n_items)
-                  : CLKV_OK;
+    return failed
+               ? CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "no memory for a plan of %llu items", (unsigned long long)n_items)
+               : CLKV_OK;
 }
 
 static clkv_status check(const clkv_plan_params *params, const clkv_batch_entry *entries, uint32_t n_entries)
 {
     if (!params->block_size || !params->kv_heads || !params->tile_tokens)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "block_size, kv_heads and tile_tokens must not be 0");
-    if (n_entries > MAX_ENTRIES) return CLKV_FAIL(CLKV_ERROR_LIMIT, "%u entries, at most %u", n_entries, MAX_ENTRIES);
+    if (n_entries > MAX_ENTRIES)
+        return CLKV_FAIL(CLKV_ERROR_LIMIT, "%u entries, at most %u", n_entries, MAX_ENTRIES);
     for (uint32_t i = 0; i < n_entries; i++) {
         if (entries[i].new_tokens == 0 || entries[i].new_tokens > entries[i].context)
             return CLKV_FAIL(CLKV_ERROR_INVALID, "entry %u has %u new tokens in a context of %u", i,
@@ -198,14 +201,14 @@ static void fill_entries(clkv_plan *plan, const clkv_plan_params *params, const 
     uint32_t parts = 0, merges = 0, q_start = 0;
     for (uint32_t i = 0; i < n_entries; i++) {
         const clkv_batch_entry *e = &entries[i];
-        plan->entries[i] = (clkv_plan_entry){ e->row, e->context, e->first, CLKV_PLAN_DIRECT };
+        plan->entries[i] = (clkv_plan_entry){e->row, e->context, e->first, CLKV_PLAN_DIRECT};
         q_start = e->first + e->new_tokens;
         if (!is_split(params, e, chunk)) continue;
         plan->entries[i].part_base = parts;
         parts += e->new_tokens * (uint32_t)ceil_div(e->context, chunk);
-        for (uint32_t q = 0; q < e->new_tokens; q++) plan->merges[merges++] = (clkv_plan_merge){ i, q };
+        for (uint32_t q = 0; q < e->new_tokens; q++) plan->merges[merges++] = (clkv_plan_merge){i, q};
     }
-    plan->entries[n_entries] = (clkv_plan_entry){ 0, 0, q_start, CLKV_PLAN_DIRECT };
+    plan->entries[n_entries] = (clkv_plan_entry){0, 0, q_start, CLKV_PLAN_DIRECT};
     plan->n_merges = merges;
     plan->n_parts = parts;
 }
@@ -257,16 +260,16 @@ void clkv_plan_free(clkv_plan *plan)
 }
 
 /* Marks the cell (tile, chunk) of every item in `cells`, where entry i's cells begin at base[i]. */
-static const char *mark_items(const clkv_plan *plan, const clkv_plan_params *params, const clkv_batch_entry *entries,
-                              const uint64_t *base, uint8_t *cells)
+static const char *mark_items(const clkv_plan *plan, const clkv_plan_params *params,
+                              const clkv_batch_entry *entries, const uint64_t *base, uint8_t *cells)
 {
     for (uint32_t k = 0; k < plan->n_items; k++) {
         const uint32_t i = plan->items[k].entry_chunk & 0xffff, s = plan->items[k].entry_chunk >> 16;
         const uint32_t q = plan->items[k].q_first;
         if (i >= plan->n_entries) return "plan: an item's entry is out of range";
         if (q >= entries[i].new_tokens || q % params->tile_tokens) return "plan: an item's tile is out of place";
-        const uint64_t chunks = plan->entries[i].part_base == CLKV_PLAN_DIRECT
-                                    ? 1 : ceil_div(entries[i].context, plan->chunk);
+        const uint64_t chunks =
+            plan->entries[i].part_base == CLKV_PLAN_DIRECT ? 1 : ceil_div(entries[i].context, plan->chunk);
         if (s >= chunks) return "plan: an item's chunk is past the context";
         uint8_t *cell = &cells[base[i] + q / params->tile_tokens * chunks + s];
         if (*cell) return "plan: two items cover the same tile and chunk";
@@ -306,8 +309,8 @@ static const char *check_entries(const clkv_plan *plan, const clkv_plan_params *
     return merge == plan->n_merges ? NULL : "plan: the number of merges is wrong";
 }
 
-const char *clkv_plan_validate(const clkv_plan *plan, const clkv_plan_params *params, const clkv_batch_entry *entries,
-                               uint32_t n_entries)
+const char *clkv_plan_validate(const clkv_plan *plan, const clkv_plan_params *params,
+                               const clkv_batch_entry *entries, uint32_t n_entries)
 {
     if (plan->n_entries != n_entries) return "plan: the number of entries is wrong";
     if (plan->chunk == 0 || plan->chunk % params->block_size) return "plan: the chunk is no whole number of blocks";
@@ -315,8 +318,8 @@ const char *clkv_plan_validate(const clkv_plan *plan, const clkv_plan_params *pa
     uint64_t *base = clkv_alloc(base_bytes);
     if (!base) return "plan: no memory to validate";
     for (uint32_t i = 0; i < n_entries; i++) {
-        const uint64_t chunks = plan->entries[i].part_base == CLKV_PLAN_DIRECT
-                                    ? 1 : ceil_div(entries[i].context, plan->chunk);
+        const uint64_t chunks =
+            plan->entries[i].part_base == CLKV_PLAN_DIRECT ? 1 : ceil_div(entries[i].context, plan->chunk);
         base[i + 1] = base[i] + chunks * ceil_div(entries[i].new_tokens, params->tile_tokens);
     }
     const size_t cells_bytes = (size_t)base[n_entries] + 1;

@@ -187,8 +187,7 @@ static size_t sequence_bytes(const clkv_manager *m)
 /* A sequence without history, the youngest of all. */
 static clkv_status new_sequence(clkv_manager *m, clkv_sequence **out)
 {
-    if (m->n_free_rows == 0)
-        return CLKV_FAIL(CLKV_ERROR_LIMIT, "all %u sequences are in use", m->max_sequences);
+    if (m->n_free_rows == 0) return CLKV_FAIL(CLKV_ERROR_LIMIT, "all %u sequences are in use", m->max_sequences);
     clkv_sequence *seq = clkv_alloc(sequence_bytes(m));
     if (!seq) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "a sequence");
     seq->manager = m;
@@ -374,7 +373,8 @@ clkv_status clkv_sequence_preempt(clkv_sequence *seq)
 
 clkv_status clkv_sequence_resume(clkv_sequence *seq, const uint32_t *tokens, size_t n_tokens, size_t *matched)
 {
-    if (!seq || (n_tokens && !tokens)) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", seq ? "tokens" : "sequence");
+    if (!seq || (n_tokens && !tokens))
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", seq ? "tokens" : "sequence");
     clkv_manager_lock(seq->manager);
     clkv_status status = check_idle(seq);
     if (status == CLKV_OK && seq->length)
@@ -429,12 +429,14 @@ const char *clkv_sequence_validate(const clkv_sequence *seq)
         if (i >= seq->first_block && seq->table[i] >= m->blocks) return "sequence: a block that does not exist";
     }
     if (seq->no_prefix) return seq->broken && seq->chained == 0 ? NULL : "sequence: a chain without prefix";
-    if (seq->chained > full || (!seq->broken && seq->chained != full)) return "sequence: the chain has a wrong length";
+    if (seq->chained > full || (!seq->broken && seq->chained != full))
+        return "sequence: the chain has a wrong length";
     for (uint32_t i = seq->first_block; i < seq->chained; i++) {
         if (!clkv_prefix_has(m->prefix, seq->table[i])) return "sequence: a block of the chain is not registered";
         if (clkv_manager_is_hidden(m, seq->table[i])) return "sequence: a block of the chain is hidden";
     }
-    if (seq->chained > seq->first_block && clkv_prefix_node_of(m->prefix, seq->table[seq->chained - 1]) != seq->node)
+    if (seq->chained > seq->first_block &&
+        clkv_prefix_node_of(m->prefix, seq->table[seq->chained - 1]) != seq->node)
         return "sequence: the chain does not end at its node";
     if (seq->chained == 0 && seq->node != seq->root) return "sequence: an empty chain does not end at its root";
     return NULL;

@@ -22,7 +22,7 @@
 struct clkv_sequence {
     clkv_manager *manager;
     clkv_sequence *older, *younger;
-    struct clkv_batch *batch;  /* the open batch that it is in */
+    struct clkv_batch *batch; /* the open batch that it is in */
     uint32_t *table;
     size_t table_capacity;
     uint32_t length, n_blocks, first_block;
@@ -30,13 +30,13 @@ struct clkv_sequence {
     uint32_t window;
     uint32_t chained;
     clkv_prefix_node root, node; /* each with a reference of its own */
-    int no_prefix;             /* neither looks up nor registers */
-    int broken;                /* registers no more: memory ran out once, or no_prefix */
-    int dead;                  /* destroyed, but its batch still needs it */
-    clkv_key *keys;            /* with their bytes behind them, in one allocation */
+    int no_prefix;               /* neither looks up nor registers */
+    int broken;                  /* registers no more: memory ran out once, or no_prefix */
+    int dead;                    /* destroyed, but its batch still needs it */
+    clkv_key *keys;              /* with their bytes behind them, in one allocation */
     size_t n_keys, keys_bytes;
     uint64_t user_data;
-    uint32_t tail[];           /* [block_size] */
+    uint32_t tail[]; /* [block_size] */
 };
 
 /* Blocks that n tokens need. */

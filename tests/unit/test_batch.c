@@ -304,7 +304,7 @@ START_TEST(the_victim_loses_the_least_work_and_is_never_the_oldest)
     ck_assert_ptr_null(clkv_batch_victim(batch));
     uint32_t text[100];
     clkv_sequence *seqs[4];
-    const uint32_t lengths[4] = { 5, 60, 20, 20 };
+    const uint32_t lengths[4] = {5, 60, 20, 20};
     for (uint32_t i = 0; i < 4; i++) {
         fill_tokens(text, 100, 10 + i);
         seqs[i] = serve(m, text, lengths[i], NULL);
@@ -333,7 +333,7 @@ END_TEST
 START_TEST(a_watermark_keeps_blocks_for_the_next_step)
 {
     clkv_manager *m = NULL;
-    const clkv_manager_params params = { .size = sizeof params, .blocks = 8, .watermark = 2 };
+    const clkv_manager_params params = {.size = sizeof params, .blocks = 8, .watermark = 2};
     ck_ok(clkv_manager_create(&m, &params));
     clkv_sequence *seq = new_sequence(m, NULL, 0, NULL);
     clkv_batch *batch = new_batch(m);
@@ -438,7 +438,8 @@ static fail_allocator failing;
 /* Counts NO_MEMORY, lets no other failure pass, and validates without touching the count of requests. */
 static long maybe(clkv_manager *m, clkv_status status, const char *what)
 {
-    if (status != CLKV_OK && status != CLKV_ERROR_NO_MEMORY) ck_abort_msg("%s: %s", what, clkv_last_error()->message);
+    if (status != CLKV_OK && status != CLKV_ERROR_NO_MEMORY)
+        ck_abort_msg("%s: %s", what, clkv_last_error()->message);
     const fail_allocator saved = failing;
     failing.fail_at = 0;
     if (m) ck_valid(clkv_manager_validate(m));
@@ -453,17 +454,17 @@ static long maybe(clkv_manager *m, clkv_status status, const char *what)
 static long run_everything(long fail_at)
 {
     long failures = 0;
-    failing = (fail_allocator){ .fail_at = fail_at };
+    failing = (fail_allocator){.fail_at = fail_at};
     clkv_manager *m = NULL;
-    const clkv_manager_params params = { .size = sizeof params, .blocks = 40 };
+    const clkv_manager_params params = {.size = sizeof params, .blocks = 40};
     failures += maybe(NULL, clkv_manager_create(&m, &params), "create");
     if (!m) return failures;
     clkv_batch *batch = NULL;
     clkv_sequence *a = NULL, *b = NULL, *c = NULL;
-    const clkv_key keys[2] = { { CLKV_KEY_SALT, 0, 0, "x", 1 }, { CLKV_KEY_CONTENT, 9, 30, "abc", 3 } };
-    const clkv_sequence_params with_keys = { .size = sizeof with_keys, .tokens = prompt, .n_tokens = 50, .keys = keys,
-                                             .n_keys = 2 };
-    const clkv_sequence_params plain = { .size = sizeof plain, .tokens = prompt, .n_tokens = 50 };
+    const clkv_key keys[2] = {{CLKV_KEY_SALT, 0, 0, "x", 1}, {CLKV_KEY_CONTENT, 9, 30, "abc", 3}};
+    const clkv_sequence_params with_keys = {
+        .size = sizeof with_keys, .tokens = prompt, .n_tokens = 50, .keys = keys, .n_keys = 2};
+    const clkv_sequence_params plain = {.size = sizeof plain, .tokens = prompt, .n_tokens = 50};
     size_t n = 0;
     MAYBE(clkv_batch_create(m, &batch));
     MAYBE(clkv_sequence_create(m, &a, &with_keys, NULL));
@@ -495,7 +496,7 @@ static long run_everything(long fail_at)
 
 START_TEST(every_failed_allocation_leaves_everything_whole)
 {
-    clkv_set_allocator(&(clkv_allocator){ fail_resize, &failing });
+    clkv_set_allocator(&(clkv_allocator){fail_resize, &failing});
     ck_assert_int_eq(run_everything(0), 0);
     const long requests = failing.requests;
     ck_assert_int_gt(requests, 20);

@@ -22,7 +22,7 @@ static uint64_t fake_clock(void *user)
 static clkv_manager *cached_world(void)
 {
     clkv_manager *m = NULL;
-    const clkv_manager_params params = { .size = sizeof params, .blocks = 8, .clock_ms = fake_clock };
+    const clkv_manager_params params = {.size = sizeof params, .blocks = 8, .clock_ms = fake_clock};
     ck_ok(clkv_manager_create(&m, &params));
     clkv_sequence *a = serve(m, prompt, 48, NULL), *b = serve(m, other, 48, NULL);
     clkv_sequence_destroy(&a);
@@ -34,7 +34,7 @@ static clkv_manager *cached_world(void)
 static void churn(clkv_manager *m, uint32_t n)
 {
     clkv_sequence *seq = NULL;
-    const clkv_sequence_params params = { .size = sizeof params, .no_prefix = 1 };
+    const clkv_sequence_params params = {.size = sizeof params, .no_prefix = 1};
     ck_ok(clkv_sequence_create(m, &seq, &params, NULL));
     append(m, seq, NULL, n * 16);
     clkv_sequence_destroy(&seq);
@@ -165,13 +165,13 @@ END_TEST
 START_TEST(params_are_checked)
 {
     clkv_manager *m = NULL;
-    const clkv_manager_params good = { .size = sizeof good, .blocks = 8 };
+    const clkv_manager_params good = {.size = sizeof good, .blocks = 8};
     clkv_manager_params p = good;
     ck_assert_int_eq(clkv_manager_create(NULL, &p), CLKV_ERROR_INVALID);
     ck_assert_int_eq(clkv_manager_create(&m, NULL), CLKV_ERROR_INVALID);
-#define REFUSED(field, value)                                                                                \
-    p = good;                                                                                                \
-    p.field = value;                                                                                         \
+#define REFUSED(field, value)                                                                                      \
+    p = good;                                                                                                      \
+    p.field = value;                                                                                               \
     ck_assert_int_eq(clkv_manager_create(&m, &p), CLKV_ERROR_INVALID)
     REFUSED(size, 3);
     REFUSED(blocks, 0);
@@ -226,7 +226,7 @@ START_TEST(statistics_count_what_happened)
     ck_assert_uint_eq(stats_of(m).slots_wasted, 9 + 15);
     clkv_manager_destroy(&m);
 
-    const clkv_manager_params none = { .size = sizeof none, .blocks = 20, .no_prefix = 1 };
+    const clkv_manager_params none = {.size = sizeof none, .blocks = 20, .no_prefix = 1};
     ck_ok(clkv_manager_create(&m, &none));
     a = new_sequence(m, NULL, 0, NULL);
     append(m, a, NULL, 32);
@@ -252,7 +252,7 @@ START_TEST(statistics_work_across_versions)
     struct {
         clkv_stats known;
         uint64_t future;
-    } longer = { .known.size = sizeof longer, .future = 42 };
+    } longer = {.known.size = sizeof longer, .future = 42};
     ck_ok(clkv_manager_stats(m, &longer.known));
     ck_assert_uint_eq(longer.known.size, sizeof(clkv_stats));
     ck_assert_uint_eq(longer.future, 42);
@@ -265,7 +265,7 @@ END_TEST
 
 START_TEST(statistics_are_one_json_object)
 {
-    clkv_stats s = { .size = sizeof s, .blocks_total = 7, .uploads = UINT64_MAX };
+    clkv_stats s = {.size = sizeof s, .blocks_total = 7, .uploads = UINT64_MAX};
     char text[2048], small[20];
     const size_t n = clkv_stats_json(&s, text, sizeof text);
     ck_assert_uint_eq(n, strlen(text));

@@ -3,19 +3,23 @@
 
 #include "support.h"
 
-
 /* A device that 64 items fill. */
 static clkv_plan_params defaults(void)
 {
-    return (clkv_plan_params){ .kv_heads = 8, .block_size = 16, .tile_tokens = 3, .target_groups = 512,
-                               .min_split = 128, .split_max_queries = 16, .causal = 1 };
+    return (clkv_plan_params){.kv_heads = 8,
+                              .block_size = 16,
+                              .tile_tokens = 3,
+                              .target_groups = 512,
+                              .min_split = 128,
+                              .split_max_queries = 16,
+                              .causal = 1};
 }
 
 /* n entries of the same shape, one behind the other. */
 static void same_entries(clkv_batch_entry *entries, uint32_t n, uint32_t context, uint32_t queries)
 {
     for (uint32_t i = 0; i < n; i++)
-        entries[i] = (clkv_batch_entry){ .row = i, .new_tokens = queries, .first = i * queries, .context = context };
+        entries[i] = (clkv_batch_entry){.row = i, .new_tokens = queries, .first = i * queries, .context = context};
 }
 
 static uint32_t items_of(const clkv_plan *plan, uint32_t entry)
@@ -27,7 +31,7 @@ static uint32_t items_of(const clkv_plan *plan, uint32_t entry)
 
 START_TEST(an_empty_batch_has_an_empty_plan)
 {
-    clkv_plan plan = { 0 };
+    clkv_plan plan = {0};
     const clkv_plan_params params = defaults();
     ck_ok(clkv_plan_build(&plan, &params, NULL, 0));
     ck_assert_uint_eq(plan.n_items, 0);
@@ -40,7 +44,7 @@ END_TEST
 
 START_TEST(a_full_device_is_not_split)
 {
-    clkv_plan plan = { 0 };
+    clkv_plan plan = {0};
     const clkv_plan_params params = defaults();
     clkv_batch_entry entries[64];
     same_entries(entries, 64, 65536, 1);
@@ -55,7 +59,7 @@ END_TEST
 
 START_TEST(few_sequences_fill_the_device_and_no_more)
 {
-    clkv_plan plan = { 0 };
+    clkv_plan plan = {0};
     const clkv_plan_params params = defaults();
     clkv_batch_entry entries[64];
     for (uint32_t n = 1; n <= 32; n++) {
@@ -73,7 +77,7 @@ END_TEST
 
 START_TEST(no_part_is_shorter_than_the_minimum)
 {
-    clkv_plan plan = { 0 };
+    clkv_plan plan = {0};
     const clkv_plan_params params = defaults();
     clkv_batch_entry entry;
     same_entries(&entry, 1, 1000, 1);
@@ -90,7 +94,7 @@ END_TEST
 
 START_TEST(a_long_sequence_among_short_ones_is_split)
 {
-    clkv_plan plan = { 0 };
+    clkv_plan plan = {0};
     const clkv_plan_params params = defaults();
     clkv_batch_entry entries[65];
     same_entries(entries, 65, 100, 1);
@@ -106,7 +110,7 @@ END_TEST
 
 START_TEST(verification_reads_a_context_once_per_tile)
 {
-    clkv_plan plan = { 0 };
+    clkv_plan plan = {0};
     clkv_plan_params params = defaults();
     params.tile_tokens = 8;
     clkv_batch_entry entry;
@@ -126,7 +130,7 @@ END_TEST
 
 START_TEST(prefill_is_never_split_and_goes_longest_first)
 {
-    clkv_plan plan = { 0 };
+    clkv_plan plan = {0};
     const clkv_plan_params params = defaults();
     clkv_batch_entry entry;
     same_entries(&entry, 1, 2048, 2048);
@@ -145,7 +149,7 @@ END_TEST
 
 START_TEST(a_fixed_split_does_not_look_at_the_rest_of_the_batch)
 {
-    clkv_plan plan = { 0 };
+    clkv_plan plan = {0};
     clkv_plan_params params = defaults();
     params.split_tokens = 250; /* 256 in whole blocks */
     clkv_batch_entry entries[64];
@@ -167,7 +171,7 @@ END_TEST
 
 START_TEST(a_number_of_parts_can_be_forced)
 {
-    clkv_plan plan = { 0 };
+    clkv_plan plan = {0};
     clkv_plan_params params = defaults();
     clkv_batch_entry entries[64];
     same_entries(entries, 64, 4000, 1);
@@ -185,7 +189,7 @@ END_TEST
 
 START_TEST(chunks_that_no_query_sees_are_left_out)
 {
-    clkv_plan plan = { 0 };
+    clkv_plan plan = {0};
     clkv_plan_params params = defaults();
     params.split_tokens = 16;
     params.tile_tokens = 4;
@@ -205,7 +209,7 @@ END_TEST
 
 START_TEST(bad_input_is_refused_and_changes_nothing)
 {
-    clkv_plan plan = { 0 };
+    clkv_plan plan = {0};
     clkv_plan_params params = defaults();
     clkv_batch_entry entry;
     same_entries(&entry, 1, 70000, 1);
@@ -228,9 +232,9 @@ END_TEST
 
 START_TEST(a_failed_allocation_keeps_the_last_plan)
 {
-    fail_allocator failing = { 0 };
-    clkv_set_allocator(&(clkv_allocator){ fail_resize, &failing });
-    clkv_plan plan = { 0 };
+    fail_allocator failing = {0};
+    clkv_set_allocator(&(clkv_allocator){fail_resize, &failing});
+    clkv_plan plan = {0};
     clkv_plan_params params = defaults();
     clkv_batch_entry entries[40];
     same_entries(entries, 40, 65536, 1);
@@ -256,11 +260,11 @@ END_TEST
 
 START_TEST(random_batches_are_covered_exactly_once)
 {
-    clkv_plan plan = { 0 };
+    clkv_plan plan = {0};
     clkv_batch_entry entries[48];
     uint64_t rng = 20240607;
     for (int round = 0; round < 4000; round++) {
-        clkv_plan_params params = { 0 };
+        clkv_plan_params params = {0};
         params.kv_heads = 1 + rng_below(&rng, 9);
         params.block_size = 1u << rng_below(&rng, 6);
         params.tile_tokens = 1 + rng_below(&rng, 9);
@@ -275,8 +279,8 @@ START_TEST(random_batches_are_covered_exactly_once)
         for (uint32_t i = 0; i < n; i++) {
             const uint32_t queries = 1 + (rng_below(&rng, 3) ? rng_below(&rng, 6) : rng_below(&rng, 90));
             const uint32_t context = queries + rng_below(&rng, rng_below(&rng, 4) ? 100 : 4000);
-            entries[i] = (clkv_batch_entry){ .row = rng_below(&rng, 1000), .new_tokens = queries, .first = first,
-                                             .context = context };
+            entries[i] = (clkv_batch_entry){
+                .row = rng_below(&rng, 1000), .new_tokens = queries, .first = first, .context = context};
             first += queries;
         }
         ck_ok(clkv_plan_build(&plan, &params, entries, n));
@@ -289,7 +293,7 @@ END_TEST
 
 START_TEST(validity_sees_what_is_broken)
 {
-    clkv_plan plan = { 0 };
+    clkv_plan plan = {0};
     const clkv_plan_params params = defaults();
     clkv_batch_entry entries[2];
     same_entries(entries, 2, 4096, 2);

@@ -82,7 +82,7 @@ static void make_tokens(model_sequence *s, uint32_t from, uint32_t n)
 
 static clkv_key salt_key(const uint64_t *salt)
 {
-    return (clkv_key){ CLKV_KEY_SALT, 0, 0, salt, sizeof *salt };
+    return (clkv_key){CLKV_KEY_SALT, 0, 0, salt, sizeof *salt};
 }
 
 /* ---- what must hold ---- */
@@ -115,7 +115,7 @@ static void check_rows(void)
 /* Unfilled slots of used blocks, by looking at every table. Not while a batch is reserved. */
 static void check_waste(void)
 {
-    uint32_t filled[BLOCKS] = { 0 }, wasted = 0;
+    uint32_t filled[BLOCKS] = {0}, wasted = 0;
     for (int i = 0; i < BATCHES; i++) {
         if (w.batches[i].reserved) return;
     }
@@ -185,9 +185,13 @@ static void op_create(void)
     const uint32_t n = 1 + below(w.size * 8);
     make_tokens(s, 0, n);
     const clkv_key key = salt_key(&s->salt);
-    const clkv_sequence_params params = { .size = sizeof params, .tokens = s->tokens, .n_tokens = n, .keys = &key,
-                                          .n_keys = s->salt ? 1 : 0, .no_prefix = s->no_prefix,
-                                          .window = below(4) ? 0 : 1 + below(w.size * 3) };
+    const clkv_sequence_params params = {.size = sizeof params,
+                                         .tokens = s->tokens,
+                                         .n_tokens = n,
+                                         .keys = &key,
+                                         .n_keys = s->salt ? 1 : 0,
+                                         .no_prefix = s->no_prefix,
+                                         .window = below(4) ? 0 : 1 + below(w.size * 3)};
     uint32_t least = 0, most = 0;
     if (!s->no_prefix) expect_found(s, n - 1, &least, &most);
     size_t found = 0, matched = 99;
@@ -271,8 +275,7 @@ static void op_preempt_and_resume(void)
     model_sequence *s = pick(1);
     if (!s || s->batch) return;
     size_t matched = 0;
-    if (s->length)
-        must(clkv_sequence_resume(s->handle, s->tokens, s->length, &matched) == CLKV_ERROR_STATE);
+    if (s->length) must(clkv_sequence_resume(s->handle, s->tokens, s->length, &matched) == CLKV_ERROR_STATE);
     const uint32_t n = s->length;
     ck_ok(clkv_sequence_preempt(s->handle));
     ck_valid(clkv_manager_validate(w.m));
@@ -324,7 +327,8 @@ static void op_reserve(model_batch *b)
         for (int k = 0; k < SEQUENCES; k++) {
             const model_sequence *t = &w.sequences[k];
             if (!t->handle) continue;
-            for (uint32_t j = t->handle->first_block; j < t->handle->n_blocks; j++) holders += t->handle->table[j] == tail;
+            for (uint32_t j = t->handle->first_block; j < t->handle->n_blocks; j++)
+                holders += t->handle->table[j] == tail;
         }
         /* Somebody else's pending copy holds its source, too. */
         need += holders > 1 || clkv_pool_refs(w.m->pool, tail) > 1 || w.held[tail];
@@ -482,20 +486,34 @@ static void any_op(void)
 {
     model_batch *b = &w.batches[below(BATCHES)];
     const uint32_t dice = below(1000);
-    if (dice < 100) op_create();
-    else if (dice < 150) op_destroy();
-    else if (dice < 200) op_fork();
-    else if (dice < 240) op_truncate();
-    else if (dice < 270) op_preempt_and_resume();
-    else if (dice < 500) op_add(b);
-    else if (dice < 660) op_reserve(b);
-    else if (dice < 700) op_write(b);
-    else if (dice < 910) op_commit(b);
-    else if (dice < 950) op_rollback(b);
-    else if (dice < 960) op_pop_or_clear(b);
-    else if (dice < 980) op_pin();
-    else if (dice < 990) op_victim(b);
-    else op_reset();
+    if (dice < 100)
+        op_create();
+    else if (dice < 150)
+        op_destroy();
+    else if (dice < 200)
+        op_fork();
+    else if (dice < 240)
+        op_truncate();
+    else if (dice < 270)
+        op_preempt_and_resume();
+    else if (dice < 500)
+        op_add(b);
+    else if (dice < 660)
+        op_reserve(b);
+    else if (dice < 700)
+        op_write(b);
+    else if (dice < 910)
+        op_commit(b);
+    else if (dice < 950)
+        op_rollback(b);
+    else if (dice < 960)
+        op_pop_or_clear(b);
+    else if (dice < 980)
+        op_pin();
+    else if (dice < 990)
+        op_victim(b);
+    else
+        op_reset();
 }
 
 static void begin_round(uint64_t seed)
@@ -504,19 +522,24 @@ static void begin_round(uint64_t seed)
     memset(&w, 0, sizeof w);
     w.op = op, w.hits = hits, w.refused = refused, w.rollbacks = rollbacks, w.copies = copies;
     w.rng = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
-    static const uint32_t sizes[] = { 4, 16, 4, 1, 8, 2 };
+    static const uint32_t sizes[] = {4, 16, 4, 1, 8, 2};
     w.size = sizes[seed % 6];
     w.salts = 1000;
-    const clkv_manager_params params = { .size = sizeof params, .blocks = BLOCKS, .block_size = w.size,
-                                         .max_sequences = SEQUENCES, .hash_bits = seed % 5 ? 0 : 2,
-                                         .shuffle_seed = seed % 3, .clock_ms = fake_clock };
+    const clkv_manager_params params = {.size = sizeof params,
+                                        .blocks = BLOCKS,
+                                        .block_size = w.size,
+                                        .max_sequences = SEQUENCES,
+                                        .hash_bits = seed % 5 ? 0 : 2,
+                                        .shuffle_seed = seed % 3,
+                                        .clock_ms = fake_clock};
     ck_ok(clkv_manager_create(&w.m, &params));
     for (int i = 0; i < BATCHES; i++) ck_ok(clkv_batch_create(w.m, &w.batches[i].handle));
 }
 
 START_TEST(a_million_operations_agree_with_the_model)
 {
-    const char *ops = getenv("CLKV_RANDOM_OPS"), *first = getenv("CLKV_RANDOM_SEED"), *grid = getenv("CLKV_TEST_GRID");
+    const char *ops = getenv("CLKV_RANDOM_OPS"), *first = getenv("CLKV_RANDOM_SEED"),
+               *grid = getenv("CLKV_TEST_GRID");
     const unsigned long total = ops ? strtoul(ops, NULL, 10) : grid ? 100000 : 1000000;
     uint64_t seed = first ? strtoull(first, NULL, 10) : 1;
     memset(&w, 0, sizeof w);

@@ -129,7 +129,7 @@ START_TEST(an_allocation_that_does_not_fit_changes_nothing)
     clkv_manager *m = new_manager(8);
     clkv_sequence *a = serve(m, prompt, 48, NULL);
     serve(m, other, 40, NULL); /* stays */
-    const uint32_t order[3] = { block_at(a, 2), block_at(a, 1), block_at(a, 0) };
+    const uint32_t order[3] = {block_at(a, 2), block_at(a, 1), block_at(a, 0)};
     clkv_sequence_destroy(&a);
     uint32_t text[96];
     fill_tokens(text, 96, 5);
@@ -166,12 +166,13 @@ START_TEST(a_block_reused_as_a_partial_one_loses_its_old_entry)
 }
 END_TEST
 
-static size_t create_with_keys(clkv_manager *m, const clkv_key *keys, size_t n_keys, const uint32_t *tokens, size_t n)
+static size_t create_with_keys(clkv_manager *m, const clkv_key *keys, size_t n_keys, const uint32_t *tokens,
+                               size_t n)
 {
     clkv_sequence *seq = NULL;
     size_t hit = 0;
-    const clkv_sequence_params params = { .size = sizeof params, .tokens = tokens, .n_tokens = n, .keys = keys,
-                                          .n_keys = n_keys };
+    const clkv_sequence_params params = {
+        .size = sizeof params, .tokens = tokens, .n_tokens = n, .keys = keys, .n_keys = n_keys};
     ck_ok(clkv_sequence_create(m, &seq, &params, &hit));
     append(m, seq, tokens + hit, (uint32_t)(n - hit));
     clkv_sequence_destroy(&seq);
@@ -181,14 +182,14 @@ static size_t create_with_keys(clkv_manager *m, const clkv_key *keys, size_t n_k
 START_TEST(other_keys_never_hit)
 {
     clkv_manager *m = new_manager(200);
-    const clkv_key salt_a = { CLKV_KEY_SALT, 0, 0, "a", 1 }, salt_ab = { CLKV_KEY_SALT, 0, 0, "ab", 2 };
-    const clkv_key adapter_a = { CLKV_KEY_ADAPTER, 0, 0, "a", 1 }, adapter_b = { CLKV_KEY_ADAPTER, 0, 0, "b", 1 };
-    const clkv_key image = { CLKV_KEY_CONTENT, 20, 20, "a", 1 }, moved = { CLKV_KEY_CONTENT, 20, 21, "a", 1 };
-    const clkv_key both[2] = { salt_a, adapter_b }, swapped[2] = { adapter_b, salt_a };
+    const clkv_key salt_a = {CLKV_KEY_SALT, 0, 0, "a", 1}, salt_ab = {CLKV_KEY_SALT, 0, 0, "ab", 2};
+    const clkv_key adapter_a = {CLKV_KEY_ADAPTER, 0, 0, "a", 1}, adapter_b = {CLKV_KEY_ADAPTER, 0, 0, "b", 1};
+    const clkv_key image = {CLKV_KEY_CONTENT, 20, 20, "a", 1}, moved = {CLKV_KEY_CONTENT, 20, 21, "a", 1};
+    const clkv_key both[2] = {salt_a, adapter_b}, swapped[2] = {adapter_b, salt_a};
     const struct {
         const clkv_key *keys;
         size_t n;
-    } wishes[] = { { NULL, 0 }, { &salt_a, 1 }, { &salt_ab, 1 }, { &adapter_a, 1 }, { &adapter_b, 1 }, { both, 2 } };
+    } wishes[] = {{NULL, 0}, {&salt_a, 1}, {&salt_ab, 1}, {&adapter_a, 1}, {&adapter_b, 1}, {both, 2}};
     for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++)
         ck_assert_uint_eq(create_with_keys(m, wishes[i].keys, wishes[i].n, prompt, 80), 0);
     for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++)
@@ -205,7 +206,7 @@ END_TEST
 START_TEST(colliding_hashes_never_share)
 {
     clkv_manager *m = NULL;
-    const clkv_manager_params params = { .size = sizeof params, .blocks = 4096, .hash_bits = 1 };
+    const clkv_manager_params params = {.size = sizeof params, .blocks = 4096, .hash_bits = 1};
     ck_ok(clkv_manager_create(&m, &params));
     uint32_t text[64];
     for (uint32_t i = 0; i < 300; i++) {
@@ -373,7 +374,7 @@ START_TEST(events_are_enough_to_rebuild_the_index_elsewhere)
     static follower f;
     memset(&f, 0, sizeof f);
     clkv_manager *m = NULL;
-    const clkv_manager_params params = { .size = sizeof params, .blocks = 24, .on_event = follow, .user = &f };
+    const clkv_manager_params params = {.size = sizeof params, .blocks = 24, .on_event = follow, .user = &f};
     ck_ok(clkv_manager_create(&m, &params));
     uint64_t rng = 7, root = 0;
     uint32_t text[128];

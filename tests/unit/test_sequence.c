@@ -12,7 +12,7 @@ static void setup(void)
 static clkv_sequence *new_windowed(clkv_manager *m, uint32_t window)
 {
     clkv_sequence *seq = NULL;
-    const clkv_sequence_params params = { .size = sizeof params, .window = window };
+    const clkv_sequence_params params = {.size = sizeof params, .window = window};
     ck_ok(clkv_sequence_create(m, &seq, &params, NULL));
     return seq;
 }
@@ -21,8 +21,8 @@ START_TEST(a_position_is_found_in_its_block_at_every_block_size)
 {
     for (uint32_t size = 1; size <= 256; size *= 2) {
         clkv_manager *m = NULL;
-        const clkv_manager_params params = { .size = sizeof params, .blocks = 1000, .block_size = size,
-                                             .shuffle_seed = 5 };
+        const clkv_manager_params params = {
+            .size = sizeof params, .blocks = 1000, .block_size = size, .shuffle_seed = 5};
         ck_ok(clkv_manager_create(&m, &params));
         clkv_sequence *seq = serve(m, prompt, 700, NULL);
         const uint32_t *table = NULL;
@@ -173,7 +173,7 @@ START_TEST(without_prefix_nothing_is_found_or_findable)
 {
     clkv_manager *m = new_manager(20);
     clkv_sequence *seq = NULL;
-    const clkv_sequence_params params = { .size = sizeof params, .tokens = prompt, .n_tokens = 40, .no_prefix = 1 };
+    const clkv_sequence_params params = {.size = sizeof params, .tokens = prompt, .n_tokens = 40, .no_prefix = 1};
     size_t matched = 9;
     clkv_sequence *first = serve(m, prompt, 40, NULL);
     ck_ok(clkv_sequence_create(m, &seq, &params, &matched));
@@ -187,7 +187,7 @@ START_TEST(without_prefix_nothing_is_found_or_findable)
     ck_assert_ptr_nonnull(first);
     clkv_manager_destroy(&m);
 
-    const clkv_manager_params none = { .size = sizeof none, .blocks = 20, .no_prefix = 1 };
+    const clkv_manager_params none = {.size = sizeof none, .blocks = 20, .no_prefix = 1};
     ck_ok(clkv_manager_create(&m, &none));
     seq = new_sequence(m, prompt, 40, &matched);
     append(m, seq, NULL, 40);
@@ -206,7 +206,7 @@ END_TEST
 START_TEST(rows_are_recycled_and_start_unsynced)
 {
     clkv_manager *m = NULL;
-    const clkv_manager_params params = { .size = sizeof params, .blocks = 20, .max_sequences = 3 };
+    const clkv_manager_params params = {.size = sizeof params, .blocks = 20, .max_sequences = 3};
     ck_ok(clkv_manager_create(&m, &params));
     clkv_sequence *seqs[3];
     for (uint32_t i = 0; i < 3; i++) {
@@ -214,7 +214,7 @@ START_TEST(rows_are_recycled_and_start_unsynced)
         ck_assert_uint_eq(seqs[i]->row, i);
     }
     clkv_sequence *more = NULL;
-    const clkv_sequence_params none = { .size = sizeof none };
+    const clkv_sequence_params none = {.size = sizeof none};
     ck_assert_int_eq(clkv_sequence_create(m, &more, &none, NULL), CLKV_ERROR_LIMIT);
     ck_assert_int_eq(clkv_sequence_fork(seqs[0], &more), CLKV_ERROR_LIMIT);
     seqs[1]->synced = 2;
@@ -252,7 +252,7 @@ START_TEST(bad_input_is_refused)
 {
     clkv_manager *m = new_manager(4);
     clkv_sequence *seq = NULL;
-    clkv_sequence_params params = { .size = sizeof params };
+    clkv_sequence_params params = {.size = sizeof params};
     ck_assert_int_eq(clkv_sequence_create(NULL, &seq, &params, NULL), CLKV_ERROR_INVALID);
     ck_assert_int_eq(clkv_sequence_create(m, NULL, &params, NULL), CLKV_ERROR_INVALID);
     ck_assert_int_eq(clkv_sequence_create(m, &seq, NULL, NULL), CLKV_ERROR_INVALID);
@@ -261,7 +261,7 @@ START_TEST(bad_input_is_refused)
     params.size = sizeof params;
     params.n_keys = 1;
     ck_assert_int_eq(clkv_sequence_create(m, &seq, &params, NULL), CLKV_ERROR_INVALID);
-    const clkv_key bad = { .kind = CLKV_KEY_SALT };
+    const clkv_key bad = {.kind = CLKV_KEY_SALT};
     params.keys = &bad;
     ck_assert_int_eq(clkv_sequence_create(m, &seq, &params, NULL), CLKV_ERROR_INVALID);
     ck_assert_ptr_null(seq);

@@ -13,7 +13,7 @@ static void *work(void *arg)
 {
     uint64_t rng = (uint64_t)(uintptr_t)arg * 7919 + 1;
     uint32_t text[96];
-    clkv_sequence *seqs[KEEP] = { NULL };
+    clkv_sequence *seqs[KEEP] = {NULL};
     clkv_batch *batch = NULL;
     if (clkv_batch_create(m, &batch) != CLKV_OK) return "create of a batch";
     for (int round = 0; round < 1500; round++) {
@@ -22,7 +22,7 @@ static void *work(void *arg)
         const uint32_t n = 17 + rng_below(&rng, 79);
         size_t matched = 0;
         if (!*seq) {
-            const clkv_sequence_params params = { .size = sizeof params, .tokens = text, .n_tokens = n };
+            const clkv_sequence_params params = {.size = sizeof params, .tokens = text, .n_tokens = n};
             if (clkv_sequence_create(m, seq, &params, &matched) != CLKV_OK) return "create";
         }
         const uint32_t have = (uint32_t)clkv_sequence_length(*seq);
@@ -40,7 +40,8 @@ static void *work(void *arg)
         }
         default:
             if (have >= 90) break;
-            if (clkv_batch_add(batch, *seq, text + have, 1 + rng_below(&rng, 96 - have), NULL) != CLKV_OK) return "add";
+            if (clkv_batch_add(batch, *seq, text + have, 1 + rng_below(&rng, 96 - have), NULL) != CLKV_OK)
+                return "add";
             if (clkv_batch_reserve(batch) == CLKV_OK) {
                 const uint32_t *slots = NULL;
                 uint32_t n_slots = 0;
@@ -52,7 +53,7 @@ static void *work(void *arg)
             }
             if (clkv_batch_clear(batch) != CLKV_OK) return "clear";
         }
-        clkv_stats stats = { .size = sizeof stats };
+        clkv_stats stats = {.size = sizeof stats};
         if (clkv_manager_lookup(m, NULL, 0, text, n, &matched) != CLKV_OK) return "lookup";
         if (round % 16 == 0 && clkv_manager_pin(m, NULL, 0, text, n, rng_below(&rng, 3), 1, NULL)) return "pin";
         if (round % 8 == 0 && clkv_manager_stats(m, &stats) != CLKV_OK) return "stats";
@@ -67,7 +68,8 @@ START_TEST(threads_share_a_manager)
 {
     m = new_manager(48);
     pthread_t threads[THREADS];
-    for (uintptr_t i = 0; i < THREADS; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, work, (void *)(i + 1)), 0);
+    for (uintptr_t i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, work, (void *)(i + 1)), 0);
     for (int i = 0; i < THREADS; i++) {
         void *failed = NULL;
         ck_assert_int_eq(pthread_join(threads[i], &failed), 0);

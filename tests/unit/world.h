@@ -16,7 +16,7 @@
 static inline clkv_manager *new_manager(uint32_t blocks)
 {
     clkv_manager *m = NULL;
-    const clkv_manager_params params = { .size = sizeof params, .blocks = blocks };
+    const clkv_manager_params params = {.size = sizeof params, .blocks = blocks};
     ck_ok(clkv_manager_create(&m, &params));
     return m;
 }
@@ -30,7 +30,7 @@ static inline void fill_tokens(uint32_t *tokens, size_t n, uint32_t text)
 static inline clkv_sequence *new_sequence(clkv_manager *m, const uint32_t *tokens, size_t n, size_t *matched)
 {
     clkv_sequence *seq = NULL;
-    const clkv_sequence_params params = { .size = sizeof params, .tokens = tokens, .n_tokens = n };
+    const clkv_sequence_params params = {.size = sizeof params, .tokens = tokens, .n_tokens = n};
     ck_ok(clkv_sequence_create(m, &seq, &params, matched));
     return seq;
 }
@@ -93,7 +93,7 @@ static inline clkv_pool_counts counts_of(const clkv_manager *m)
 
 static inline clkv_stats stats_of(clkv_manager *m)
 {
-    clkv_stats stats = { .size = sizeof stats };
+    clkv_stats stats = {.size = sizeof stats};
     ck_ok(clkv_manager_stats(m, &stats));
     return stats;
 }
