@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "device/buffer.h"
 
 #include <string.h>
 
@@ -31,11 +32,7 @@ static clkv_status create_rows(clkv_cache *cache)
     const clkv_cache_params *p = &cache->params;
     cache->ops.row_stride = (p->max_context + p->block_size - 1) / p->block_size;
     const size_t bytes = (size_t)cache->ops.row_stride * p->max_sequences * sizeof(cl_uint);
-    cl_int err;
-    cache->ops.rows = clCreateBuffer(clkv_device_context(cache->device), CL_MEM_READ_WRITE, bytes, NULL, &err);
-    if (err != CL_SUCCESS)
-        return CLKV_FAIL_DRIVER(err, "clCreateBuffer", "%zu bytes of block tables", bytes);
-    return CLKV_OK;
+    return clkv_buffer_create(&cache->ops.rows, cache->device, bytes, "block tables");
 }
 
 static void set_shape(clkv_cache *cache)

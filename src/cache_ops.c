@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "device/buffer.h"
 
 #include <clkv/append.h>
 #include <clkv/attention.h>
@@ -21,8 +22,8 @@ static clkv_status check_tensor(const char *name, clkv_tensor *t, uint64_t n)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "%s: type %d is neither CLKV_F32 nor CLKV_F16", name, (int)t->type);
     if (!t->mem) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", name);
     size_t bytes = 0;
-    const cl_int err = clGetMemObjectInfo(t->mem, CL_MEM_SIZE, sizeof bytes, &bytes, NULL);
-    if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clGetMemObjectInfo", "%s is no buffer", name);
+    const clkv_status st = clkv_buffer_bytes(t->mem, &bytes, name);
+    if (st != CLKV_OK) return st;
     const uint64_t room = bytes / (t->type == CLKV_F16 ? 2 : 4);
     if (t->offset > room || n > room - t->offset)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "%s: %llu elements from %zu on, but the buffer holds %llu", name,

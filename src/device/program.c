@@ -170,10 +170,13 @@ clkv_status clkv_program_kernel(clkv_device *device, const char *family, const c
     return st;
 }
 
-clkv_status clkv_program_work_group(const clkv_device *device, cl_kernel kernel, size_t *out)
+clkv_status clkv_program_limits(const clkv_device *device, cl_kernel kernel, size_t *work_group, cl_ulong *local_bytes)
 {
-    cl_int err = clGetKernelWorkGroupInfo(kernel, device->facts.id, CL_KERNEL_WORK_GROUP_SIZE, sizeof *out, out, NULL);
-    if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clGetKernelWorkGroupInfo", "CL_KERNEL_WORK_GROUP_SIZE");
+    cl_device_id id = device->facts.id;
+    cl_int err = clGetKernelWorkGroupInfo(kernel, id, CL_KERNEL_WORK_GROUP_SIZE, sizeof *work_group, work_group, NULL);
+    if (err == CL_SUCCESS)
+        err = clGetKernelWorkGroupInfo(kernel, id, CL_KERNEL_LOCAL_MEM_SIZE, sizeof *local_bytes, local_bytes, NULL);
+    if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clGetKernelWorkGroupInfo", "work-group and local memory");
     return CLKV_OK;
 }
 

@@ -3,7 +3,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
-#include "device/device.h"
+#include "device/buffer.h"
 
 #include <string.h>
 
@@ -18,7 +18,7 @@ void clkv_ring_init(clkv_ring *ring, clkv_stream *stream)
 static void slot_clear(clkv_ring_slot *slot)
 {
     if (slot->written) clReleaseEvent(slot->written);
-    if (slot->mem) clReleaseMemObject(slot->mem);
+    clkv_buffer_release(&slot->mem);
     clkv_free(slot->host, slot->capacity);
     *slot = (clkv_ring_slot){ 0 };
 }
@@ -52,11 +52,10 @@ static clkv_status slot_make_room(clkv_ring_slot *slot, clkv_stream *stream, siz
     }
     clkv_ring_slot bigger = { .capacity = capacity, .host = clkv_alloc(capacity) };
     if (!bigger.host) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "staging buffer of %zu bytes", capacity);
-    cl_int err = CL_SUCCESS;
-    bigger.mem = clCreateBuffer(stream->device->context, CL_MEM_READ_ONLY, capacity, NULL, &err);
-    if (err != CL_SUCCESS) {
+    clkv_status st = clkv_buffer_create(&bigger.mem, stream->device, capacity, "staging buffer");
+    if (st) {
         slot_clear(&bigger);
-        return CLKV_FAIL_DRIVER(err, "clCreateBuffer", "staging buffer of %zu bytes", capacity);
+        return st;
     }
     slot_clear(slot);
     *slot = bigger;

@@ -3,6 +3,7 @@
 #include "ops/ops.h"
 
 #include "core/error.h"
+#include "device/buffer.h"
 #include "device/program.h"
 
 #include <stdio.h>
@@ -35,13 +36,9 @@ static void options_of(const clkv_ops *ops, size_t group, int in_half, int out_h
 static clkv_status limits_of(const clkv_ops *ops, cl_kernel kernel, const char *name, size_t *group)
 {
     cl_ulong local = 0;
-    cl_device_id id = clkv_device_id(ops->device);
-    cl_int err = clGetKernelWorkGroupInfo(kernel, id, CL_KERNEL_WORK_GROUP_SIZE, sizeof *group, group, NULL);
-    if (err == CL_SUCCESS)
-        err = clGetKernelWorkGroupInfo(kernel, id, CL_KERNEL_LOCAL_MEM_SIZE, sizeof local, &local, NULL);
-    if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clGetKernelWorkGroupInfo", "of %s", name);
     clkv_device_info info = { .size = sizeof info };
-    const clkv_status st = clkv_device_get_info(ops->device, &info);
+    clkv_status st = clkv_program_limits(ops->device, kernel, group, &local);
+    if (st == CLKV_OK) st = clkv_device_get_info(ops->device, &info);
     if (st != CLKV_OK) return st;
     if (local > info.local_bytes)
         return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "%s needs %llu bytes of local memory, the device has %llu", name,
@@ -86,12 +83,6 @@ clkv_status clkv_ops_kernel(clkv_ops *ops, clkv_family family, clkv_type in, clk
     return CLKV_OK;
 }
 
-static void release_mem(cl_mem *mem)
-{
-    if (*mem) clReleaseMemObject(*mem);
-    *mem = NULL;
-}
-
 void clkv_ops_free(clkv_ops *ops)
 {
     for (int f = 0; f < CLKV_FAMILIES; f++) {
@@ -101,9 +92,9 @@ void clkv_ops_free(clkv_ops *ops)
             slot->kernel = NULL;
         }
     }
-    release_mem(&ops->rows);
-    release_mem(&ops->part_o);
-    release_mem(&ops->part_lse);
+    clkv_buffer_release(&ops->rows);
+    clkv_buffer_release(&ops->part_o);
+    clkv_buffer_release(&ops->part_lse);
     ops->parts_capacity = 0;
 }
 
@@ -126,18 +117,15 @@ clkv_status clkv_ops_reserve_parts(clkv_ops *ops, uint32_t parts)
     uint32_t n = ops->parts_capacity ? ops->parts_capacity : 64;
     while (n < need && n <= UINT32_MAX / 2) n *= 2;
     if (n < need) n = need;
-    cl_int err = CL_SUCCESS;
-    cl_context context = clkv_device_context(ops->device);
-    cl_mem lse = NULL;
-    cl_mem o = clCreateBuffer(context, CL_MEM_READ_WRITE, part_o_bytes(ops, n), NULL, &err);
-    if (err == CL_SUCCESS) lse = clCreateBuffer(context, CL_MEM_READ_WRITE, part_lse_bytes(ops, n), NULL, &err);
-    if (err != CL_SUCCESS) {
-        release_mem(&o);
-        return CLKV_FAIL_DRIVER(err, "clCreateBuffer", "%zu bytes of split-KV workspace for %u parts",
-                                part_o_bytes(ops, n), (unsigned)n);
+    cl_mem o = NULL, lse = NULL;
+    clkv_status st = clkv_buffer_create(&o, ops->device, part_o_bytes(ops, n), "split-KV workspace");
+    if (st == CLKV_OK) st = clkv_buffer_create(&lse, ops->device, part_lse_bytes(ops, n), "split-KV workspace");
+    if (st != CLKV_OK) {
+        clkv_buffer_release(&o);
+        return st;
     }
-    release_mem(&ops->part_o);
-    release_mem(&ops->part_lse);
+    clkv_buffer_release(&ops->part_o);
+    clkv_buffer_release(&ops->part_lse);
     ops->part_o = o;
     ops->part_lse = lse;
     ops->parts_capacity = n;
@@ -147,6 +135,6 @@ clkv_status clkv_ops_reserve_parts(clkv_ops *ops, uint32_t parts)
 uint64_t clkv_ops_bytes(const clkv_ops *ops)
 {
     size_t rows = 0;
-    if (ops->rows) clGetMemObjectInfo(ops->rows, CL_MEM_SIZE, sizeof rows, &rows, NULL);
+    if (ops->rows) clkv_buffer_bytes(ops->rows, &rows, "block tables");
     return rows + part_o_bytes(ops, ops->parts_capacity) + part_lse_bytes(ops, ops->parts_capacity);
 }

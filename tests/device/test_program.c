@@ -136,7 +136,9 @@ START_TEST(in_memory)
     ck_ok(clkv_program_kernel(device, "other", NULL, "other", &kernel)); /* no options of its own */
     check_counts(device, 3, 0);
     size_t group = 0;
-    ck_ok(clkv_program_work_group(device, kernel, &group));
+    cl_ulong local = UINT64_MAX;
+    ck_ok(clkv_program_limits(device, kernel, &group, &local));
+    ck_assert_uint_le(local, info_of(device).local_bytes);
     ck_assert_uint_ge(group, 1);
     ck_assert_uint_le(group, info_of(device).max_work_group);
     clReleaseKernel(kernel);
