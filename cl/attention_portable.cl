@@ -292,7 +292,9 @@ static inline void store_rows(const task *k, uint r0, uint rows, __local const f
     }
 }
 
-static inline task read_task(__global const uint *batch, uint entries_at, uint items_at, uint layer,
+/* Fills *k rather than returning it: inlining a function that returns a struct leaves a declaration of the
+ * result's aliasing behind, which Oclgrind does not know. */
+static inline void read_task(task *k, __global const uint *batch, uint entries_at, uint items_at, uint layer,
                              uint blocks_per_slab, uint chunk, uint causal, uint *table_row, uint *tile_rows)
 {
     const uint group = (uint)get_group_id(0);
@@ -300,23 +302,21 @@ static inline task read_task(__global const uint *batch, uint entries_at, uint i
     __global const uint4 *entry = (__global const uint4 *)(batch + entries_at) + (item.x & 0xffffu);
     const uint context = entry[0].y, q_start = entry[0].z, q_len = entry[1].z - q_start;
     const bool split = entry[0].w != CLKV_PLAN_DIRECT;
-    task k;
-    k.layer = layer;
-    k.kv_head = group % CLKV_KV_HEADS;
-    k.blocks_per_slab = blocks_per_slab;
-    k.query = item.y;
-    k.token = q_start + item.y;
-    k.first_limit = causal ? context - q_len + item.y + 1 : context;
-    k.causal = causal;
-    k.part = item.x >> 16;
-    k.n_parts = split ? (context + chunk - 1) / chunk : 1;
-    k.part_base = entry[0].w;
-    k.row0 = k.rows = 0;
-    k.begin = split ? k.part * chunk : 0;
-    k.end = split ? min(k.begin + chunk, context) : context;
+    k->layer = layer;
+    k->kv_head = group % CLKV_KV_HEADS;
+    k->blocks_per_slab = blocks_per_slab;
+    k->query = item.y;
+    k->token = q_start + item.y;
+    k->first_limit = causal ? context - q_len + item.y + 1 : context;
+    k->causal = causal;
+    k->part = item.x >> 16;
+    k->n_parts = split ? (context + chunk - 1) / chunk : 1;
+    k->part_base = entry[0].w;
+    k->row0 = k->rows = 0;
+    k->begin = split ? k->part * chunk : 0;
+    k->end = split ? min(k->begin + chunk, context) : context;
     *table_row = entry[0].x;
     *tile_rows = min((uint)CLKV_TILE_TOKENS, q_len - item.y) * CLKV_GROUP;
-    return k;
 }
 
 __attribute__((reqd_work_group_size(CLKV_WORK_GROUP, 1, 1)))
@@ -335,7 +335,8 @@ __kernel void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint r
     const uint column = group >= TOKEN_GROUPS ? COLUMNS : TOKEN_GROUPS > 1 ? lid % COLUMNS : lid;
 
     uint table_row, tile_rows;
-    task k = read_task(batch, entries_at, items_at, layer, blocks_per_slab, chunk, causal, &table_row, &tile_rows);
+    task k;
+    read_task(&k, batch, entries_at, items_at, layer, blocks_per_slab, chunk, causal, &table_row, &tile_rows);
     __global const uint *table = rows + (ulong)table_row * row_stride;
     const uint item_end = k.end;
 
