@@ -39,7 +39,8 @@ static uint32_t power_of_two_within(uint32_t n, uint64_t limit)
 
 clkv_status clkv_tuning_choose(clkv_tuning *out, const clkv_device_info *info, uint32_t quirks, const char *forced)
 {
-    clkv_variant variant = info->kind == CLKV_DEVICE_CPU ? CLKV_VARIANT_CPU : CLKV_VARIANT_PORTABLE;
+    const int cpu = info->kind == CLKV_DEVICE_CPU && !(quirks >> CLKV_QUIRK_LLVMPIPE_PORTABLE & 1);
+    clkv_variant variant = cpu ? CLKV_VARIANT_CPU : CLKV_VARIANT_PORTABLE;
     if (forced && *forced) {
         size_t v = 0;
         while (v < sizeof names / sizeof *names && strcmp(names[v], forced)) v++;
