@@ -169,6 +169,7 @@ static clkv_status upload(clkv_cache *cache, clkv_batch *batch, const clkv_uploa
     if (st != CLKV_OK) return st;
     lay_out(pass);
     st = clkv_ring_acquire(&cache->ring, pass->bytes, &pass->slot);
+    batch->written = 1; /* a send that fails may have copied: a rollback must not believe in old content */
     if (st == CLKV_OK) st = send(cache, pass, batch, events);
     if (st != CLKV_OK) {
         clkv_ring_release(&cache->ring, pass->slot);
@@ -247,7 +248,13 @@ clkv_status clkv_cache_sync_row(clkv_cache *cache, const clkv_sequence *sequence
         return CLKV_FAIL(CLKV_ERROR_INVALID, "the sequence belongs to another manager");
     clkv_manager_lock(cache->manager);
     *row = s->row;
-    const clkv_status st = sync_row(cache, s);
+    clkv_status st;
+    if (s->batch && clkv_batch_is_reserved(s->batch) && !s->batch->device_state) {
+        /* Its table may show a copy of its tail that has not been made yet. */
+        st = CLKV_FAIL(CLKV_ERROR_BUSY, "the sequence is in a reserved batch that is not uploaded");
+    } else {
+        st = sync_row(cache, s);
+    }
     clkv_manager_unlock(cache->manager);
     return st;
 }
