@@ -17,4 +17,7 @@ int llm_fail(char *why, const char *fmt, ...) TOOLS_PRINTF(2, 3);
 /* Text out of a file, fit to be printed: hostile names may be megabytes of control characters. */
 const char *llm_shown(const char *text, size_t bytes, char out[SHOWN_BYTES]);
 
+/* The path, or of a long one its end, so that the reason has room behind it. */
+const char *llm_shown_path(const char *path);
+
 #endif

@@ -1,0 +1,30 @@
+/* why.c: see why.h. SPDX-License-Identifier: Apache-2.0 */
+#include "why.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int llm_fail(char *why, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(why, WHY_BYTES, fmt, args);
+    va_end(args);
+    return -1;
+}
+
+const char *llm_shown(const char *text, size_t bytes, char out[SHOWN_BYTES])
+{
+    const size_t most = SHOWN_BYTES - 4; /* room for "..." and the final 0 */
+    const size_t n = bytes < most ? bytes : most;
+    for (size_t i = 0; i < n; i++) out[i] = (unsigned char)text[i] < 32 || text[i] == 127 ? '?' : text[i];
+    strcpy(out + n, n < bytes ? "..." : "");
+    return out;
+}
+
+const char *llm_shown_path(const char *path)
+{
+    const size_t n = strlen(path), most = WHY_BYTES / 2;
+    return n > most ? path + (n - most) : path;
+}
