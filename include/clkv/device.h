@@ -26,7 +26,7 @@ typedef struct clkv_device clkv_device;
  *                   "platform name / device name", case-insensitive
  *   CLKV_VARIANT    forces a kernel variant: "cpu" or "portable"
  *   CLKV_CACHE_DIR  where program binaries are kept; default $XDG_CACHE_HOME/clkv or ~/.cache/clkv
- *   CLKV_NO_CACHE   not empty and not 0: no disk cache */
+ *   CLKV_NO_CACHE   not empty and not 0: no disk cache, whatever else says where it would be */
 typedef struct clkv_device_params {
     size_t size;
     const char *select;        /* as CLKV_DEVICE; NULL: that variable, else the best device: discrete GPU,
@@ -51,7 +51,8 @@ typedef struct clkv_device_info {
     char platform[64], platform_version[96], name[96], vendor[64], driver_version[64], c_version[48];
     uint32_t version;             /* OpenCL × 100: 120, 200, 300 */
     uint32_t compute_units, clock_mhz;
-    uint64_t global_bytes, max_alloc_bytes, local_bytes;
+    uint64_t global_bytes, max_alloc_bytes, local_bytes; /* as the driver says; on CPUs a pool may have what
+                                     the machine has available, see docs/devices.md */
     uint64_t max_work_group;
     uint32_t max_parameter_bytes;
     uint32_t address_bits, base_align_bytes;
@@ -60,16 +61,20 @@ typedef struct clkv_device_info {
     char cache_dir[256];          /* "" = none; "" in a list */
 } clkv_device_info;
 
-/* All devices of all platforms, in index order. Fills up to n infos, sets *found to how many there are;
- * no device at all is OK with *found = 0. Blocking: asks the drivers. */
+/* All usable devices of all platforms, in index order. Fills up to n infos, sets *found to how many there
+ * are; no device at all is OK with *found = 0. What is left out, and why, goes to the log callback.
+ * Blocking: asks the drivers. INVALID, DEVICE, NO_MEMORY. */
 CLKV_API clkv_status clkv_device_list(clkv_device_info *infos, size_t n, size_t *found);
 
-/* Opens (or wraps) a device with context and in-order queue. Blocking.
- * NO_DEVICE: none at all, or none of that name. INVALID: unknown variant, incomplete caller's objects.
- * DEVICE: a driver call failed. NO_MEMORY. */
+/* Opens a device with a context and an in-order queue, or wraps the caller's. Blocking.
+ * NO_DEVICE: none at all, or none of that name. INVALID: unknown variant, caller's objects that are
+ * incomplete or do not belong together. UNSUPPORTED: the caller's device is below OpenCL 1.2, has no
+ * compiler, or is big-endian (a list leaves such devices out). DEVICE: a driver call failed. NO_MEMORY. */
 CLKV_API clkv_status clkv_device_open(clkv_device **out, const clkv_device_params *params);
 
-/* Releases context and queue. Caches made on it must be destroyed before. */
+/* Releases context and queue. Caches made on it must be destroyed before. Blocking: some drivers have the
+ * complete binaries of programs only now (pocl), and they are written to the disk cache here; a process
+ * that ends without this call leaves them uncompiled for the next. */
 CLKV_API void clkv_device_close(clkv_device **device);
 
 CLKV_API clkv_status clkv_device_get_info(const clkv_device *device, clkv_device_info *info);

@@ -45,9 +45,6 @@ static const struct {
         "machine code is made at a kernel's first launch and not in clBuildProgram: binaries for the disk cache "
         "are taken when the device is closed",
         "https://portablecl.org/docs/html/kernel_compiler.html" },
-    [CLKV_QUIRK_LLVMPIPE_SMALL_GROUPS] = { "llvmpipe-small-groups", is_llvmpipe,
-        "the device says work-groups of 1024, every kernel says 32: work-groups of 32",
-        "docs/devices.md#llvmpipe-small-groups" },
     [CLKV_QUIRK_LLVMPIPE_PORTABLE] = { "llvmpipe-portable", is_llvmpipe,
         "the CPU variant's unrolled vectors take minutes to compile, the portable variant a second: that one",
         "docs/devices.md#llvmpipe-portable" },

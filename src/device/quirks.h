@@ -9,7 +9,6 @@ typedef enum clkv_quirk {
     CLKV_QUIRK_APPLE_LARGE_BUFFERS,  /* slabs stay below 2 GiB */
     CLKV_QUIRK_INTEL_LARGE_BUFFERS,  /* slabs stay below 4 GiB */
     CLKV_QUIRK_POCL_LATE_CODE,       /* program binaries are taken when the device is closed */
-    CLKV_QUIRK_LLVMPIPE_SMALL_GROUPS,/* work-groups of at most 32 */
     CLKV_QUIRK_LLVMPIPE_PORTABLE,    /* the portable variant, though it is a CPU */
     CLKV_QUIRK_OCLGRIND_NO_BINARIES, /* no disk cache */
     CLKV_QUIRKS

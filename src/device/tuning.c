@@ -6,7 +6,8 @@
 #include <string.h>
 
 /* The first row that fits is taken. kind 0 fits every kind. Numbers are upper bounds: clkv_tuning_choose
- * cuts work-groups to what the device allows. */
+ * cuts work-groups to what the device allows, and src/ops to what it allows each built kernel: a driver
+ * may say 1024 for the device and 32 for every kernel. */
 static const struct {
     clkv_variant variant;
     clkv_device_kind kind;
@@ -48,19 +49,16 @@ clkv_status clkv_tuning_choose(clkv_tuning *out, const clkv_device_info *info, u
             return CLKV_FAIL(CLKV_ERROR_INVALID, "kernel variant \"%.40s\" is neither \"cpu\" nor \"portable\"", forced);
         variant = (clkv_variant)v;
     }
-    uint64_t limit = info->max_work_group;
-    if (quirks >> CLKV_QUIRK_LLVMPIPE_SMALL_GROUPS & 1 && limit > 32) limit = 32;
-
     size_t row = 0;
     while (table[row].variant != variant || (table[row].kind && table[row].kind != info->kind)) row++;
     *out = (clkv_tuning){
         .variant = variant,
-        .work_group = power_of_two_within(table[row].work_group, limit),
+        .work_group = power_of_two_within(table[row].work_group, info->max_work_group),
         .tile_rows = table[row].tile_rows,
         .groups_per_unit = table[row].groups_per_unit,
         .min_split = table[row].min_split,
         .split_max_queries = table[row].split_max_queries,
-        .copy_group = power_of_two_within(table[row].copy_group, limit),
+        .copy_group = power_of_two_within(table[row].copy_group, info->max_work_group),
     };
     return CLKV_OK;
 }

@@ -214,8 +214,6 @@ START_TEST(tuning)
                 ck_assert(t.copy_group >= 1 && t.copy_group <= limits[i] && t.copy_group <= 256);
                 ck_assert_uint_eq(t.work_group & (t.work_group - 1), 0);
                 ck_assert(t.tile_rows && t.groups_per_unit && t.min_split && t.split_max_queries);
-                ck_ok(clkv_tuning_choose(&t, &info, 1u << CLKV_QUIRK_LLVMPIPE_SMALL_GROUPS, "portable"));
-                ck_assert_uint_le(t.work_group, 32);
             }
     ck_assert_str_eq(clkv_variant_name(CLKV_VARIANT_CPU), "cpu");
     ck_assert_str_eq(clkv_variant_name(CLKV_VARIANT_PORTABLE), "portable");
@@ -234,8 +232,7 @@ START_TEST(quirks)
         { "Intel(R) OpenCL Graphics", "Arc", CLKV_DEVICE_GPU_DISCRETE, 1u << CLKV_QUIRK_INTEL_LARGE_BUFFERS },
         { "Intel(R) OpenCL", "Xeon", CLKV_DEVICE_CPU, 0 },
         { "Portable Computing Language", "cpu", CLKV_DEVICE_CPU, 1u << CLKV_QUIRK_POCL_LATE_CODE },
-        { "rusticl", "llvmpipe (LLVM 15)", CLKV_DEVICE_CPU,
-          1u << CLKV_QUIRK_LLVMPIPE_SMALL_GROUPS | 1u << CLKV_QUIRK_LLVMPIPE_PORTABLE },
+        { "rusticl", "llvmpipe (LLVM 15)", CLKV_DEVICE_CPU, 1u << CLKV_QUIRK_LLVMPIPE_PORTABLE },
         { "rusticl", "AMD Radeon", CLKV_DEVICE_GPU_DISCRETE, 0 },
         { "Oclgrind", "Oclgrind Simulator", CLKV_DEVICE_CPU, 1u << CLKV_QUIRK_OCLGRIND_NO_BINARIES },
         { "NVIDIA CUDA", "H200", CLKV_DEVICE_GPU_DISCRETE, 0 },
