@@ -38,33 +38,40 @@ static const char *const kv_types[] = { "f16", "f32", NULL };
 static const option_def table_of_options[] = {
     { .kind = OPTION_HEADING, .help = "Requests" },
     { "limit", OPTION_U32, "N", "only the first N requests; 0 = all", &options.limit },
-    { "scale", OPTION_U32, "S", "divide all lengths by S: a chunk of 512 tokens that has a hash id becomes 512/S tokens "
-      "(rounded down, at least 1), a last partial chunk and an answer are rounded up. Equal prefixes stay equal: token i "
-      "of the chunk with id h is h times the chunk's tokens, plus i", &options.scale, .min = 1, .max = TRACE_MAX_LENGTH },
-    { "concurrency", OPTION_U32, "N", "requests alive at a time; admitted in the trace's order", &options.concurrency,
-      .min = 1, .max = 65535 },
-    { "chunk", OPTION_U32, "N", "tokens of a step: a token for each sequence that decodes, and the rest for prefill",
+    { "scale", OPTION_U32, "S",
+      "divide all lengths by S: a chunk of 512 tokens that has a hash id becomes 512/S tokens (rounded down, at "
+      "least 1), a last partial chunk and an answer are rounded up. Equal prefixes stay equal: token i of the "
+      "chunk with id h is h times the chunk's tokens, plus i",
+      &options.scale, .min = 1, .max = TRACE_MAX_LENGTH },
+    { "concurrency", OPTION_U32, "N", "requests alive at a time; admitted in the trace's order",
+      &options.concurrency, .min = 1, .max = 65535 },
+    { "chunk", OPTION_U32, "N",
+      "tokens of a step: one for each sequence that decodes, and the rest for prefill (at least a block)",
       &options.chunk, .min = 1, .max = 1 << 24 },
     { .kind = OPTION_HEADING, .help = "The pool" },
-    { "block-size", OPTION_U32, "N", "tokens per block, a power of two up to 256", &options.block_size, .min = 1, .max = 256 },
-    { "blocks", OPTION_U32, "N", "blocks in the pool; 0 = as many as needed, so that nothing is ever evicted (with "
-      "--attention on at most half of the device's memory)", &options.blocks, .max = UINT32_C(1) << 31,
-      .given = &options.blocks_given },
+    { "block-size", OPTION_U32, "N", "tokens per block, a power of two up to 256", &options.block_size,
+      .min = 1, .max = 256 },
+    { "blocks", OPTION_U32, "N",
+      "blocks in the pool; 0 = as many as needed, so that nothing is ever evicted (with --attention on at most "
+      "half of the device's memory)",
+      &options.blocks, .max = UINT32_C(1) << 31, .given = &options.blocks_given },
     { "memory", OPTION_SIZE, "SIZE", "the same in bytes of keys and values of the shape below: 512M, 4G",
       &options.memory, .given = &options.memory_given, .absent = "" },
     { .kind = OPTION_HEADING, .help = "The model" },
-    { "attention", OPTION_CHOICE, NULL, "off: the host side only. on: append and attention for every layer of every step",
+    { "attention", OPTION_CHOICE, NULL,
+      "off: the host side only. on: append and attention for every layer of every step",
       &options.attention, .choices = off_on },
     { "layers", OPTION_U32, "N", "layers", &options.layers, .min = 1, .max = 1024 },
     { "heads", OPTION_U32, "N", "query heads", &options.heads, .min = 1, .max = 1024 },
     { "kv-heads", OPTION_U32, "N", "KV heads", &options.kv_heads, .min = 1, .max = 1024 },
     { "head-dim", OPTION_U32, "N", "dimensions of a head", &options.head_dim, .min = 1, .max = 1024 },
     { "kv", OPTION_CHOICE, NULL, "how keys and values are kept", &options.kv, .choices = kv_types },
-    { "device", OPTION_TEXT, "D", "the device's index or a part of its name, as clkv-info lists them; default: the best",
-      &options.device },
+    { "device", OPTION_TEXT, "D",
+      "the device's index or a part of its name, as clkv-info lists them; default: the best", &options.device },
     { "variant", OPTION_TEXT, "V", "force a kernel variant: cpu or portable", &options.variant },
-    { "check", OPTION_FLAG, NULL, "compare two rows of attention with the C reference in each of the first 64 steps and "
-      "in every 64th after; needs --attention on", &options.check },
+    { "check", OPTION_FLAG, NULL,
+      "compare two rows of attention with the C reference in each of the first 64 steps and in every 64th after; "
+      "needs --attention on", &options.check },
     { "seed", OPTION_U32, "N", "of keys, values, queries and of the choice of rows", &options.seed },
     { .kind = OPTION_HEADING, .help = "Output" },
     { "json", OPTION_FLAG, NULL, "print one JSON object", &options.json },
@@ -92,7 +99,7 @@ static const option_set set = {
     "  blocks                   in the pool\n"
     "  peak_used_blocks         most blocks that sequences held at one time\n"
     "  waste_percent            slots of used blocks that hold no token, over all steps\n"
-    "  uploaded_bytes_per_step  block tables, lengths, slots and work items sent to the device; 0 with --attention off\n"
+    "  uploaded_bytes_per_step  block tables, lengths, slots, work items sent to the device; 0 with --attention off\n"
     "  tokens_per_s             prompt tokens, found or computed, and generated tokens, per second\n"
     "  seconds                  from the first admission to the end of the last step\n"
     "  leaked_blocks            still used when no sequence is left: must be 0, else exit status 1\n"
@@ -115,7 +122,8 @@ static const double tolerance = 1e-5;
 
 static uint64_t block_bytes(void)
 {
-    return (uint64_t)options.layers * options.kv_heads * 2 * options.head_dim * options.block_size * (options.kv ? 4 : 2);
+    uint64_t element = options.kv ? 4 : 2;
+    return element * options.layers * options.kv_heads * 2 * options.head_dim * options.block_size;
 }
 
 /* The pool's blocks: as told, or as many as all requests together take. `most` is what "as needed" may take. */
@@ -125,9 +133,10 @@ static int choose_blocks(const replay_tokens *tokens, uint64_t most, uint32_t *o
     uint64_t blocks = options.blocks;
     if (options.memory) {
         blocks = options.memory / block_bytes();
-        if (!blocks) return tool_fail(EXIT_USAGE, "--memory is smaller than one block of %" PRIu64 " bytes", block_bytes());
+        if (!blocks)
+            return tool_fail(EXIT_USAGE, "--memory is smaller than one block of %" PRIu64 " bytes", block_bytes());
         if (blocks > limit)
-            return tool_fail(EXIT_USAGE, "--memory: %" PRIu64 " blocks are more than a pool can have (2^31)", blocks);
+            return tool_fail(EXIT_USAGE, "--memory: %" PRIu64 " blocks are more than 2^31, the most of a pool", blocks);
     } else if (!blocks) {
         for (size_t i = 0; i < tokens->trace->n_requests; i++) {
             uint64_t n = replay_tokens_prompt(tokens, i) + replay_tokens_output(tokens, i);
@@ -183,14 +192,16 @@ static int create_cache(clkv_device *device, const replay_tokens *tokens, uint32
     params.max_batch_tokens = batch_tokens;
     status = clkv_cache_create(cache, device, &params);
     if (status)
-        return tool_fail_status(status, "a cache of %" PRIu32 " blocks of %" PRIu64 " bytes", params.blocks, block_bytes());
+        return tool_fail_status(status, "a cache of %" PRIu32 " blocks of %" PRIu64 " bytes", params.blocks,
+                                block_bytes());
     return 0;
 }
 
 static int replay_device(replay_tokens *tokens, outcome *out)
 {
     /* Decoding may exceed the step's budget, and leaves prefill at least a block. */
-    uint32_t batch_tokens = (options.chunk > options.concurrency ? options.chunk : options.concurrency) + options.block_size;
+    uint32_t batch_tokens = options.chunk > options.concurrency ? options.chunk : options.concurrency;
+    batch_tokens += options.block_size;
     clkv_device_params opened = CLKV_PARAMS_INIT(clkv_device_params);
     clkv_device *device = NULL;
     clkv_cache *cache = NULL;
@@ -202,16 +213,17 @@ static int replay_device(replay_tokens *tokens, outcome *out)
     int code = create_cache(device, tokens, batch_tokens, out, &cache);
     if (!code) {
         replay_model_params params = {
-            .shape = { options.layers, options.heads, options.kv_heads, options.head_dim, options.kv ? CLKV_F32 : CLKV_F16 },
+            .shape = { options.layers, options.heads, options.kv_heads, options.head_dim,
+                       options.kv ? CLKV_F32 : CLKV_F16 },
             .cache = cache, .batch_tokens = batch_tokens, .context = tokens->longest,
             .check = options.check, .seed = options.seed,
         };
         code = replay_model_create(&model, &params);
     }
     if (!code) {
-        replay_params replay = { .manager = clkv_cache_manager(cache), .tokens = tokens, .concurrency = options.concurrency,
-                                 .chunk = options.chunk, .step = replay_model_step, .finish = replay_model_finish,
-                                 .user = model };
+        replay_params replay = { .manager = clkv_cache_manager(cache), .tokens = tokens,
+                                 .concurrency = options.concurrency, .chunk = options.chunk,
+                                 .step = replay_model_step, .finish = replay_model_finish, .user = model };
         code = replay_run(&replay, &out->replay);
         clkv_cache_stats(cache, &out->replay.stats);
         double error;
@@ -310,8 +322,8 @@ static int report(const outcome *o)
     if (o->replay.leaked_blocks)
         code = tool_fail(EXIT_CHECK, "%" PRIu64 " blocks are still used at the end", o->replay.leaked_blocks);
     if (o->replay.rejected)
-        code = tool_fail(EXIT_CHECK, "%" PRIu64 " requests need more blocks than the pool's %" PRIu32, o->replay.rejected,
-                         o->blocks);
+        code = tool_fail(EXIT_CHECK, "%" PRIu64 " requests need more blocks than the pool's %" PRIu32,
+                         o->replay.rejected, o->blocks);
     if (options.check && !(o->max_abs_error <= tolerance))
         code = tool_fail(EXIT_CHECK, "attention differs from the reference by %g, more than %g", o->max_abs_error,
                          tolerance);

@@ -76,7 +76,8 @@ if [ -z "$trace" ]; then
     if [ ! -r "$trace" ]; then
         trace=$build/synthetic.jsonl.gz
         printf 'No real trace at hand: making a synthetic one, %s.\n' "$trace"
-        printf 'A real one: FAST25-release/traces/conversation_trace.jsonl of github.com/kvcache-ai/Mooncake; give its path.\n'
+        printf 'Give the path of a real one, such as FAST25-release/traces/conversation_trace.jsonl of\n'
+        printf 'github.com/kvcache-ai/Mooncake, to replay that.\n'
         python3 "$src/tools/make-trace.py" "$trace" || exit 2
     fi
 fi

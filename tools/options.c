@@ -91,7 +91,9 @@ static void describe(const option_def *o, char *buf, size_t n)
         if (max) snprintf(buf, n, "a whole number from %" PRIu64 " to %" PRIu64, o->min, max);
         else snprintf(buf, n, "a whole number from %" PRIu64, o->min);
         break;
-    case OPTION_SIZE: snprintf(buf, n, "a size such as 4096, 512M or 2G, at least %" PRIu64 " bytes", o->min); break;
+    case OPTION_SIZE:
+        snprintf(buf, n, "a size such as 4096, 512M or 2G, at least %" PRIu64 " bytes", o->min);
+        break;
     case OPTION_REAL:
         if (o->real_min < o->real_max) snprintf(buf, n, "a number from %g to %g", o->real_min, o->real_max);
         else snprintf(buf, n, "a number");
@@ -137,7 +139,10 @@ static int store(const option_def *o, const char *text)
 /* The default as --help shows it; "" for none. */
 static void show_default(const option_def *o, char *buf, size_t n)
 {
-    static const struct { int shift; char letter; } units[] = { { 40, 'T' }, { 30, 'G' }, { 20, 'M' }, { 10, 'K' } };
+    static const struct {
+        int shift;
+        char letter;
+    } units[] = { { 40, 'T' }, { 30, 'G' }, { 20, 'M' }, { 10, 'K' } };
     uint64_t bytes;
     *buf = 0;
     if (o->absent) {

@@ -87,7 +87,8 @@ static int build_program(replay_model *m)
     cl_int error;
     m->program = clCreateProgramWithSource(m->context, 1, &text, NULL, &error);
     if (error) return fail_driver(error, "clCreateProgramWithSource");
-    snprintf(options, sizeof options, "-cl-std=CL1.2 -DHEADS=%" PRIu32 "u -DKV_HEADS=%" PRIu32 "u -DHEAD_DIM=%" PRIu32 "u",
+    snprintf(options, sizeof options,
+             "-cl-std=CL1.2 -DHEADS=%" PRIu32 "u -DKV_HEADS=%" PRIu32 "u -DHEAD_DIM=%" PRIu32 "u",
              shape->heads, shape->kv_heads, shape->head_dim);
     if (clBuildProgram(m->program, 1, &device, options, NULL, NULL)) {
         clGetProgramBuildInfo(m->program, device, CL_PROGRAM_BUILD_LOG, sizeof log - 1, log, NULL);
@@ -110,8 +111,9 @@ static int create_buffers(replay_model *m)
         cl_int error;
         *wanted[i].buffer = clCreateBuffer(m->context, CL_MEM_READ_WRITE, wanted[i].bytes, NULL, &error);
         if (error)
-            return tool_fail(EXIT_USAGE, "the device gives no buffer of %zu bytes for the model's tensors (%d); use "
-                                         "a smaller --chunk", wanted[i].bytes, (int)error);
+            return tool_fail(EXIT_USAGE,
+                             "the device gives no buffer of %zu bytes for the model's tensors (%d); use a smaller "
+                             "--chunk", wanted[i].bytes, (int)error);
     }
     return 0;
 }
@@ -221,8 +223,8 @@ static int send_tokens(replay_model *m, slot *s, const clkv_batch_entry *entries
             s->staging[entries[e].first + i] = (cl_uint2){ .s = { job->history[before + i], before + i } };
         tokens += entries[e].new_tokens;
     }
-    cl_int error = clEnqueueWriteBuffer(m->queue, m->tokens, CL_FALSE, 0, tokens * sizeof *s->staging, s->staging, 0,
-                                        NULL, NULL);
+    cl_int error = clEnqueueWriteBuffer(m->queue, m->tokens, CL_FALSE, 0, tokens * sizeof *s->staging,
+                                        s->staging, 0, NULL, NULL);
     return error ? fail_driver(error, "clEnqueueWriteBuffer") : 0;
 }
 

@@ -9,7 +9,8 @@ struct replay_rows {
     float *q, *k, *v; /* [group][head_dim], [context][head_dim], [context][head_dim] */
 };
 
-replay_rows *replay_rows_create(uint32_t heads, uint32_t kv_heads, uint32_t head_dim, uint32_t seed, uint32_t context)
+replay_rows *replay_rows_create(uint32_t heads, uint32_t kv_heads, uint32_t head_dim, uint32_t seed,
+                                uint32_t context)
 {
     replay_rows *rows = calloc(1, sizeof *rows);
     if (!rows) return NULL;
@@ -41,8 +42,8 @@ static uint32_t mix(uint32_t x)
 }
 
 /* n elements from `first` on of the row [heads of Q, of K, of V][head_dim] that a token has. */
-static void make(const replay_rows *rows, uint32_t token, uint32_t position, uint32_t layer, uint32_t first, uint32_t n,
-                 float factor, float *out)
+static void make(const replay_rows *rows, uint32_t token, uint32_t position, uint32_t layer, uint32_t first,
+                 uint32_t n, float factor, float *out)
 {
     uint32_t base = mix(token ^ mix(position ^ mix(layer ^ rows->seed)));
     for (uint32_t i = 0; i < n; i++)
@@ -53,10 +54,11 @@ clkv_status replay_rows_compute(replay_rows *rows, const uint32_t *history, uint
                                 uint32_t kv_head, float *out)
 {
     uint32_t d = rows->head_dim, group = rows->heads / rows->kv_heads;
+    uint32_t k_first = (rows->heads + kv_head) * d, v_first = k_first + rows->kv_heads * d;
     make(rows, history[position], position, layer, kv_head * group * d, group * d, 8.0f, rows->q);
     for (uint32_t i = 0; i <= position; i++) {
-        make(rows, history[i], i, layer, (rows->heads + kv_head) * d, d, 1.0f, rows->k + (size_t)i * d);
-        make(rows, history[i], i, layer, (rows->heads + rows->kv_heads + kv_head) * d, d, 1.0f, rows->v + (size_t)i * d);
+        make(rows, history[i], i, layer, k_first, d, 1.0f, rows->k + (size_t)i * d);
+        make(rows, history[i], i, layer, v_first, d, 1.0f, rows->v + (size_t)i * d);
     }
     clkv_ref_attention_params params = CLKV_PARAMS_INIT(clkv_ref_attention_params);
     params.q_len = 1;

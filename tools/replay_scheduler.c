@@ -92,14 +92,15 @@ static int add(scheduler *s, const replay_job *job, uint32_t budget)
     return status ? tool_fail_status(status, "request %zu: adding to the batch", job->request + 1) : 0;
 }
 
-/* What is left for prefill: at least a block, so that decoding never starves it. */
+/* The tokens that the step may still take. */
 static uint32_t budget_left(const scheduler *s)
 {
     uint32_t tokens = clkv_batch_tokens(s->batch), chunk = s->params->chunk;
     return tokens < chunk ? chunk - tokens : 0;
 }
 
-/* The batch of the sequences that run: decoding first, then prefill by age. */
+/* The batch of the sequences that run: decoding first, then prefill by age, of a block at least, so that
+ * decoding never starves it. */
 static int build(scheduler *s)
 {
     clkv_status status = clkv_batch_clear(s->batch);
@@ -179,8 +180,8 @@ static int let_in(scheduler *s)
     if (!runs) s->full = false;
     for (uint32_t i = 0; i < s->n_jobs && !s->full && !code; i++)
         if (s->jobs[i]->preempted) code = resume(s, s->jobs[i]);
-    while (!code && !s->full && s->n_jobs < s->params->concurrency && s->next < s->params->tokens->trace->n_requests)
-        code = admit(s);
+    const size_t n = s->params->tokens->trace->n_requests;
+    while (!code && !s->full && s->n_jobs < s->params->concurrency && s->next < n) code = admit(s);
     return code;
 }
 
@@ -255,7 +256,8 @@ static void show(scheduler *s)
     if (!progress_due(&s->progress)) return;
     const replay_result *r = s->result;
     double seconds = clock_seconds() - s->begun;
-    progress_update(&s->progress, "%" PRIu64 " of %zu requests, %" PRIu32 " running, %.1f%% of prompts found, %.0f tokens/s",
+    progress_update(&s->progress,
+                    "%" PRIu64 " of %zu requests, %" PRIu32 " running, %.1f%% of prompts found, %.0f tokens/s",
                     r->requests, s->params->tokens->trace->n_requests, s->n_jobs,
                     r->prompt_tokens ? 100.0 * (double)r->prefix_hit_tokens / (double)r->prompt_tokens : 0.0,
                     (double)(r->prompt_tokens + r->generated_tokens) / seconds);
@@ -314,7 +316,8 @@ int replay_run(const replay_params *params, replay_result *out)
     clkv_status status = clkv_batch_create(params->manager, &s.batch);
     if (status) code = tool_fail_status(status, "creating a batch");
     s.jobs = malloc(params->concurrency * sizeof(*s.jobs));
-    if (!code && !s.jobs) code = tool_fail(EXIT_CHECK, "out of memory for %" PRIu32 " requests", params->concurrency);
+    if (!code && !s.jobs)
+        code = tool_fail(EXIT_CHECK, "out of memory for %" PRIu32 " requests", params->concurrency);
 
     while (!code && (s.n_jobs || s.next < params->tokens->trace->n_requests)) code = step(&s);
     if (params->finish) {

@@ -8,12 +8,13 @@
  *
  * Each step is one batch: a token of every sequence that decodes, then prefill in order of age up to the
  * budget of tokens. A prompt is admitted when its blocks fit beside what the running ones still need for
- * their prompts, and a block each; when decoding outgrows the pool all the same, the batch's victims are preempted, and
- * nothing is admitted or resumed until a sequence has finished. The oldest is never a victim, so it
- * finishes, and so do all.
+ * their prompts, and a block each; when decoding outgrows the pool all the same, the batch's victims are
+ * preempted, and nothing is admitted or resumed until a sequence has finished. The oldest is never a victim,
+ * so it finishes, and so do all.
  *
  * The step that completes a prompt makes the answer's first token; the last token of an answer is made and
- * never fed back: a request ends with prompt + output − 1 tokens in the cache. SPDX-License-Identifier: Apache-2.0 */
+ * never fed back: a request ends with prompt + output − 1 tokens in the cache.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_TOOLS_REPLAY_SCHEDULER_H
 #define CLKV_TOOLS_REPLAY_SCHEDULER_H
 
@@ -47,9 +48,9 @@ typedef struct replay_result {
     uint64_t requests;         /* finished */
     uint64_t rejected;         /* too long for the whole pool */
     uint64_t prompt_tokens;    /* of admitted requests */
-    uint64_t prefix_hit_tokens;/* of those, found when the request was admitted */
+    uint64_t prefix_hit_tokens; /* of those, found when the request was admitted */
     uint64_t generated_tokens;
-    uint64_t recomputed_tokens;/* lost by preemption and computed again */
+    uint64_t recomputed_tokens; /* lost by preemption and computed again */
     uint64_t steps;
     double waste_percent;      /* unfilled slots of used blocks, of all slots of used blocks, over all steps */
     double seconds;            /* from the first admission to the end of the last step */

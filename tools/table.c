@@ -105,7 +105,8 @@ int table_print(table *t, FILE *out)
         size_t c = i % t->n_columns;
         int pad = widths[c] - width_of(t->cells[i]);
         bool last = c + 1 == t->n_columns || i + 1 == t->n, right = t->columns[c] == 'r';
-        fprintf(out, "%*s%s%*s%s", right ? pad : 0, "", t->cells[i], right || last ? 0 : pad, "", last ? "\n" : "  ");
+        int before = right ? pad : 0, after = right || last ? 0 : pad;
+        fprintf(out, "%*s%s%*s%s", before, "", t->cells[i], after, "", last ? "\n" : "  ");
         if (t->headings && i + 1 == t->n_columns) print_rule(t, widths, out);
         free(t->cells[i]);
     }
