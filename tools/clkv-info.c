@@ -108,7 +108,8 @@ static int look(machine *m)
     clkv_status status = clkv_device_list(NULL, 0, &found);
     m->notes.open = false;
     if (status != CLKV_OK) return tool_fail_status(status, "looking for devices");
-    if (found == 0) return tool_fail(EXIT_NO_DEVICE, "no OpenCL device: is a driver installed (pocl-opencl-icd for CPUs)?");
+    if (found == 0)
+        return tool_fail(EXIT_NO_DEVICE, "no OpenCL device: is a driver installed (pocl-opencl-icd for CPUs)?");
     m->devices = calloc(found, sizeof *m->devices);
     clkv_device_info *infos = calloc(found, sizeof *infos);
     if (!m->devices || !infos) {
@@ -220,7 +221,8 @@ static int print_device(const seen *s, uint32_t best)
     table_pair(t, "  kind", "%s, %s", kind_name(d->kind), d->vendor);
     table_pair(t, "  driver", "%s", d->driver_version);
     table_pair(t, "  platform", "%s", d->platform_version);
-    table_pair(t, "  OpenCL", "%u.%u, %s", (unsigned)(d->version / 100), (unsigned)(d->version / 10 % 10), d->c_version);
+    table_pair(t, "  OpenCL", "%u.%u, %s", (unsigned)(d->version / 100), (unsigned)(d->version / 10 % 10),
+               d->c_version);
     table_pair(t, "  compute units", "%u at %u MHz", (unsigned)d->compute_units, (unsigned)d->clock_mhz);
     pair_mib(t, "  memory", d->global_bytes);
     pair_mib(t, "  largest allocation", d->max_alloc_bytes);
@@ -229,7 +231,8 @@ static int print_device(const seen *s, uint32_t best)
     table_pair(t, "  arguments", "%u bytes", (unsigned)d->max_parameter_bytes);
     table_pair(t, "  has", "%s%s%s%s%u-bit addresses, %u-byte alignment%s", d->has_fp16 ? "fp16, " : "",
                d->has_fp64 ? "fp64, " : "", d->has_subgroups ? "subgroups, " : "", d->has_il ? "IL, " : "",
-               (unsigned)d->address_bits, (unsigned)d->base_align_bytes, d->unified_memory ? ", the host's memory" : "");
+               (unsigned)d->address_bits, (unsigned)d->base_align_bytes,
+               d->unified_memory ? ", the host's memory" : "");
     if (!s->device) {
         table_pair(t, "  not usable", "%s", s->why);
         return table_print(t, stdout);

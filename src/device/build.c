@@ -27,10 +27,10 @@ clkv_status clkv_build_key(clkv_binary_key *out, const clkv_device *device, cons
     clkv_status st = find_sources(&prelude, &source, family);
     if (st) return st;
     const clkv_binary_part parts[] = {
-        { device->facts.identity, sizeof device->facts.identity },
-        { options, strlen(options) },
-        { prelude->text, prelude->bytes },
-        { source->text, source->bytes },
+        {device->facts.identity, sizeof device->facts.identity},
+        {options, strlen(options)},
+        {prelude->text, prelude->bytes},
+        {source->text, source->bytes},
     };
     clkv_binary_key_make(out, parts, sizeof parts / sizeof *parts);
     return CLKV_OK;
@@ -62,14 +62,15 @@ clkv_status clkv_build_source(cl_program *out, clkv_device *device, const char *
     const clkv_source *prelude, *source;
     clkv_status st = find_sources(&prelude, &source, family);
     if (st) return st;
-    const char *texts[] = { prelude->text, source->text };
-    const size_t sizes[] = { prelude->bytes, source->bytes };
+    const char *texts[] = {prelude->text, source->text};
+    const size_t sizes[] = {prelude->bytes, source->bytes};
     cl_int err = CL_SUCCESS;
     cl_program built = clCreateProgramWithSource(device->context, 2, texts, sizes, &err);
     if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clCreateProgramWithSource", "%s.cl", family);
     err = clBuildProgram(built, 1, &device->facts.id, options, NULL, NULL);
     char first[160];
-    log_build(built, device->facts.id, err == CL_SUCCESS ? CLKV_LOG_DEBUG : CLKV_LOG_ERROR, family, first, sizeof first);
+    log_build(built, device->facts.id, err == CL_SUCCESS ? CLKV_LOG_DEBUG : CLKV_LOG_ERROR, family, first,
+              sizeof first);
     if (err == CL_SUCCESS) {
         clkv_log(CLKV_LOG_INFO, "%s.cl built with %s", family, options);
         *out = built;
@@ -79,16 +80,18 @@ clkv_status clkv_build_source(cl_program *out, clkv_device *device, const char *
     clkv_log(CLKV_LOG_ERROR, "%s.cl does not build with %s", family, options);
     if (err == CL_OUT_OF_HOST_MEMORY) return CLKV_FAIL_DRIVER(err, "clBuildProgram", "%s.cl", family);
     /* Drivers disagree on the code for wrong source or options; the meaning is the same. */
-    return clkv_error_set(CLKV_ERROR_BUILD, err, "clBuildProgram", "%s.cl: %s", family, *first ? first : "no reason given");
+    return clkv_error_set(CLKV_ERROR_BUILD, err, "clBuildProgram", "%s.cl: %s", family,
+                          *first ? first : "no reason given");
 }
 
 cl_program clkv_build_load(clkv_device *device, const void *binary, size_t bytes, const char *options,
                            const char *kernel)
 {
-    const unsigned char *binaries[] = { binary };
+    const unsigned char *binaries[] = {binary};
     cl_int status = CL_SUCCESS, err = CL_SUCCESS;
     const char *call = "clCreateProgramWithBinary";
-    cl_program program = clCreateProgramWithBinary(device->context, 1, &device->facts.id, &bytes, binaries, &status, &err);
+    cl_program program =
+        clCreateProgramWithBinary(device->context, 1, &device->facts.id, &bytes, binaries, &status, &err);
     if (err == CL_SUCCESS) err = status;
     if (err == CL_SUCCESS) {
         call = "clBuildProgram";
@@ -120,7 +123,8 @@ static int binary_of(cl_program program, cl_device_id id, cl_uint n, void **out,
     if (ok) {
         /* A NULL entry asks for nothing. */
         binaries[i] = clkv_alloc(sizes[i]);
-        ok = binaries[i] && clGetProgramInfo(program, CL_PROGRAM_BINARIES, n * sizeof *binaries, binaries, NULL) == CL_SUCCESS;
+        ok = binaries[i] &&
+             clGetProgramInfo(program, CL_PROGRAM_BINARIES, n * sizeof *binaries, binaries, NULL) == CL_SUCCESS;
         if (ok) {
             *out = binaries[i];
             *bytes = sizes[i];

@@ -34,14 +34,19 @@ static void choose_cache_dir(clkv_device *device, const char *wanted)
     char *out = device->facts.info.cache_dir;
     const size_t size = sizeof device->facts.info.cache_dir;
     const char *off = environment("CLKV_NO_CACHE");
-    const char *set = environment("CLKV_CACHE_DIR"), *xdg = environment("XDG_CACHE_HOME"), *home = environment("HOME");
+    const char *set = environment("CLKV_CACHE_DIR"), *xdg = environment("XDG_CACHE_HOME"),
+               *home = environment("HOME");
     int n = 0;
     *out = 0;
     if ((off && strcmp(off, "0")) || clkv_device_has(device, CLKV_QUIRK_OCLGRIND_NO_BINARIES)) return;
-    if (wanted) n = snprintf(out, size, "%s", wanted);
-    else if (set) n = snprintf(out, size, "%s", set);
-    else if (xdg && *xdg == '/') n = snprintf(out, size, "%s/clkv", xdg);
-    else if (home) n = snprintf(out, size, "%s/.cache/clkv", home);
+    if (wanted)
+        n = snprintf(out, size, "%s", wanted);
+    else if (set)
+        n = snprintf(out, size, "%s", set);
+    else if (xdg && *xdg == '/')
+        n = snprintf(out, size, "%s/clkv", xdg);
+    else if (home)
+        n = snprintf(out, size, "%s/.cache/clkv", home);
     if (n < 0 || (size_t)n >= size) {
         clkv_log(CLKV_LOG_WARNING, "no program cache: its directory's name has more than %zu bytes", size - 1);
         *out = 0;
@@ -66,7 +71,7 @@ static clkv_status open_own(clkv_device *device, const char *select)
     if (st) return st;
 
     const clkv_facts *f = &device->facts;
-    const cl_context_properties properties[] = { CL_CONTEXT_PLATFORM, (cl_context_properties)f->platform, 0 };
+    const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)f->platform, 0};
     cl_int err = CL_SUCCESS;
     device->context = clCreateContext(properties, 1, &f->id, on_driver_message, NULL, &err);
     if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clCreateContext", "%s", f->info.name);
@@ -126,7 +131,8 @@ clkv_status clkv_device_open(clkv_device **out, const clkv_device_params *params
     if (!out) return CLKV_FAIL(CLKV_ERROR_INVALID, "out is NULL");
     CLKV_CHECK_PARAMS(params, clkv_device_params);
     const int given = (params->context != NULL) + (params->device != NULL) + (params->queue != NULL);
-    if (given % 3) return CLKV_FAIL(CLKV_ERROR_INVALID, "context, device and queue: give all three or none, not %d", given);
+    if (given % 3)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "context, device and queue: give all three or none, not %d", given);
 
     clkv_device *device = clkv_alloc(sizeof *device);
     if (!device) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", sizeof *device);
@@ -171,7 +177,8 @@ void clkv_device_close(clkv_device **device)
 clkv_status clkv_device_get_info(const clkv_device *device, clkv_device_info *info)
 {
     if (!device) return CLKV_FAIL(CLKV_ERROR_INVALID, "device is NULL");
-    if (!info || info->size != sizeof *info) return CLKV_FAIL(CLKV_ERROR_INVALID, "info is NULL or its size is not set");
+    if (!info || info->size != sizeof *info)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "info is NULL or its size is not set");
     *info = device->facts.info;
     return CLKV_OK;
 }

@@ -31,9 +31,10 @@ static clkv_status ask_text(text *out, cl_platform_id platform, cl_device_id id,
     size_t size = 0;
     cl_int err = id ? clGetDeviceInfo(id, what, 0, NULL, &size) : clGetPlatformInfo(platform, what, 0, NULL, &size);
     if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, call, "size of %s", name);
-    text t = { .bytes = clkv_alloc(size + 1), .size = size + 1 };
+    text t = {.bytes = clkv_alloc(size + 1), .size = size + 1};
     if (!t.bytes) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes for %s", size + 1, name);
-    err = id ? clGetDeviceInfo(id, what, size, t.bytes, NULL) : clGetPlatformInfo(platform, what, size, t.bytes, NULL);
+    err = id ? clGetDeviceInfo(id, what, size, t.bytes, NULL)
+             : clGetPlatformInfo(platform, what, size, t.bytes, NULL);
     if (err != CL_SUCCESS) {
         text_free(&t);
         return CLKV_FAIL_DRIVER(err, call, "%s", name);
@@ -57,7 +58,7 @@ static void copy_trimmed(char *out, size_t size, const char *in)
 static clkv_status fact_text(char *out, size_t size, XXH3_state_t *identity, cl_platform_id platform,
                              cl_device_id id, cl_uint what, const char *name)
 {
-    text t = { 0 };
+    text t = {0};
     clkv_status st = ask_text(&t, platform, id, what, name);
     if (st) return st;
     copy_trimmed(out, size, t.bytes);
@@ -76,12 +77,12 @@ static clkv_status query_names(clkv_facts *f, XXH3_state_t *identity)
         cl_uint what;
         const char *name;
     } names[] = {
-        { i->platform, sizeof i->platform, 1, 1, CL_PLATFORM_NAME, "CL_PLATFORM_NAME" },
-        { i->platform_version, sizeof i->platform_version, 1, 1, CL_PLATFORM_VERSION, "CL_PLATFORM_VERSION" },
-        { i->name, sizeof i->name, 1, 0, CL_DEVICE_NAME, "CL_DEVICE_NAME" },
-        { i->vendor, sizeof i->vendor, 0, 0, CL_DEVICE_VENDOR, "CL_DEVICE_VENDOR" },
-        { i->driver_version, sizeof i->driver_version, 1, 0, CL_DRIVER_VERSION, "CL_DRIVER_VERSION" },
-        { i->c_version, sizeof i->c_version, 0, 0, CL_DEVICE_OPENCL_C_VERSION, "CL_DEVICE_OPENCL_C_VERSION" },
+        {i->platform, sizeof i->platform, 1, 1, CL_PLATFORM_NAME, "CL_PLATFORM_NAME"},
+        {i->platform_version, sizeof i->platform_version, 1, 1, CL_PLATFORM_VERSION, "CL_PLATFORM_VERSION"},
+        {i->name, sizeof i->name, 1, 0, CL_DEVICE_NAME, "CL_DEVICE_NAME"},
+        {i->vendor, sizeof i->vendor, 0, 0, CL_DEVICE_VENDOR, "CL_DEVICE_VENDOR"},
+        {i->driver_version, sizeof i->driver_version, 1, 0, CL_DRIVER_VERSION, "CL_DRIVER_VERSION"},
+        {i->c_version, sizeof i->c_version, 0, 0, CL_DEVICE_OPENCL_C_VERSION, "CL_DEVICE_OPENCL_C_VERSION"},
     };
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         clkv_status st = fact_text(names[k].out, names[k].size, names[k].identifies ? identity : NULL, f->platform,
@@ -89,12 +90,13 @@ static clkv_status query_names(clkv_facts *f, XXH3_state_t *identity)
         if (st) return st;
     }
     char version[64];
-    clkv_status st = fact_text(version, sizeof version, identity, f->platform, f->id, CL_DEVICE_VERSION,
-                               "CL_DEVICE_VERSION");
+    clkv_status st =
+        fact_text(version, sizeof version, identity, f->platform, f->id, CL_DEVICE_VERSION, "CL_DEVICE_VERSION");
     if (st) return st;
     unsigned major = 0, minor = 0;
     if (sscanf(version, "OpenCL %u.%u", &major, &minor) != 2)
-        return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "%s: version \"%s\" is not of the form OpenCL x.y", i->name, version);
+        return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "%s: version \"%s\" is not of the form OpenCL x.y", i->name,
+                         version);
     i->version = major * 100 + minor * 10;
     return CLKV_OK;
 }
@@ -110,7 +112,7 @@ static int has_word(const char *list, const char *word)
 
 static clkv_status query_extensions(clkv_facts *f)
 {
-    text t = { 0 };
+    text t = {0};
     clkv_status st = ask_text(&t, f->platform, f->id, CL_DEVICE_EXTENSIONS, "CL_DEVICE_EXTENSIONS");
     if (st) return st;
     clkv_device_info *i = &f->info;
@@ -134,10 +136,10 @@ static clkv_status query_extensions(clkv_facts *f)
     return CLKV_OK;
 }
 
-#define ASK(what, var)                                                                                        \
-    do {                                                                                                      \
-        cl_int err_ = clGetDeviceInfo(f->id, (what), sizeof(var), &(var), NULL);                              \
-        if (err_ != CL_SUCCESS) return CLKV_FAIL_DRIVER(err_, "clGetDeviceInfo", #what " of %s", i->name);    \
+#define ASK(what, var)                                                                                             \
+    do {                                                                                                           \
+        cl_int err_ = clGetDeviceInfo(f->id, (what), sizeof(var), &(var), NULL);                                   \
+        if (err_ != CL_SUCCESS) return CLKV_FAIL_DRIVER(err_, "clGetDeviceInfo", #what " of %s", i->name);         \
     } while (0)
 
 static clkv_status query_numbers(clkv_facts *f)
@@ -147,7 +149,7 @@ static clkv_status query_numbers(clkv_facts *f)
     cl_bool unified = CL_FALSE, available = CL_FALSE, compiler = CL_FALSE, little = CL_FALSE;
     cl_uint units = 0, clock = 0, bits = 0, align = 0;
     cl_ulong global = 0, alloc = 0, local = 0;
-    size_t group = 0, parameter = 0, items[3] = { 0 };
+    size_t group = 0, parameter = 0, items[3] = {0};
     cl_uint dimensions = 0;
 
     ASK(CL_DEVICE_AVAILABLE, available);
@@ -196,7 +198,7 @@ clkv_status clkv_facts_query(clkv_facts *out, cl_platform_id platform, cl_device
     if (!identity) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "hash state");
     XXH3_128bits_reset(identity);
 
-    clkv_facts f = { .platform = platform, .id = id };
+    clkv_facts f = {.platform = platform, .id = id};
     f.info.size = sizeof f.info;
     clkv_status st = query_names(&f, identity);
     if (!st && f.info.version < 120)

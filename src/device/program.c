@@ -93,7 +93,7 @@ static clkv_status add_entry(clkv_programs *p, const char *key, const char *fami
     if (clkv_grow(&list, &p->capacity, p->n + 1, sizeof *p->list))
         return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu programs", p->n + 1);
     p->list = list;
-    program entry = { .key_bytes = strlen(key) + 1 };
+    program entry = {.key_bytes = strlen(key) + 1};
     entry.key = clkv_alloc(entry.key_bytes);
     if (!entry.key) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", entry.key_bytes);
     memcpy(entry.key, key, entry.key_bytes);
@@ -170,12 +170,15 @@ clkv_status clkv_program_kernel(clkv_device *device, const char *family, const c
     return st;
 }
 
-clkv_status clkv_program_limits(const clkv_device *device, cl_kernel kernel, size_t *work_group, cl_ulong *local_bytes)
+clkv_status clkv_program_limits(const clkv_device *device, cl_kernel kernel, size_t *work_group,
+                                cl_ulong *local_bytes)
 {
     cl_device_id id = device->facts.id;
-    cl_int err = clGetKernelWorkGroupInfo(kernel, id, CL_KERNEL_WORK_GROUP_SIZE, sizeof *work_group, work_group, NULL);
+    cl_int err =
+        clGetKernelWorkGroupInfo(kernel, id, CL_KERNEL_WORK_GROUP_SIZE, sizeof *work_group, work_group, NULL);
     if (err == CL_SUCCESS)
-        err = clGetKernelWorkGroupInfo(kernel, id, CL_KERNEL_LOCAL_MEM_SIZE, sizeof *local_bytes, local_bytes, NULL);
+        err =
+            clGetKernelWorkGroupInfo(kernel, id, CL_KERNEL_LOCAL_MEM_SIZE, sizeof *local_bytes, local_bytes, NULL);
     if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clGetKernelWorkGroupInfo", "work-group and local memory");
     return CLKV_OK;
 }

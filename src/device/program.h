@@ -14,7 +14,8 @@ clkv_status clkv_program_kernel(clkv_device *device, const char *family, const c
 
 /* The largest work-group that the device takes for this kernel, which can be smaller than what the device
  * says of itself (registers, drivers), and the local memory that the kernel needs. DEVICE. */
-clkv_status clkv_program_limits(const clkv_device *device, cl_kernel kernel, size_t *work_group, cl_ulong *local_bytes);
+clkv_status clkv_program_limits(const clkv_device *device, cl_kernel kernel, size_t *work_group,
+                                cl_ulong *local_bytes);
 
 /* The table behind it; destroy takes NULL. NO_MEMORY. */
 typedef struct clkv_programs clkv_programs;

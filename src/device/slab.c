@@ -36,8 +36,10 @@ static clkv_status divide(clkv_slabs *out, const clkv_device *device, uint32_t b
                          (unsigned long long)block_bytes, (unsigned long long)max);
     const uint64_t n = (blocks + fit - 1) / fit;
     if (n > CLKV_MAX_SLABS)
-        return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "%u blocks of %llu bytes need %llu slabs of at most %llu bytes, "
-                         "more than %d", (unsigned)blocks, (unsigned long long)block_bytes, (unsigned long long)n,
+        return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED,
+                         "%u blocks of %llu bytes need %llu slabs of at most %llu bytes, "
+                         "more than %d",
+                         (unsigned)blocks, (unsigned long long)block_bytes, (unsigned long long)n,
                          (unsigned long long)max, CLKV_MAX_SLABS);
     out->blocks_per_slab = (uint32_t)((blocks + n - 1) / n);
     out->slab_bytes = out->blocks_per_slab * block_bytes;
@@ -67,7 +69,8 @@ static clkv_status make_slab(clkv_slabs *slabs, uint32_t i, const clkv_device *d
     slabs->mem[i] = clCreateBuffer(device->context, flags, bytes, slabs->host[i], &err);
     if (err == CL_INVALID_BUFFER_SIZE) err = CL_MEM_OBJECT_ALLOCATION_FAILURE; /* the same thing said otherwise */
     if (err != CL_SUCCESS)
-        return CLKV_FAIL_DRIVER(err, "clCreateBuffer", "slab %u of %u: %zu bytes", (unsigned)i, (unsigned)slabs->n, bytes);
+        return CLKV_FAIL_DRIVER(err, "clCreateBuffer", "slab %u of %u: %zu bytes", (unsigned)i, (unsigned)slabs->n,
+                                bytes);
     if (slabs->host[i]) return CLKV_OK;
 
     /* Many drivers allocate at the first use, and would fail in the middle of a step: use it now. */
@@ -82,10 +85,11 @@ static clkv_status make_slab(clkv_slabs *slabs, uint32_t i, const clkv_device *d
 clkv_status clkv_slabs_create(clkv_slabs *slabs, clkv_device *device, uint32_t blocks, uint64_t block_bytes,
                               uint64_t max_slab_bytes)
 {
-    *slabs = (clkv_slabs){ 0 };
+    *slabs = (clkv_slabs){0};
     if (blocks == 0 || block_bytes == 0)
-        return CLKV_FAIL(CLKV_ERROR_INVALID, "%u blocks of %llu bytes", (unsigned)blocks, (unsigned long long)block_bytes);
-    clkv_slabs s = { 0 };
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "%u blocks of %llu bytes", (unsigned)blocks,
+                         (unsigned long long)block_bytes);
+    clkv_slabs s = {0};
     clkv_status st = divide(&s, device, blocks, block_bytes, max_slab_bytes);
     for (uint32_t i = 0; !st && i < s.n; i++) st = make_slab(&s, i, device);
     if (st) {
@@ -103,5 +107,5 @@ void clkv_slabs_destroy(clkv_slabs *slabs)
         if (slabs->mem[i]) clReleaseMemObject(slabs->mem[i]);
         clkv_unmap(slabs->host[i], (size_t)slabs->slab_bytes);
     }
-    *slabs = (clkv_slabs){ 0 };
+    *slabs = (clkv_slabs){0};
 }

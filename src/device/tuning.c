@@ -46,7 +46,8 @@ clkv_status clkv_tuning_choose(clkv_tuning *out, const clkv_device_info *info, u
         size_t v = 0;
         while (v < sizeof names / sizeof *names && strcmp(names[v], forced)) v++;
         if (v == sizeof names / sizeof *names)
-            return CLKV_FAIL(CLKV_ERROR_INVALID, "kernel variant \"%.40s\" is neither \"cpu\" nor \"portable\"", forced);
+            return CLKV_FAIL(CLKV_ERROR_INVALID, "kernel variant \"%.40s\" is neither \"cpu\" nor \"portable\"",
+                             forced);
         variant = (clkv_variant)v;
     }
     size_t row = 0;

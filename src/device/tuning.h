@@ -17,7 +17,8 @@ typedef struct clkv_tuning {
     uint32_t copy_group;       /* work-items per work-group of append, copy, gather, rows */
 } clkv_tuning;
 
-/* The row for a device: forced is "cpu", "portable" or NULL (then by kind: CPUs take "cpu"). INVALID. */
+/* The row for a device: forced is "cpu", "portable" or NULL (then CPUs
+ * take "cpu", unless a quirk says otherwise). INVALID. */
 clkv_status clkv_tuning_choose(clkv_tuning *out, const clkv_device_info *info, uint32_t quirks, const char *forced);
 
 const clkv_tuning *clkv_device_tuning(const clkv_device *device);

@@ -28,7 +28,8 @@ static void end(fixture *f)
 static void check_content(fixture *f, const clkv_ring_slot *slot, size_t bytes)
 {
     char *back = malloc(bytes);
-    ck_assert_int_eq(clEnqueueReadBuffer(f->stream.queue, slot->mem, CL_TRUE, 0, bytes, back, 0, NULL, NULL), CL_SUCCESS);
+    ck_assert_int_eq(clEnqueueReadBuffer(f->stream.queue, slot->mem, CL_TRUE, 0, bytes, back, 0, NULL, NULL),
+                     CL_SUCCESS);
     ck_assert_mem_eq(back, slot->host, bytes);
     free(back);
 }
@@ -129,12 +130,12 @@ START_TEST(errors)
     ck_assert_int_eq(clkv_ring_acquire(&f.ring, SIZE_MAX, &none), CLKV_ERROR_NO_MEMORY);
     ck_assert_ptr_null(none);
 
-    fail_allocator allocator = { 0 };
+    fail_allocator allocator = {0};
     clkv_device_close(&f.device); /* nothing of clkv may live while the allocator changes */
     clkv_ring_destroy(&f.ring);
-    clkv_set_allocator(&(clkv_allocator){ fail_resize, &allocator });
+    clkv_set_allocator(&(clkv_allocator){fail_resize, &allocator});
     begin(&f);
-    static const long fail[] = { 1, 2, 2 }; /* the list; the slot; its host memory, the list being there */
+    static const long fail[] = {1, 2, 2}; /* the list; the slot; its host memory, the list being there */
     for (int i = 0; i < 3; i++) {
         allocator.requests = 0;
         allocator.fail_at = fail[i];

@@ -45,7 +45,8 @@ static void check_memory(const clkv_slabs *s, clkv_device *device)
         const uint32_t mark = 0xabc00000u + i;
         const size_t last = s->slab_bytes - sizeof mark;
         ck_assert_int_eq(clEnqueueWriteBuffer(queue, s->mem[i], CL_TRUE, 0, 4, &mark, 0, NULL, NULL), CL_SUCCESS);
-        ck_assert_int_eq(clEnqueueWriteBuffer(queue, s->mem[i], CL_TRUE, last, 4, &mark, 0, NULL, NULL), CL_SUCCESS);
+        ck_assert_int_eq(clEnqueueWriteBuffer(queue, s->mem[i], CL_TRUE, last, 4, &mark, 0, NULL, NULL),
+                         CL_SUCCESS);
     }
     for (uint32_t i = 0; i < s->n; i++) {
         uint32_t first = 0, end = 0;
@@ -72,15 +73,15 @@ START_TEST(divides)
         uint64_t block_bytes, max_slab_bytes;
         uint32_t n, per_slab;
     } cases[] = {
-        { 1, 1, 0, 1, 1 },
-        { 10, 65536, 0, 1, 10 },
-        { 10, 65536, 65536, 10, 1 },
-        { 10, 65536, 2 * 65536, 5, 2 },
-        { 10, 65536, 4 * 65536 + 1, 3, 4 },
-        { 10, 65536, 3 * 65536, 4, 3 },
-        { 32, 4096, 4096, 32, 1 },
-        { 9, 3 * 65536, 1 << 20, 2, 5 },
-        { 3, 3 << 20, 3 << 20, 3, 1 },
+        {1, 1, 0, 1, 1},
+        {10, 65536, 0, 1, 10},
+        {10, 65536, 65536, 10, 1},
+        {10, 65536, 2 * 65536, 5, 2},
+        {10, 65536, 4 * 65536 + 1, 3, 4},
+        {10, 65536, 3 * 65536, 4, 3},
+        {32, 4096, 4096, 32, 1},
+        {9, 3 * 65536, 1 << 20, 2, 5},
+        {3, 3 << 20, 3 << 20, 3, 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         clkv_slabs s;
@@ -103,7 +104,8 @@ START_TEST(above_the_allocation_limit)
     clkv_device *device = open_device("");
     const clkv_device_info info = info_of(device);
     const uint64_t block = 4 * mib, most = 3 * (1024 * mib) / 2;
-    const uint64_t bytes = 2 * info.max_alloc_bytes < most ? 2 * info.max_alloc_bytes : info.max_alloc_bytes + block;
+    const uint64_t bytes =
+        2 * info.max_alloc_bytes < most ? 2 * info.max_alloc_bytes : info.max_alloc_bytes + block;
     if (bytes > most || bytes > clkv_slabs_limit(device)) {
         printf("not tried on %s: one allocation may have %llu MiB\n", info.name,
                (unsigned long long)(info.max_alloc_bytes / mib));
@@ -119,9 +121,10 @@ START_TEST(above_the_allocation_limit)
 }
 END_TEST
 
-static void refuse(clkv_device *device, uint32_t blocks, uint64_t block_bytes, uint64_t max_slab_bytes, clkv_status expected)
+static void refuse(clkv_device *device, uint32_t blocks, uint64_t block_bytes, uint64_t max_slab_bytes,
+                   clkv_status expected)
 {
-    clkv_slabs s, zero = { 0 };
+    clkv_slabs s, zero = {0};
     memset(&s, 0xff, sizeof s);
     ck_assert_int_eq(clkv_slabs_create(&s, device, blocks, block_bytes, max_slab_bytes), expected);
     ck_assert_mem_eq(&s, &zero, sizeof s);
@@ -135,12 +138,13 @@ START_TEST(refuses)
     const clkv_device_info info = info_of(device);
     refuse(device, 0, 4096, 0, CLKV_ERROR_INVALID);
     refuse(device, 1, 0, 0, CLKV_ERROR_INVALID);
-    refuse(device, 2, 4096, 4095, CLKV_ERROR_UNSUPPORTED);             /* a block is larger than a slab */
+    refuse(device, 2, 4096, 4095, CLKV_ERROR_UNSUPPORTED); /* a block is larger than a slab */
     refuse(device, 1, info.max_alloc_bytes + 1, 0, CLKV_ERROR_UNSUPPORTED);
     refuse(device, 1, UINT64_MAX, 0, CLKV_ERROR_UNSUPPORTED);
-    refuse(device, 33, 4096, 4096, CLKV_ERROR_UNSUPPORTED);            /* more than 32 slabs */
-    refuse(device, UINT32_MAX, mib, 0, UINT32_MAX * mib / info.max_alloc_bytes >= CLKV_MAX_SLABS
-                                           ? CLKV_ERROR_UNSUPPORTED : CLKV_ERROR_DEVICE_MEMORY);
+    refuse(device, 33, 4096, 4096, CLKV_ERROR_UNSUPPORTED); /* more than 32 slabs */
+    refuse(device, UINT32_MAX, mib, 0,
+           UINT32_MAX * mib / info.max_alloc_bytes >= CLKV_MAX_SLABS ? CLKV_ERROR_UNSUPPORTED
+                                                                     : CLKV_ERROR_DEVICE_MEMORY);
     /* More than there is, in slabs that would be allowed. */
     const uint64_t limit = clkv_slabs_limit(device);
     if (limit / info.max_alloc_bytes < CLKV_MAX_SLABS - 1)
@@ -157,8 +161,10 @@ START_TEST(what_there_is)
     ck_assert_uint_gt(most, 0);
     ck_assert_uint_le(most, info.max_alloc_bytes * CLKV_MAX_SLABS);
     ck_assert_uint_gt(available, mib);
-    if (info.kind == CLKV_DEVICE_CPU) ck_assert_uint_le(most, available + available / 2); /* it moves */
-    else ck_assert_uint_le(most, info.global_bytes);
+    if (info.kind == CLKV_DEVICE_CPU)
+        ck_assert_uint_le(most, available + available / 2); /* it moves */
+    else
+        ck_assert_uint_le(most, info.global_bytes);
     clkv_device_close(&device);
 }
 END_TEST

@@ -16,7 +16,8 @@ static clkv_device *open_out_of_order(void)
     params.context = clkv_device_context(own);
     params.device = clkv_device_id(own);
     cl_int err = CL_SUCCESS;
-    params.queue = clCreateCommandQueue(params.context, params.device, CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE, &err);
+    params.queue =
+        clCreateCommandQueue(params.context, params.device, CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE, &err);
     clkv_device *device = NULL;
     if (err == CL_SUCCESS) {
         ck_ok(clkv_device_open(&device, &params));
@@ -106,7 +107,8 @@ END_TEST
 static cl_int status_of(cl_event event)
 {
     cl_int status = CL_QUEUED;
-    ck_assert_int_eq(clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, NULL), CL_SUCCESS);
+    ck_assert_int_eq(clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, NULL),
+                     CL_SUCCESS);
     return status;
 }
 
