@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """test_replay.py TOOL PART [DATA]: clkv-replay as a program. PART is one of
-   input    what it refuses, with which message and exit code
-   host     --attention off: exact figures on small traces, small pools, every format
-   device   --attention on --check (exit status 77 without an OpenCL device)
-   real     the real traces in DATA/traces (exit status 77 without them)
+   input      what it refuses, with which message and exit code
+   host       --attention off: exact figures on small traces, small pools, every format
+   device     --attention on --check (exit status 77 without an OpenCL device)
+   synthetic  tools/make-trace.py, and clkv-replay on what it makes
+   real       the real traces in DATA/traces (exit status 77 without them)
 What is expected is computed here, from the traces alone."""
 # SPDX-License-Identifier: Apache-2.0
 import gzip
@@ -304,6 +305,31 @@ def test_device():
     refused("more than the machine has", ["--attention", "on", "--memory", "64T", path], "blocks")
 
 
+def test_synthetic():
+    maker = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools", "make-trace.py")
+
+    def make(*arguments):
+        return subprocess.run([sys.executable, maker, *arguments], capture_output=True, timeout=60)
+
+    text = make("-", "--requests", "400").stdout
+    records = [json.loads(line) for line in text.splitlines()]
+    check(len(records) == 400, f"{len(records)} requests, not 400")
+    check(make("-", "--requests", "400", "--seed", "1").stdout == text, "the same seed makes another trace")
+    check(make("-", "--requests", "400", "--seed", "2").stdout != text, "another seed makes the same trace")
+    parents = {}
+    for r in records:
+        for parent, child in zip([None] + r["hash_ids"], r["hash_ids"]):
+            check(parents.setdefault(child, parent) == parent, f"id {child} has two parents")
+    check(all(a["timestamp"] <= b["timestamp"] for a, b in zip(records, records[1:])), "times run backwards")
+    path = os.path.join(WORK.name, "synthetic.jsonl.gz")
+    check(make(path, "--requests", "400").returncode == 0, "a gzipped trace")
+    wanted = expected(records)
+    check(0.3 < wanted["prefix_hit_tokens"] / wanted["prompt_tokens"] < 0.9, "hit rate of a chat trace")
+    same(replay(path, "--concurrency", 1, "--chunk", 200000), wanted, "synthetic")
+    check(make(os.path.join(WORK.name, "none", "x")).returncode != 0, "a folder that is not there")
+    check(make("-", "--requests", "0").returncode == 2, "no requests")
+
+
 def test_real():
     mooncake = os.path.join(DATA, "traces", "mooncake_conversation.jsonl.gz")
     azure = os.path.join(DATA, "traces", "azure_conv.csv.gz")
@@ -323,6 +349,6 @@ def test_real():
     check(figures["generated_tokens"] == sum(int(r[-1]) for r in rows), "Azure: generated tokens")
 
 
-{"input": test_input, "host": test_host, "device": test_device, "real": test_real}[PART]()
+{name: value for name, value in globals().items() if name.startswith("test_")}["test_" + PART]()
 print(f"{PART}: {len(failures)} failures")
 sys.exit(1 if failures else 0)
