@@ -6,7 +6,7 @@
 
 enum { DIM, HIDDEN_DIM, N_LAYERS, HEADS, KV_HEADS, VOCAB, CONTEXT, HEADER_INTS };
 
-static const char *const header_names[HEADER_INTS] = {"dim",      "hidden_dim", "n_layers", "n_heads",
+static const char *const header_names[HEADER_INTS] = {"dim",        "hidden_dim", "n_layers", "n_heads",
                                                       "n_kv_heads", "vocab_size", "seq_len"};
 
 typedef struct cursor {

@@ -7,8 +7,8 @@
 
 typedef struct llm_type_facts {
     const char *name;
-    uint32_t elements; /* of a block */
-    uint32_t bytes;    /* of a block */
+    uint32_t elements;                                             /* of a block */
+    uint32_t bytes;                                                /* of a block */
     void (*row)(const unsigned char *from, uint64_t n, float *to); /* n elements, whole blocks */
 } llm_type_facts;
 

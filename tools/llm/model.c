@@ -2,6 +2,7 @@
 #include "model.h"
 
 #include "checkpoint.h"
+#include "gguf_model.h"
 #include "mapping.h"
 #include "vocab.h"
 
@@ -17,7 +18,6 @@ static const struct {
     {"24ka", "a llama2.c checkpoint of version 1 or 2: only version 0 is supported"},
     {"lmgg", "a GGML file, which GGUF has replaced: convert it"},
     {"tjgg", "a GGJT file, which GGUF has replaced: convert it"},
-    {"FUGG", "a big-endian GGUF file"},
     {"PK\3\4", "a PyTorch or zip file: convert it to GGUF"},
 };
 
@@ -28,9 +28,10 @@ static void name_after_file(llm_model *m, const char *path)
     snprintf(m->name, sizeof m->name, "%.*s", (int)(bytes < sizeof m->name ? bytes : sizeof m->name - 1), base);
 }
 
-static int read_file(llm_model *m, const char *path, char *why)
+static int read_file(llm_model *m, const char *path, int want_vocab, char *why)
 {
     if (m->file.bytes >= 4) {
+        if (!memcmp(m->file.data, "GGUF", 4)) return llm_gguf_read(m, path, want_vocab, why);
         for (size_t i = 0; i < sizeof others / sizeof *others; i++)
             if (!memcmp(m->file.data, others[i].magic, 4))
                 return llm_fail(why, "%s: this is %s", llm_shown_path(path), others[i].what);
@@ -46,7 +47,7 @@ int llm_model_open(llm_model **out, const char *path, const char *tokenizer_path
     llm_vocab_free(&m->tok);
     if (llm_mapping_open(&m->file, path, why)) goto fail;
     name_after_file(m, path);
-    if (read_file(m, path, why)) goto fail;
+    if (read_file(m, path, !tokenizer_path, why)) goto fail;
     if (tokenizer_path && llm_vocab_read(m, tokenizer_path, why)) goto fail;
     *out = m;
     return 0;
