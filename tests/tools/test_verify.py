@@ -121,18 +121,19 @@ def case(q_lens, kv_lens, heads=2, kv_heads=1, d=8, dv=8, causal=1, scale=None, 
 
 
 def good():
+    small, usual = {}, {"heads": 4, "kv_heads": 2, "d": 16, "dv": 16}  # few kinds of heads: each compiles anew
     shapes = {
-        "one": case([1], [1]),
-        "decode": case([1, 1, 1, 1], [1, 16, 17, 67], heads=4, kv_heads=2, d=16, dv=16),
+        "one": case([1], [1], **small),
+        "decode": case([1, 1, 1, 1], [1, 16, 17, 67], **usual),
         "prefill": case([33], [33], heads=3, kv_heads=3, d=24, dv=8),
         "mixed": case([1, 5, 20], [40, 18, 61], heads=8, kv_heads=2, d=8, dv=16, seed=2),
         "drafts": case([4, 3], [64, 65], heads=5, kv_heads=1, d=40, dv=40),
-        "all_see_all": case([6, 2], [6, 31], heads=4, kv_heads=4, causal=0),
-        "own_scale": case([3], [30], scale=-1.25),
-        "no_lse": case([2], [20], lse=False),
-        "unaligned": case([2], [20], pad=3),
-        "idle": case([0, 2, 0], [19, 33, 0], heads=4, kv_heads=2),
-        "long": case([2], [1100], seed=3),
+        "all_see_all": case([6, 2], [6, 31], causal=0, **usual),
+        "own_scale": case([3], [30], scale=-1.25, **small),
+        "no_lse": case([2], [20], lse=False, **small),
+        "unaligned": case([2], [20], pad=3, **small),
+        "idle": case([0, 2, 0], [19, 33, 0], **usual),
+        "long": case([2], [1100], seed=3, **usual),
     }
     paths = [write(name, encode(*c)) for name, c in shapes.items()]
     few = [p for p in paths if os.path.basename(p)[:5] in ("decod", "mixed", "draft")]  # each compiles anew
