@@ -1,44 +1,80 @@
 /* attention_cpu.cl: attention for CPU devices, one work-item per work-group with explicit float16 vectors.
  *
- * An item is a tile of queries × one KV head × a range of keys. Its rows are (query, head of the group),
- * row = query · CLKV_GROUP + head. The keys are walked in steps of 64, and a step is
+ * An item is a tile of queries × one KV head × a range of keys. Its rows are (query, head of the group), row =
+ * query · CLKV_GROUP + head, so that later rows never see fewer keys. The keys are walked in steps:
  *
- *   scores   S [row][64]          one lane is one token: K is read as it lies, [dim][token]
- *   softmax  S → P, the running maximum and sum of each row, in base 2
+ *   scores   S [row][step]        one lane is one token: K is read as it lies, [dim][token]
+ *   softmax  S → P                running maximum and sum of each row, in base 2
  *   values   O [row][head_dim_v]  one lane is one dimension: V is read as it lies, [token][dim]
  *
- * Few rows (decode, drafts) take K and V straight from the blocks, each element once: memory bounds them.
- * Many rows (prefill) first widen the step's K, then its V, to float32 in private memory, and run over that
- * with register tiles of 6 rows × 4 vectors: arithmetic bounds them. Blocks of fewer than 16 tokens always
- * take the second way. The choice and the order of every sum depend on the item alone.
+ * few rows   (decode, drafts: up to 8) take K and V straight from the blocks, in steps of 32 tokens, while
+ *            the next step is fetched into the cache: memory bounds them.
+ * many rows  (prefill) widen a step of 64 tokens to float32 in private memory, first its K, then its V, and run
+ *            over that with register tiles of 6 rows × 4 vectors: arithmetic bounds them.
  *
- * Slots without a token may hold NaN, and so may keys that a row must not see: scores are selected, and
- * values past a row's last key are never multiplied. SPDX-License-Identifier: Apache-2.0 */
+ * Blocks of fewer than 16 tokens, and head_dim_v that are no multiple of 16, always take the second way. Which
+ * way, and the order of every sum, follow from the item alone.
+ *
+ * Slots without a token, and keys that a row must not see, may hold NaN: their scores are selected away,
+ * their values never multiplied. SPDX-License-Identifier: Apache-2.0 */
 
-#define STEP 64u                               /* tokens */
 #define LANES 16u
-#define VECS (STEP / LANES)
 #define V_VECS ((CLKV_HEAD_DIM_V + 15u) / 16u) /* the last one half empty where head_dim_v is 8 more */
+#define FEW_ROWS 8u
+#define FEW_STEP 32u /* tokens */
+#define MANY_STEP 64u
+#define MICRO 6u /* rows of a register tile */
 #define TILE_ROWS (CLKV_TILE_TOKENS * CLKV_GROUP)
-#define MICRO 6u                               /* rows of a register tile */
-#define PASS_ROWS (TILE_ROWS > 48 ? 48u : ((TILE_ROWS + MICRO - 1u) / MICRO) * MICRO)
-#define LOWEST (-1e30f)                        /* below any score; infinity is undefined under some flags */
+#define PASS_ROWS (TILE_ROWS <= 8 ? 12u : TILE_ROWS > 48 ? 48u : (TILE_ROWS + MICRO - 1u) / MICRO * MICRO)
+#define FEW_FITS (CLKV_BLOCK_SIZE >= 16 && CLKV_HEAD_DIM_V % 16 == 0)
+#define LOWEST (-1e30f) /* below any score; infinity is undefined under some flags */
 #define LOG2_E 1.44269504088896340736f
 #define LN_2 0.69314718055994530942f
 
-/* Everything that one pass over the keys works on. */
+/* Not left to the compiler's taste: the tiles below must end up in registers. */
+#define INLINE static inline __attribute__((always_inline))
+
+#if CLKV_KV_HALF
+#define LOAD_16(p) vload_half16(0, (p))
+typedef ushort clkv_kv_bits;
+#else
+#define LOAD_16(p) vload16(0, (p))
+typedef float clkv_kv_bits;
+#endif
+
+/* Asks for the cache line at p. pocl's prefetch() does nothing, so where the compiler makes code for the host's
+ * own CPU it is clang's builtin. */
+#if defined(__x86_64__) || defined(__aarch64__)
+#define FETCH(p) __builtin_prefetch((const void *)(ulong)(p))
+#else
+#define FETCH(p) prefetch((__global const clkv_kv_bits *)(p), 1)
+#endif
+#define LINE (64u / sizeof(clkv_kv_bits)) /* elements of 64 bytes */
+
+/* The work of a work-group. */
+typedef struct clkv_item {
+    __global const uint *table; /* the sequence's blocks */
+    uint layer, kv_head, blocks_per_slab;
+    uint q_start, q_first;      /* of the entry; of the tile in the entry */
+    uint part, parts;           /* the part to write and how many a query has; parts 0: write the result */
+    uint part_base;
+    uint first, end;            /* keys */
+    uint visible, causal;       /* keys that query 0 of the entry sees; each query after it sees one more */
+} clkv_item;
+
+/* What a pass over the keys works on: rows [r0, r0 + n) of the item. */
 typedef struct clkv_pass {
-    float q[PASS_ROWS][CLKV_HEAD_DIM];   /* scaled by scale · log2 e; padded with rows of 0 */
-    float16 p[PASS_ROWS][VECS];          /* scores, then their exponentials */
+    float q[PASS_ROWS][CLKV_HEAD_DIM];          /* times scale · log2 e; padded with rows of 0 */
+    float16 p[PASS_ROWS][MANY_STEP / LANES];    /* scores, then their exponentials */
     float16 o[PASS_ROWS][V_VECS];
-    float16 sum[PASS_ROWS];              /* lane by lane */
-    float top[PASS_ROWS];                /* the running maximum */
-    float rescale[PASS_ROWS];            /* what this step multiplies o by */
-    uint seen[PASS_ROWS];                /* keys of this step that the row sees */
+    float16 sum[PASS_ROWS];                     /* lane by lane */
+    float top[PASS_ROWS];                       /* the running maximum */
+    float rescale[PASS_ROWS];                   /* what the step multiplies o by */
+    uint r0, n;
 } clkv_pass;
 
 /* 2^x for x ≤ 0: relative error below 2e-7, exactly 0 below −126. Truncating x − ½ rounds to nearest. */
-static inline float16 exp2_16(float16 x)
+INLINE float16 exp2_16(float16 x)
 {
     const float16 bounded = max(x, (float16)(-126.0f));
     const int16 whole = convert_int16(bounded - 0.5f);
@@ -51,7 +87,7 @@ static inline float16 exp2_16(float16 x)
     return select(as_float16(as_int16(y) + (whole << 23)), (float16)(0.0f), x < -126.0f);
 }
 
-static inline float max_of(float16 x)
+INLINE float max_of(float16 x)
 {
     const float8 a = max(x.lo, x.hi);
     const float4 b = max(a.lo, a.hi);
@@ -59,7 +95,7 @@ static inline float max_of(float16 x)
     return max(c.x, c.y);
 }
 
-static inline float sum_of(float16 x)
+INLINE float sum_of(float16 x)
 {
     const float8 a = x.lo + x.hi;
     const float4 b = a.lo + a.hi;
@@ -67,89 +103,41 @@ static inline float sum_of(float16 x)
     return c.x + c.y;
 }
 
-#if CLKV_KV_HALF
-typedef ushort clkv_kv_bits;
-#define LOAD_16(p) vload_half16(0, (p))
-#define LOAD_8(p) vload_half8(0, (p))
-#else
-typedef float clkv_kv_bits;
-#define LOAD_16(p) vload16(0, (p))
-#define LOAD_8(p) vload8(0, (p))
-#endif
-
-/* Vector i of a row of V. */
-static inline float16 load_v(__global const clkv_kv *row, uint i)
+/* How many of the `tokens` keys from t0 on a row of the pass sees. */
+INLINE uint seen_by(const clkv_item *item, const clkv_pass *pass, uint r, uint t0, uint tokens)
 {
-#if CLKV_HEAD_DIM_V % 16 != 0
-    if (i == V_VECS - 1u) {
-        return (float16)(LOAD_8(row + 16u * i), (float8)(0.0f));
-    }
-#endif
-    return LOAD_16(row + 16u * i);
+    const uint q = item->q_first + (pass->r0 + r) / CLKV_GROUP;
+    const uint visible = item->visible + (item->causal ? q : 0u);
+    return visible > t0 ? min(tokens, visible - t0) : 0u;
 }
 
-/* A step's tokens in units that lie together: 16 tokens, or a whole smaller block. */
-#define UNIT (CLKV_BLOCK_SIZE < 16 ? CLKV_BLOCK_SIZE : 16u)
-#define UNITS (STEP / UNIT)
-
-typedef struct clkv_step {
-    __global const clkv_kv *k[UNITS]; /* K of the unit's first token: [dim], CLKV_BLOCK_SIZE apart */
-    __global const clkv_kv *v[UNITS]; /* V of the unit's first token: [token][head_dim_v] */
-} clkv_step;
-
-/* 16 tokens' K of one dimension. */
-static inline float16 load_k(const clkv_step *step, uint vec, uint d)
+/* K of dimension 0 of token t; the next dimension is CLKV_BLOCK_SIZE further, and V of the block follows. */
+INLINE __global const clkv_kv *k_of(const clkv_item *item, uint t, CLKV_SLAB_PARAMS)
 {
-#if CLKV_BLOCK_SIZE >= 16
-    return LOAD_16(step->k[vec] + d * CLKV_BLOCK_SIZE);
-#else
-    clkv_kv_bits bits[LANES];
-    for (uint i = 0; i < LANES; i++) {
-        const uint token = vec * LANES + i;
-        bits[i] = ((__global const clkv_kv_bits *)step->k[token / UNIT])[d * CLKV_BLOCK_SIZE + token % UNIT];
-    }
-    return LOAD_16((const clkv_kv *)bits);
-#endif
+    return clkv_kv_tile(item->table[t / CLKV_BLOCK_SIZE], item->layer, item->kv_head, item->blocks_per_slab,
+                        CLKV_SLAB_ARGS) + t % CLKV_BLOCK_SIZE;
 }
 
-static inline __global const clkv_kv *v_row(const clkv_step *step, uint token)
+INLINE __global const clkv_kv *v_of(const clkv_item *item, uint t, CLKV_SLAB_PARAMS)
 {
-    return step->v[token / UNIT] + token % UNIT * CLKV_HEAD_DIM_V;
+    return clkv_kv_tile(item->table[t / CLKV_BLOCK_SIZE], item->layer, item->kv_head, item->blocks_per_slab,
+                        CLKV_SLAB_ARGS) + CLKV_K_TILE + t % CLKV_BLOCK_SIZE * CLKV_HEAD_DIM_V;
 }
 
-/* Scores of MICRO rows from row r on, K widened to [dim][VECS]. */
-static inline void scores_staged(clkv_pass *pass, const float16 *k, uint r)
-{
-    float16 s[MICRO][VECS];
-    for (uint i = 0; i < MICRO; i++) {
-        for (uint j = 0; j < VECS; j++) {
-            s[i][j] = (float16)(0.0f);
-        }
-    }
-    for (uint d = 0; d < CLKV_HEAD_DIM; d++) {
-        for (uint i = 0; i < MICRO; i++) {
-            const float16 q = (float16)(pass->q[r + i][d]);
-            for (uint j = 0; j < VECS; j++) {
-                s[i][j] = fma(q, k[d * VECS + j], s[i][j]);
-            }
-        }
-    }
-    for (uint i = 0; i < MICRO; i++) {
-        for (uint j = 0; j < VECS; j++) {
-            pass->p[r + i][j] = s[i][j];
-        }
-    }
-}
-
-/* One row's scores of a step to their exponentials; the row sees the first `seen` tokens. */
-static inline void softmax(clkv_pass *pass, uint r, uint seen)
+/* One row's scores of a step of `vecs` vectors, a constant, to their exponentials; it sees the first `seen`. */
+INLINE void softmax(clkv_pass *pass, uint r, uint seen, const uint vecs)
 {
     const float16 lane = (float16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    float16 s[VECS];
+    float16 s[MANY_STEP / LANES];
     float16 highest = (float16)(LOWEST);
-    for (uint j = 0; j < VECS; j++) {
+    pass->rescale[r] = 1.0f;
+    if (seen == 0) {
+        return;
+    }
+#pragma unroll
+    for (uint j = 0; j < vecs; j++) {
         s[j] = pass->p[r][j];
-        if (seen < STEP) {
+        if (seen < vecs * LANES) {
             s[j] = select((float16)(LOWEST), s[j], lane + (float)(j * LANES) < (float)seen);
         }
         highest = max(highest, s[j]);
@@ -157,69 +145,396 @@ static inline void softmax(clkv_pass *pass, uint r, uint seen)
     const float before = pass->top[r];
     const float top = max(before, max_of(highest));
     float16 sum = pass->sum[r];
-    pass->rescale[r] = 1.0f;
     if (top > before) {
         pass->top[r] = top;
         pass->rescale[r] = exp2_16((float16)(before - top)).s0;
         sum *= pass->rescale[r];
     }
-    for (uint j = 0; j < VECS; j++) {
-        const float16 p = seen > 0 ? exp2_16(s[j] - top) : (float16)(0.0f);
+#pragma unroll
+    for (uint j = 0; j < vecs; j++) {
+        const float16 p = exp2_16(s[j] - top);
         pass->p[r][j] = p;
         sum += p;
     }
     pass->sum[r] = sum;
-    pass->seen[r] = seen;
 }
 
-/* O += P V for rows [r, r + rows) and `vecs` vectors of dimensions from vector c on; both are constants
- * where this is called. V comes from the blocks, or from `wide`, [token][V_VECS]. */
-static inline void values(clkv_pass *pass, const clkv_step *step, const float16 *wide, uint r, const uint rows,
-                          uint c, const uint vecs)
+/* Register tiles: C [rows][cols] = Σ A [rows][i] · B [i][cols], A scalars ROW_STRIDE apart from row to row, B and
+ * C vectors. Compilers do not reliably keep an array in registers, so the rows and columns are names. */
+#define ROWS_1(X) X(0)
+#define ROWS_2(X) X(0) X(1)
+#define ROWS_4(X) ROWS_2(X) X(2) X(3)
+#define ROWS_6(X) ROWS_4(X) X(4) X(5)
+#define ROWS_8(X) ROWS_6(X) X(6) X(7)
+#define ZERO_1(i) float16 c##i##0 = (float16)(0.0f);
+#define ZERO_2(i) ZERO_1(i) float16 c##i##1 = (float16)(0.0f);
+#define ZERO_4(i) ZERO_2(i) float16 c##i##2 = (float16)(0.0f), c##i##3 = (float16)(0.0f);
+#define FMA(i, j) c##i##j = fma(x, b##j, c##i##j);
+#define A(i) const float16 x = (float16)(a[i * ROW_STRIDE]);
+#define FMA_1(i) { A(i) FMA(i, 0) }
+#define FMA_2(i) { A(i) FMA(i, 0) FMA(i, 1) }
+#define FMA_4(i) { A(i) FMA(i, 0) FMA(i, 1) FMA(i, 2) FMA(i, 3) }
+#define SCORE(i, j) pass->p[r + i][j] = c##i##j;
+#define SCORE_2(i) SCORE(i, 0) SCORE(i, 1)
+#define SCORE_4(i) SCORE_2(i) SCORE(i, 2) SCORE(i, 3)
+#define VALUE(i, j) pass->o[r + i][c + j] = fma(pass->o[r + i][c + j], (float16)(pass->rescale[r + i]), c##i##j);
+#define VALUE_1(i) VALUE(i, 0)
+#define VALUE_2(i) VALUE_1(i) VALUE(i, 1)
+#define VALUE_4(i) VALUE_2(i) VALUE(i, 2) VALUE(i, 3)
+
+/* O += P V for rows [r, r + rows) and the tokens [all, any) that only some of them see, straight from the blocks. */
+INLINE void values_rest(const clkv_item *item, clkv_pass *pass, uint r, uint rows, uint t0, uint all, uint any,
+                        CLKV_SLAB_PARAMS)
 {
-    float16 o[MICRO][8];
-    const float *p[MICRO];
-    uint all = STEP, any = 0; /* tokens that all rows see, and that any row sees */
-    for (uint i = 0; i < rows; i++) {
-        p[i] = (const float *)pass->p[r + i];
-        all = min(all, pass->seen[r + i]);
-        any = max(any, pass->seen[r + i]);
-        for (uint j = 0; j < vecs; j++) {
-            o[i][j] = (float16)(0.0f);
-        }
-    }
-    for (uint t = 0; t < all; t++) {
-        for (uint j = 0; j < vecs; j++) {
-            const float16 v = wide ? wide[t * V_VECS + c + j] : load_v(v_row(step, t), c + j);
-            for (uint i = 0; i < rows; i++) {
-                o[i][j] = fma((float16)(p[i][t]), v, o[i][j]);
-            }
-        }
-    }
     for (uint t = all; t < any; t++) {
-        for (uint j = 0; j < vecs; j++) {
-            const float16 v = wide ? wide[t * V_VECS + c + j] : load_v(v_row(step, t), c + j);
-            for (uint i = 0; i < rows; i++) {
-                o[i][j] = t < pass->seen[r + i] ? fma((float16)(p[i][t]), v, o[i][j]) : o[i][j];
+        __global const clkv_kv *v = v_of(item, t0 + t, CLKV_SLAB_ARGS);
+        for (uint i = r; i < min(r + rows, pass->n); i++) {
+            if (t < seen_by(item, pass, i, t0, any)) {
+                const float p = ((const float *)pass->p[i])[t];
+                for (uint d = 0; d < CLKV_HEAD_DIM_V; d += 8) {
+                    float *o = (float *)pass->o[i] + d;
+                    vstore8(fma((float8)(p), clkv_kv_8(v + d), vload8(0, o)), 0, o);
+                }
             }
-        }
-    }
-    for (uint i = 0; i < rows; i++) {
-        for (uint j = 0; j < vecs; j++) {
-            pass->o[r + i][c + j] = fma(pass->o[r + i][c + j], (float16)(pass->rescale[r + i]), o[i][j]);
         }
     }
 }
 
-static inline void values_all(clkv_pass *pass, const clkv_step *step, const float16 *wide, uint r, const uint rows,
-                              const uint vecs)
+#if FEW_FITS
+/* Where the two vectors of tokens of a step lie. */
+typedef struct clkv_step {
+    __global const clkv_kv *k0, *k1, *v0, *v1;
+} clkv_step;
+
+/* The step at t0. Tokens past the end are taken from its first vector: table and slots there hold anything. */
+INLINE clkv_step locate(const clkv_item *item, uint t0, uint end, CLKV_SLAB_PARAMS)
 {
-    uint c = 0;
-    for (; c + vecs <= V_VECS; c += vecs) {
-        values(pass, step, wide, r, rows, c, vecs);
+    const uint t1 = t0 + LANES < end ? t0 + LANES : t0;
+    clkv_step step;
+    step.k0 = k_of(item, t0, CLKV_SLAB_ARGS);
+    step.k1 = k_of(item, t1, CLKV_SLAB_ARGS);
+    step.v0 = v_of(item, t0, CLKV_SLAB_ARGS);
+    step.v1 = v_of(item, t1, CLKV_SLAB_ARGS);
+    return step;
+}
+
+/* The lines of the next step's K that belong to dimensions 2d and 2d + 1. */
+#if !CLKV_KV_HALF
+#define FETCH_K FETCH(n0); FETCH(n1); FETCH(n0 + CLKV_BLOCK_SIZE); FETCH(n1 + CLKV_BLOCK_SIZE);
+#elif CLKV_BLOCK_SIZE == 16
+#define FETCH_K FETCH(n0); FETCH(n1);
+#else
+#define FETCH_K FETCH(n0); FETCH(n0 + CLKV_BLOCK_SIZE);
+#endif
+
+#define ROW_STRIDE CLKV_HEAD_DIM
+#define SCORES_FEW(rows)                                                                                       \
+    INLINE void scores_few_##rows(clkv_pass *pass, const clkv_step *step, const clkv_step *next)               \
+    {                                                                                                          \
+        const uint r = 0;                                                                                      \
+        const float *a = pass->q[0];                                                                           \
+        __global const clkv_kv *k0 = step->k0, *k1 = step->k1, *n0 = next->k0, *n1 = next->k1;                 \
+        ROWS_##rows(ZERO_2)                                                                                    \
+        for (uint d = 0; d < CLKV_HEAD_DIM; d += 2) {                                                          \
+            FETCH_K                                                                                            \
+            {                                                                                                  \
+                const float16 b0 = LOAD_16(k0), b1 = LOAD_16(k1);                                              \
+                ROWS_##rows(FMA_2)                                                                             \
+            }                                                                                                  \
+            a++;                                                                                               \
+            {                                                                                                  \
+                const float16 b0 = LOAD_16(k0 + CLKV_BLOCK_SIZE), b1 = LOAD_16(k1 + CLKV_BLOCK_SIZE);          \
+                ROWS_##rows(FMA_2)                                                                             \
+            }                                                                                                  \
+            a++;                                                                                               \
+            k0 += 2 * CLKV_BLOCK_SIZE;                                                                         \
+            k1 += 2 * CLKV_BLOCK_SIZE;                                                                         \
+            n0 += 2 * CLKV_BLOCK_SIZE;                                                                         \
+            n1 += 2 * CLKV_BLOCK_SIZE;                                                                         \
+        }                                                                                                      \
+        ROWS_##rows(SCORE_2)                                                                                   \
     }
-    for (; c < V_VECS; c++) {
-        values(pass, step, wide, r, rows, c, 1);
+SCORES_FEW(1)
+SCORES_FEW(2)
+SCORES_FEW(4)
+SCORES_FEW(8)
+#undef ROW_STRIDE
+
+/* Values of vectors c and c + 1, or of c alone. Each round over 16 tokens fetches its share of the lines of the
+ * next step's V, in the order in which they lie. */
+#define V_LINES (LANES * CLKV_HEAD_DIM_V / LINE) /* of 16 tokens */
+#define FETCH_V                                                                                                \
+    FETCH(n);                                                                                                  \
+    if (!CLKV_KV_HALF) {                                                                                       \
+        FETCH(n + LINE);                                                                                       \
+    }
+#define LOAD_V_1 const float16 b0 = LOAD_16(v);
+#define LOAD_V_2 LOAD_V_1 const float16 b1 = LOAD_16(v + LANES);
+#define ROW_STRIDE MANY_STEP
+#define VALUES_FEW(rows, cols)                                                                                 \
+    INLINE void values_few_##rows##_##cols(clkv_pass *pass, const clkv_step *step, const clkv_step *next,      \
+                                           uint c, uint tokens)                                                \
+    {                                                                                                          \
+        const uint r = 0;                                                                                      \
+        const float *a = (const float *)pass->p[0];                                                            \
+        ROWS_##rows(ZERO_##cols)                                                                               \
+        for (uint t = 0; t < tokens;) {                                                                        \
+            const uint round_end = min(t + LANES, tokens);                                                     \
+            const uint line = (c + t / LANES) * (CLKV_KV_HALF ? LANES : 2 * LANES);                            \
+            __global const clkv_kv *v = (t < LANES ? step->v0 : step->v1) + c * LANES;                         \
+            __global const clkv_kv *n = (line < V_LINES ? next->v0 : next->v1) + line % V_LINES * LINE;        \
+            for (; t < round_end; t++) {                                                                       \
+                FETCH_V                                                                                        \
+                LOAD_V_##cols                                                                                  \
+                ROWS_##rows(FMA_##cols)                                                                        \
+                a++;                                                                                           \
+                v += CLKV_HEAD_DIM_V;                                                                          \
+                n += CLKV_KV_HALF ? LINE : 2 * LINE;                                                           \
+            }                                                                                                  \
+        }                                                                                                      \
+        ROWS_##rows(VALUE_##cols)                                                                              \
+    }
+VALUES_FEW(1, 2)
+VALUES_FEW(2, 2)
+VALUES_FEW(4, 2)
+VALUES_FEW(8, 2)
+#if V_VECS % 2
+VALUES_FEW(1, 1)
+VALUES_FEW(2, 1)
+VALUES_FEW(4, 1)
+VALUES_FEW(8, 1)
+#define LAST_VALUES(rows) values_few_##rows##_1(pass, &step, &next, c, all);
+#else
+#define LAST_VALUES(rows)
+#endif
+#undef ROW_STRIDE
+
+/* Calls X with the rows of the smallest tile that holds the pass; not with tiles that a group never needs. */
+#if CLKV_GROUP % 4 == 0
+#define FOR_ROWS(X) if (pass->n <= 4) { X(4) } else { X(8) }
+#elif CLKV_GROUP % 2 == 0
+#define FOR_ROWS(X) if (pass->n <= 2) { X(2) } else if (pass->n <= 4) { X(4) } else { X(8) }
+#else
+#define FOR_ROWS(X) \
+    if (pass->n <= 1) { X(1) } else if (pass->n <= 2) { X(2) } else if (pass->n <= 4) { X(4) } else { X(8) }
+#endif
+#define SCORES(rows) scores_few_##rows(pass, &step, &next);
+#define VALUES(rows)                                                                                           \
+    uint c = 0;                                                                                                \
+    for (; c + 2 <= V_VECS; c += 2) {                                                                          \
+        values_few_##rows##_2(pass, &step, &next, c, all);                                                     \
+    }                                                                                                          \
+    LAST_VALUES(rows)
+
+INLINE void few(const clkv_item *item, clkv_pass *pass, uint end, CLKV_SLAB_PARAMS)
+{
+    clkv_step step, far;
+    clkv_step next = locate(item, item->first, end, CLKV_SLAB_ARGS);
+    far = next;
+    if (item->first + FEW_STEP < end) {
+        far = locate(item, item->first + FEW_STEP, end, CLKV_SLAB_ARGS);
+    }
+    for (uint t0 = item->first; t0 < end; t0 += FEW_STEP) {
+        const uint tokens = min(FEW_STEP, end - t0);
+        step = next;
+        next = far;
+        if (t0 + 2 * FEW_STEP < end) {
+            /* the first lines of the step after the next start the hardware's own prefetchers */
+            far = locate(item, t0 + 2 * FEW_STEP, end, CLKV_SLAB_ARGS);
+            FETCH(far.k0);
+            FETCH(far.k0 + LINE);
+            FETCH(far.v0);
+            FETCH(far.v0 + LINE);
+            FETCH(far.k1);
+            FETCH(far.k1 + LINE);
+            FETCH(far.v1);
+            FETCH(far.v1 + LINE);
+        }
+        FOR_ROWS(SCORES)
+        for (uint r = 0; r < pass->n; r++) {
+            softmax(pass, r, seen_by(item, pass, r, t0, tokens), FEW_STEP / LANES);
+        }
+        const uint all = seen_by(item, pass, 0, t0, tokens);
+        FOR_ROWS(VALUES)
+        values_rest(item, pass, 0, pass->n, t0, all, seen_by(item, pass, pass->n - 1u, t0, tokens), CLKV_SLAB_ARGS);
+    }
+}
+#endif
+
+#define ROW_STRIDE CLKV_HEAD_DIM
+INLINE void scores_many(clkv_pass *pass, const float16 *k, uint r)
+{
+    const float *a = pass->q[r];
+    ROWS_6(ZERO_4)
+    for (uint d = 0; d < CLKV_HEAD_DIM; d++) {
+        const float16 b0 = k[0], b1 = k[1], b2 = k[2], b3 = k[3];
+        ROWS_6(FMA_4)
+        a++;
+        k += 4;
+    }
+    ROWS_6(SCORE_4)
+}
+#undef ROW_STRIDE
+
+/* Values of `cols` vectors from c on. */
+#define ROW_STRIDE MANY_STEP
+#define WIDE_1 const float16 b0 = v[0];
+#define WIDE_2 WIDE_1 const float16 b1 = v[1];
+#define WIDE_4 WIDE_2 const float16 b2 = v[2], b3 = v[3];
+#define VALUES_MANY(cols)                                                                                      \
+    INLINE void values_many_##cols(clkv_pass *pass, const float16 *wide, uint r, uint c, uint tokens)          \
+    {                                                                                                          \
+        const float *a = (const float *)pass->p[r];                                                            \
+        const float16 *v = wide + c;                                                                           \
+        ROWS_6(ZERO_##cols)                                                                                    \
+        for (uint t = 0; t < tokens; t++) {                                                                    \
+            WIDE_##cols                                                                                        \
+            ROWS_6(FMA_##cols)                                                                                 \
+            a++;                                                                                               \
+            v += V_VECS;                                                                                       \
+        }                                                                                                      \
+        ROWS_6(VALUE_##cols)                                                                                   \
+    }
+#if V_VECS >= 4
+VALUES_MANY(4)
+#endif
+#if V_VECS & 2
+VALUES_MANY(2)
+#endif
+#if V_VECS & 1
+VALUES_MANY(1)
+#endif
+#undef ROW_STRIDE
+
+/* K of the step at t0 to wide [dim][4]. */
+INLINE void widen_k(const clkv_item *item, float16 *wide, uint t0, uint end, CLKV_SLAB_PARAMS)
+{
+    for (uint j = 0; j < MANY_STEP / LANES; j++) {
+#if CLKV_BLOCK_SIZE >= 16
+        const uint t = t0 + j * LANES < end ? t0 + j * LANES : t0;
+        __global const clkv_kv *k = k_of(item, t, CLKV_SLAB_ARGS);
+        for (uint d = 0; d < CLKV_HEAD_DIM; d++) {
+            wide[d * (MANY_STEP / LANES) + j] = LOAD_16(k);
+            k += CLKV_BLOCK_SIZE;
+        }
+#else
+        __global const clkv_kv_bits *k[LANES / CLKV_BLOCK_SIZE];
+        for (uint b = 0; b < LANES / CLKV_BLOCK_SIZE; b++) {
+            const uint t = t0 + j * LANES + b * CLKV_BLOCK_SIZE;
+            k[b] = (__global const clkv_kv_bits *)k_of(item, t < end ? t : t0, CLKV_SLAB_ARGS);
+        }
+        for (uint d = 0; d < CLKV_HEAD_DIM; d++) {
+            clkv_kv_bits bits[LANES];
+            for (uint i = 0; i < LANES; i++) {
+                bits[i] = k[i / CLKV_BLOCK_SIZE][d * CLKV_BLOCK_SIZE + i % CLKV_BLOCK_SIZE];
+            }
+            wide[d * (MANY_STEP / LANES) + j] = LOAD_16((const clkv_kv *)bits);
+        }
+#endif
+    }
+}
+
+/* V of the step at t0 to wide [token][V_VECS]. */
+INLINE void widen_v(const clkv_item *item, float16 *wide, uint t0, uint tokens, CLKV_SLAB_PARAMS)
+{
+    const uint run = CLKV_BLOCK_SIZE < LANES ? CLKV_BLOCK_SIZE : LANES; /* tokens that lie together */
+    for (uint t = 0; t < tokens;) {
+        __global const clkv_kv *v = v_of(item, t0 + t, CLKV_SLAB_ARGS);
+        const uint run_end = min(t + run, tokens);
+        for (; t < run_end; t++) {
+            for (uint c = 0; c < CLKV_HEAD_DIM_V / LANES; c++) {
+                *wide++ = LOAD_16(v + c * LANES);
+            }
+#if CLKV_HEAD_DIM_V % 16
+            *wide++ = (float16)(clkv_kv_8(v + CLKV_HEAD_DIM_V - 8), (float8)(0.0f));
+#endif
+            v += CLKV_HEAD_DIM_V;
+        }
+    }
+}
+
+INLINE void many(const clkv_item *item, clkv_pass *pass, uint end, CLKV_SLAB_PARAMS)
+{
+    float16 wide[CLKV_HEAD_DIM * 4 > MANY_STEP * V_VECS ? CLKV_HEAD_DIM * 4 : MANY_STEP * V_VECS];
+    for (uint t0 = item->first; t0 < end; t0 += MANY_STEP) {
+        const uint tokens = min(MANY_STEP, end - t0);
+        widen_k(item, wide, t0, end, CLKV_SLAB_ARGS);
+        for (uint r = 0; r < pass->n; r += MICRO) {
+            scores_many(pass, wide, r);
+        }
+        for (uint r = 0; r < pass->n; r++) {
+            softmax(pass, r, seen_by(item, pass, r, t0, tokens), MANY_STEP / LANES);
+        }
+        widen_v(item, wide, t0, tokens, CLKV_SLAB_ARGS);
+        for (uint r = 0; r < pass->n; r += MICRO) {
+            const uint last = min(r + MICRO, pass->n) - 1u;
+            const uint all = seen_by(item, pass, r, t0, tokens);
+            uint c = 0;
+#if V_VECS >= 4
+            for (; c + 4 <= V_VECS; c += 4) {
+                values_many_4(pass, wide, r, c, all);
+            }
+#endif
+#if V_VECS & 2
+            values_many_2(pass, wide, r, c, all);
+            c += 2;
+#endif
+#if V_VECS & 1
+            values_many_1(pass, wide, r, c, all);
+#endif
+            values_rest(item, pass, r, MICRO, t0, all, seen_by(item, pass, last, t0, tokens), CLKV_SLAB_ARGS);
+        }
+    }
+}
+
+/* Token and head of row r of the pass, as an index into [token][head]. */
+INLINE ulong row_of(const clkv_item *item, const clkv_pass *pass, uint r)
+{
+    const uint row = pass->r0 + r;
+    return (ulong)(item->q_start + item->q_first + row / CLKV_GROUP) * CLKV_HEADS + item->kv_head * CLKV_GROUP +
+           row % CLKV_GROUP;
+}
+
+INLINE void begin(const clkv_item *item, clkv_pass *pass, float scale, __global const clkv_in *q, ulong q_offset)
+{
+    for (uint r = 0; r < PASS_ROWS; r++) {
+        const ulong at = q_offset + row_of(item, pass, r) * CLKV_HEAD_DIM;
+        for (uint d = 0; d < CLKV_HEAD_DIM; d += 8) {
+            vstore8(r < pass->n ? clkv_in_8(q, at + d) * (scale * LOG2_E) : (float8)(0.0f), 0, pass->q[r] + d);
+        }
+        for (uint c = 0; c < V_VECS; c++) {
+            pass->o[r][c] = (float16)(0.0f);
+        }
+        pass->sum[r] = (float16)(0.0f);
+        pass->top[r] = LOWEST;
+        pass->rescale[r] = 1.0f;
+    }
+}
+
+INLINE void finish(const clkv_item *item, const clkv_pass *pass, __global clkv_out *o, ulong o_offset,
+                   __global float *lse, ulong lse_offset, uint want_lse, __global float *part_o,
+                   __global float *part_lse)
+{
+    for (uint r = 0; r < pass->n; r++) {
+        const float sum = sum_of(pass->sum[r]);
+        const float norm = sum == 0.0f ? 0.0f : 1.0f / sum;
+        const float row_lse = (pass->top[r] + log2(sum)) * LN_2;
+        const ulong row = row_of(item, pass, r);
+        if (item->parts == 0) {
+            for (uint d = 0; d < CLKV_HEAD_DIM_V; d += 8) {
+                clkv_out_8(vload8(0, (const float *)pass->o[r] + d) * norm, o, o_offset + row * CLKV_HEAD_DIM_V + d);
+            }
+            if (want_lse) {
+                lse[lse_offset + row] = sum == 0.0f ? as_float(0xff800000u) : row_lse; /* −inf */
+            }
+        } else {
+            const uint q = item->q_first + (pass->r0 + r) / CLKV_GROUP;
+            const ulong at = (item->part_base + (ulong)q * item->parts + item->part) * CLKV_HEADS + row % CLKV_HEADS;
+            for (uint d = 0; d < CLKV_HEAD_DIM_V; d += 8) {
+                vstore8(vload8(0, (const float *)pass->o[r] + d) * norm, 0, part_o + at * CLKV_HEAD_DIM_V + d);
+            }
+            part_lse[at] = sum == 0.0f ? LOWEST : row_lse;
+        }
     }
 }
 
@@ -230,97 +545,40 @@ void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint row_stride
                     __global float *lse, ulong lse_offset, uint want_lse, __global float *part_o,
                     __global float *part_lse)
 {
-    const uint kv_head = get_group_id(0) % CLKV_KV_HEADS;
-    const uint2 item = vload2(get_group_id(0) / CLKV_KV_HEADS, batch + items_at);
-    const uint part = item.x >> 16;
-    const uint4 entry = vload4(item.x & 0xffffu, batch + entries_at);
-    const uint q_len = batch[entries_at + 4u * (item.x & 0xffffu) + 6u] - entry.z;
-    const uint n_rows = min((uint)CLKV_TILE_TOKENS, q_len - item.y) * CLKV_GROUP;
-    const bool direct = entry.w == CLKV_PLAN_DIRECT;
-    const uint first = direct ? 0u : part * chunk;
-    const uint end = direct ? entry.y : min(entry.y, first + chunk);
-    __global const uint *table = rows + (ulong)entry.x * row_stride;
+    const uint2 work = vload2(get_group_id(0) / CLKV_KV_HEADS, batch + items_at);
+    const uint4 entry = vload4(work.x & 0xffffu, batch + entries_at);
+    const uint q_len = batch[entries_at + 4u * (work.x & 0xffffu) + 6u] - entry.z;
+    const uint n_rows = min((uint)CLKV_TILE_TOKENS, q_len - work.y) * CLKV_GROUP;
+    const bool split = entry.w != CLKV_PLAN_DIRECT;
+    clkv_item item;
     clkv_pass pass;
-    float16 wide[CLKV_HEAD_DIM * VECS > STEP * V_VECS ? CLKV_HEAD_DIM * VECS : STEP * V_VECS];
+    item.table = rows + (ulong)entry.x * row_stride;
+    item.layer = layer;
+    item.kv_head = get_group_id(0) % CLKV_KV_HEADS;
+    item.blocks_per_slab = blocks_per_slab;
+    item.q_start = entry.z;
+    item.q_first = work.y;
+    item.part = work.x >> 16;
+    item.parts = split ? (entry.y + chunk - 1u) / chunk : 0u;
+    item.part_base = entry.w;
+    item.first = split ? item.part * chunk : 0u;
+    item.end = split ? min(entry.y, item.first + chunk) : entry.y;
+    item.visible = causal ? entry.y - q_len + 1u : entry.y;
+    item.causal = causal;
 
-    for (uint r0 = 0; r0 < n_rows; r0 += PASS_ROWS) {
-        const uint n = min(PASS_ROWS, n_rows - r0);
-        const uint padded = (n + MICRO - 1u) / MICRO * MICRO;
-        for (uint r = 0; r < padded; r++) {
-            const uint token = item.y + (r0 + r) / CLKV_GROUP;
-            const ulong head = kv_head * CLKV_GROUP + (r0 + r) % CLKV_GROUP;
-            const ulong at = q_offset + ((entry.z + token) * (ulong)CLKV_HEADS + head) * CLKV_HEAD_DIM;
-            for (uint d = 0; d < CLKV_HEAD_DIM; d += 8) {
-                vstore8(r < n ? clkv_in_8(q, at + d) * (scale * LOG2_E) : (float8)(0.0f), 0, pass.q[r] + d);
-            }
-            for (uint c = 0; c < V_VECS; c++) {
-                pass.o[r][c] = (float16)(0.0f);
-            }
-            pass.sum[r] = (float16)(0.0f);
-            pass.top[r] = LOWEST;
-            pass.rescale[r] = 1.0f;
-        }
+    for (pass.r0 = 0; pass.r0 < n_rows; pass.r0 += PASS_ROWS) {
+        pass.n = min(PASS_ROWS, n_rows - pass.r0);
+        begin(&item, &pass, scale, q, q_offset);
         /* the last row sees the most */
-        const uint last_q = item.y + (r0 + n - 1u) / CLKV_GROUP;
-        const uint pass_end = causal ? min(end, entry.y - q_len + last_q + 1u) : end;
-        for (uint t0 = first; t0 < pass_end; t0 += STEP) {
-            clkv_step step;
-            for (uint u = 0; u < UNITS; u++) {
-                const uint t = t0 + u * UNIT < pass_end ? t0 + u * UNIT : t0;
-                step.k[u] = clkv_kv_tile(table[t / CLKV_BLOCK_SIZE], layer, kv_head, blocks_per_slab, CLKV_SLAB_ARGS);
-                step.v[u] = step.k[u] + CLKV_K_TILE + t % CLKV_BLOCK_SIZE * CLKV_HEAD_DIM_V;
-                step.k[u] += t % CLKV_BLOCK_SIZE;
-            }
-            const uint tokens = min(STEP, pass_end - t0);
-            for (uint d = 0; d < CLKV_HEAD_DIM; d++) {
-                for (uint j = 0; j < VECS; j++) {
-                    wide[d * VECS + j] = load_k(&step, j, d);
-                }
-            }
-            for (uint r = 0; r < n; r += MICRO) {
-                scores_staged(&pass, wide, r);
-            }
-            for (uint r = 0; r < padded; r++) {
-                const uint row = min(r, n - 1u);
-                const uint visible = causal ? entry.y - q_len + item.y + (r0 + row) / CLKV_GROUP + 1u : entry.y;
-                const uint seen = visible > t0 ? min(tokens, visible - t0) : 0u;
-                pass.seen[r] = seen;
-                if (r < n) {
-                    softmax(&pass, r, seen);
-                }
-            }
-            for (uint t = 0; t < tokens; t++) {
-                for (uint c = 0; c < V_VECS; c++) {
-                    wide[t * V_VECS + c] = load_v(v_row(&step, t), c);
-                }
-            }
-            for (uint r = 0; r < n; r += MICRO) {
-                values_all(&pass, &step, wide, r, MICRO, 4);
-            }
+        const uint end = item.first + seen_by(&item, &pass, pass.n - 1u, item.first, item.end - item.first);
+#if FEW_FITS
+        if (pass.n <= FEW_ROWS) {
+            few(&item, &pass, end, CLKV_SLAB_ARGS);
+        } else
+#endif
+        {
+            many(&item, &pass, end, CLKV_SLAB_ARGS);
         }
-        for (uint r = 0; r < n; r++) {
-            const uint token = item.y + (r0 + r) / CLKV_GROUP;
-            const ulong head = kv_head * CLKV_GROUP + (r0 + r) % CLKV_GROUP;
-            const float sum = sum_of(pass.sum[r]);
-            const float norm = sum > 0.0f ? 1.0f / sum : 0.0f;
-            const float row_lse = (pass.top[r] + log2(sum)) * LN_2;
-            if (direct) {
-                const ulong row = (entry.z + token) * (ulong)CLKV_HEADS + head;
-                for (uint c = 0; c < CLKV_HEAD_DIM_V; c += 8) {
-                    const float16 x = pass.o[r][c / 16] * norm;
-                    clkv_out_8(c % 16 ? x.hi : x.lo, o, o_offset + row * CLKV_HEAD_DIM_V + c);
-                }
-                if (want_lse) {
-                    lse[lse_offset + row] = sum > 0.0f ? row_lse : as_float(0xff800000u);
-                }
-            } else {
-                const ulong at = (entry.w + token * (ulong)((entry.y + chunk - 1u) / chunk) + part) * CLKV_HEADS + head;
-                for (uint c = 0; c < CLKV_HEAD_DIM_V; c += 8) {
-                    const float16 x = pass.o[r][c / 16] * norm;
-                    vstore8(c % 16 ? x.hi : x.lo, 0, part_o + at * CLKV_HEAD_DIM_V + c);
-                }
-                part_lse[at] = sum > 0.0f ? row_lse : LOWEST;
-            }
-        }
+        finish(&item, &pass, o, o_offset, lse, lse_offset, want_lse, part_o, part_lse);
     }
 }
