@@ -57,7 +57,8 @@ static const option_set options = {
     sizeof table_of_options / sizeof *table_of_options,
     .epilogue =
         "cold: no cache of binaries, neither clkv's nor the driver's (POCL_CACHE_DIR). warm: both. warm_clkv:\n"
-        "clkv's only. Other drivers' own caches are not known and left alone.",
+        "clkv's only. Other drivers' own caches are left alone. Folders are made in TMPDIR and\n"
+        "removed in the end.",
 };
 
 /* What a program does until its first result: make a cache, one step of one sequence. Sets *done to when

@@ -12,6 +12,7 @@ import shlex
 import statistics
 import subprocess
 import sys
+import tempfile
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("tools", help="folder of the built tools: BUILD/tools")
@@ -20,8 +21,10 @@ parser.add_argument("--rounds", type=int, default=3, help="runs of each tool (de
 parser.add_argument("--trace", help="a trace in the Mooncake format, for the host side of the whole cache")
 parser.add_argument("--prefix", default="", help="a command to run the tools under, such as 'taskset -c 0-3'")
 parser.add_argument("--save", help="append the raw results to this file, a JSON object a line")
+parser.add_argument("--plot", metavar="SVG", help="draw the figures of decode, pool and step (needs gnuplot)")
 args = parser.parse_args()
 rows = []
+plots = {"decode": [], "pool": [], "step": []}  # lines of numbers, as tools/figures.gp reads them
 
 
 def run(tool, *arguments):
@@ -46,7 +49,7 @@ def short(x):
 def add(what, values, unit, target="", met=None):
     """One line; met(value) judges the median against the target."""
     middle = statistics.median(values)
-    spread = f" ({short(min(values))} … {short(max(values))})" if len(values) > 1 else ""
+    spread = f" ({short(min(values))} … {short(max(values))})" if min(values) < max(values) else ""
     verdict = "" if met is None else "yes" if met(middle) else "**no**"
     rows.append((what, short(middle) + spread + (" " + unit if unit else ""), target, verdict))
 
@@ -54,6 +57,8 @@ def add(what, values, unit, target="", met=None):
 def decode():
     for group, least in ((1, 0.75), (2, 0.75), (4, 0.75), (8, 0.6)):
         runs = run("clkv-bench", "attention", "--heads", 8 * group)
+        plots["decode"].append([group, *(statistics.median(r[k] for r in runs)
+                                         for k in ("gb_per_s", "stream_read_gb_per_s"))])
         what = f"decode, 16 × 4,096 tokens, {group} query head{'s' if group > 1 else ''} per KV head"
         add(what, [r["gb_per_s"] for r in runs], "GB/s")
         add("… of the device's read bandwidth in the same run", [r["bandwidth_ratio"] for r in runs], "",
@@ -84,8 +89,12 @@ def paged():
 
 def pool():
     runs = run("clkv-bench", "pool")
-    for what, key in (("allocate and release", "allocate_release_ns"), ("match by prefix", "match_ns"),
-                      ("register", "register_ns"), ("evict", "evict_ns")):
+    names = (("allocate and release", "allocate_release_ns"), ("match by prefix", "match_ns"),
+             ("register", "register_ns"), ("evict", "evict_ns"))
+    for size in sorted({s["blocks"] for s in runs[0]["sizes"]}):
+        these = [s for r in runs for s in r["sizes"] if s["blocks"] == size and s["order"] == "sequences"]
+        plots["pool"].append([size, *(statistics.median(s[key] for s in these) for _, key in names)])
+    for what, key in names:
         for order in ("sequences", "random"):
             values = [s[key] for r in runs for s in r["sizes"] if s["blocks"] == 1000000 and s["order"] == order]
             judged = order == "sequences"
@@ -105,10 +114,13 @@ def trace():
 def step():
     runs = run("clkv-bench", "step", "--sequences", "1,16,256,1024")
     for n in (1, 16, 256, 1024):
+        means = [s for r in runs for s in r["steps"] if s["sequences"] == n and s["kind"] == "all"]
+        plots["step"].append([n, *(statistics.median(s[key] for s in means)
+                                   for key in ("add_us", "reserve_us", "upload_us", "commit_us"))])
         for kind, what in (("inside", "no sequence takes a new block"), ("all", "mean over all steps")):
             these = [s for r in runs for s in r["steps"] if s["sequences"] == n and s["kind"] == kind]
             judged = n == 256
-            add(f"decode step of {n:,} sequences, {what}: host", [s["total_us"] for s in these], "µs",
+            add(f"decode step of {n:,} sequence{'s' if n > 1 else ''}, {what}: host", [s["total_us"] for s in these], "µs",
                 "≤ 100 µs" if judged else "", (lambda x: x <= 100) if judged else None)
             judged = judged and kind == "inside"
             add("… uploaded", [s["uploaded_bytes"] for s in these], "bytes", "≤ 8,192" if judged else "",
@@ -123,6 +135,17 @@ def start():
     add("… cold over warm, the driver's own cache empty", [r["speedup_clkv"] for r in runs], "×")
 
 
+def draw(picture):
+    if not all(plots.values()):
+        sys.exit("--plot needs the parts decode, pool and step")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, lines in plots.items():
+            with open(os.path.join(folder, name + ".dat"), "w", encoding="utf-8") as f:
+                f.writelines(" ".join(map(str, line)) + "\n" for line in lines)
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "figures.gp")
+        subprocess.run(["gnuplot", "-e", f"folder = '{folder}'; picture = '{picture}'", script], check=True)
+
+
 parts = {"trace": trace, "decode": decode, "long": long, "prefill": prefill, "paged": paged, "pool": pool, "step": step,
          "start": start}
 wanted = args.only.split(",") if args.only else list(parts)
@@ -135,3 +158,5 @@ for name in parts:  # the trace first: the peak of memory is that of all childre
 print("| figure | measured | target | met |\n| --- | --- | --- | --- |")
 for row in rows:
     print("| " + " | ".join(row) + " |")
+if args.plot:
+    draw(args.plot)
