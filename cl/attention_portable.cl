@@ -9,7 +9,7 @@
  *               sums over a slice of head_dim → area[slice][row][token]
  *   2 maxima    lane = (row, every ROW_LANES-th token)                adds the slices, masks → reduce[row][lane]
  *   3 weights   same lanes                                            area[0][row][token] = exp2(score − maximum)
- *   4 output    lane = (group of tokens, 4 adjacent dims)             private sums [row][4 dims], online softmax
+ *   4 output    lane = (group of tokens, V_WIDTH adjacent dims)       private sums [row][dim], online softmax
  *
  * with a barrier after each. Sums over lanes of 3 and over the token groups of 4 are made once, at the end.
  * Local memory in bytes (AREA as defined below; at most 28 KiB for any legal parameters):
@@ -26,8 +26,8 @@
 #define STEP 128 /* tokens */
 #define NO_SCORE (-1e30f) /* below every score; finite, so that differences of two are */
 
-/* Scores: adjacent tokens that a lane takes, vectors of them in a step, and slices of head_dim so that no
- * lane idles. */
+/* Scores: adjacent tokens that a lane takes, vectors of them in a step, and slices of head_dim so that no lane
+ * idles. */
 #if CLKV_BLOCK_SIZE == 1
 #define K_WIDTH 1
 typedef float k_vec;
@@ -48,8 +48,16 @@ typedef float4 k_vec;
 #define ROW_LANES (CLKV_WORK_GROUP > PASS_ROWS ? CLKV_WORK_GROUP / PASS_ROWS : 1)
 #define LANE_ROWS (CLKV_WORK_GROUP > PASS_ROWS ? 1 : PASS_ROWS / CLKV_WORK_GROUP)
 
-/* Output: columns of 4 dims, columns per lane, groups of lanes that share the tokens among them. */
-#define COLUMNS (CLKV_HEAD_DIM_V / 4)
+/* Output: columns of adjacent dims, columns per lane, groups of lanes that share the tokens among them. Narrow
+ * columns halve the registers, of which the private sums take most. */
+#if CLKV_WORK_GROUP > 64
+#define V_WIDTH 2
+typedef float2 v_vec;
+#else
+#define V_WIDTH 4
+typedef float4 v_vec;
+#endif
+#define COLUMNS (CLKV_HEAD_DIM_V / V_WIDTH)
 #define LANE_COLUMNS ((COLUMNS + CLKV_WORK_GROUP - 1) / CLKV_WORK_GROUP)
 #define TOKEN_GROUPS (CLKV_WORK_GROUP > COLUMNS ? CLKV_WORK_GROUP / COLUMNS : 1)
 #define ROUND_ROWS (AREA / (TOKEN_GROUPS * CLKV_HEAD_DIM_V)) /* rows that fit into area at the end; ≥ 1 */
@@ -67,19 +75,28 @@ static inline float4 load4(__global const clkv_kv *p)
 #endif
 }
 
-static inline k_vec load_k(__global const clkv_kv *p)
+static inline float2 load2(__global const clkv_kv *p)
 {
-#if K_WIDTH == 4
-    return load4(p);
-#elif K_WIDTH == 1
-    return CLKV_KV_LOAD(p, 0);
-#elif CLKV_KV_HALF
+#if CLKV_KV_HALF
     const uint bits = *(__global const uint *)p;
     return vload_half2(0, (const half *)&bits);
 #else
     return *(__global const float2 *)p;
 #endif
 }
+
+#if K_WIDTH == 4
+#define load_k(p) load4(p)
+#elif K_WIDTH == 2
+#define load_k(p) load2(p)
+#else
+#define load_k(p) CLKV_KV_LOAD((p), 0)
+#endif
+#if V_WIDTH == 4
+#define load_v(p) load4(p)
+#else
+#define load_v(p) load2(p)
+#endif
 
 /* What a work-group computes, the same for all of its lanes. */
 typedef struct task {
@@ -157,6 +174,7 @@ static inline void maxima(const task *k, uint t0, __local float *area, __local f
     for (uint i = 0; i < LANE_ROWS; i++) {
         const uint row = lid / ROW_LANES + i * CLKV_WORK_GROUP, limit = row_limit(k, row);
         float top = NO_SCORE;
+#pragma unroll 2
         for (uint t = lid % ROW_LANES; t < STEP; t += ROW_LANES) {
             __local float *at = area + row * STEP + t;
             float score = NO_SCORE;
@@ -182,9 +200,11 @@ static inline void weights(const task *k, uint t0, __local float *area, __local 
     for (uint i = 0; i < LANE_ROWS; i++) {
         const uint row = lid / ROW_LANES + i * CLKV_WORK_GROUP, limit = row_limit(k, row);
         float top = tops[i];
+#pragma unroll 4
         for (uint j = 0; j < ROW_LANES; j++) top = fmax(top, reduce[row * ROW_LANES + j]);
         const float shrink = exp2(tops[i] - top);
         float total = totals[i] * shrink;
+#pragma unroll 2
         for (uint t = lid % ROW_LANES; t < STEP; t += ROW_LANES) {
             __local float *at = area + row * STEP + t;
             const float weight = t0 + t < limit ? exp2(*at - top) : 0.0f;
@@ -197,8 +217,8 @@ static inline void weights(const task *k, uint t0, __local float *area, __local 
     }
 }
 
-static inline void add_values(float4 *sums, __local const float4 *weight, float4 v0, float4 v1, float4 v2,
-                              float4 v3)
+static inline void add_values(v_vec *sums, __local const float4 *weight, v_vec v0, v_vec v1, v_vec v2,
+                              v_vec v3)
 {
 #pragma unroll
     for (uint r = 0; r < 4; r++) {
@@ -209,31 +229,31 @@ static inline void add_values(float4 *sums, __local const float4 *weight, float4
 
 /* Stage 4 for one column of a lane. Slots beyond the end may hold NaN: selected away, not multiplied by 0. */
 static inline void output(const task *k, uint t0, uint group, uint column, __local const float *area,
-                          __local const uint *blocks, __local const float *scaling, float4 *sums, CLKV_SLAB_PARAMS)
+                          __local const uint *blocks, __local const float *scaling, v_vec *sums, CLKV_SLAB_PARAMS)
 {
 #pragma unroll
     for (uint r = 0; r < PASS_ROWS; r++) sums[r] *= scaling[r];
     const uint n = min(k->end - t0, (uint)STEP);
     for (uint t = 4 * group; t < n; t += 4 * TOKEN_GROUPS) {
-        float4 v[4];
+        v_vec v[4];
 #if CLKV_BLOCK_SIZE >= 4
         __global const clkv_kv *tile =
             clkv_kv_tile(blocks[CLKV_BLOCK_SIZE > STEP ? 0 : t / CLKV_BLOCK_SIZE], k->layer, k->kv_head,
                          k->blocks_per_slab, CLKV_SLAB_ARGS) +
-            CLKV_K_TILE + (t0 + t) % CLKV_BLOCK_SIZE * CLKV_HEAD_DIM_V + column * 4;
+            CLKV_K_TILE + (t0 + t) % CLKV_BLOCK_SIZE * CLKV_HEAD_DIM_V + column * V_WIDTH;
 #pragma unroll
-        for (uint i = 0; i < 4; i++) v[i] = load4(tile + i * CLKV_HEAD_DIM_V);
+        for (uint i = 0; i < 4; i++) v[i] = load_v(tile + i * CLKV_HEAD_DIM_V);
 #else
 #pragma unroll
         for (uint i = 0; i < 4; i++) {
             const uint at = min(t + i, n - 1);
-            v[i] = load4(clkv_kv_tile(blocks[at / CLKV_BLOCK_SIZE], k->layer, k->kv_head, k->blocks_per_slab,
+            v[i] = load_v(clkv_kv_tile(blocks[at / CLKV_BLOCK_SIZE], k->layer, k->kv_head, k->blocks_per_slab,
                                       CLKV_SLAB_ARGS) +
-                         CLKV_K_TILE + (t0 + at) % CLKV_BLOCK_SIZE * CLKV_HEAD_DIM_V + column * 4);
+                         CLKV_K_TILE + (t0 + at) % CLKV_BLOCK_SIZE * CLKV_HEAD_DIM_V + column * V_WIDTH);
         }
 #endif
 #pragma unroll
-        for (uint i = 1; i < 4; i++) v[i] = t + i < n ? v[i] : (float4)(0.0f);
+        for (uint i = 1; i < 4; i++) v[i] = t + i < n ? v[i] : (v_vec)(0.0f);
         __local const float4 *weight = (__local const float4 *)(area + t);
         add_values(sums, weight, v[0], v[1], v[2], v[3]);
         if (PASS_ROWS > 4 && k->rows > 4)
@@ -262,7 +282,8 @@ static inline void finish_rows(const task *k, __local const float *reduce, __loc
         const uint row = lid / ROW_LANES + i * CLKV_WORK_GROUP;
         if (lid % ROW_LANES == 0 && row < k->rows) {
             float total = 0.0f;
-            for (uint j = 0; j < ROW_LANES; j++) total += reduce[row * ROW_LANES + j];
+    #pragma unroll 4
+        for (uint j = 0; j < ROW_LANES; j++) total += reduce[row * ROW_LANES + j];
             const bool any = total > 0.0f;
             scaling[row] = any ? 1.0f / total : 0.0f;
             const float sum = any ? (tops[i] + log2(total)) * M_LN2_F : NO_SCORE;
@@ -348,7 +369,7 @@ __kernel void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint r
         load_queries(&k, scale, q, q_offset, (__local float *)q4);
         barrier(CLK_LOCAL_MEM_FENCE);
 
-        float4 sums[LANE_COLUMNS][PASS_ROWS];
+        v_vec sums[LANE_COLUMNS][PASS_ROWS];
         float tops[LANE_ROWS], totals[LANE_ROWS];
 #pragma unroll
         for (uint i = 0; i < LANE_ROWS; i++) {
@@ -387,7 +408,7 @@ __kernel void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint r
 #pragma unroll
                 for (uint r = 0; r < PASS_ROWS; r++)
                     if (r - r0 < ROUND_ROWS && column + c * CLKV_WORK_GROUP < COLUMNS)
-                        area4[((r - r0) * TOKEN_GROUPS + group) * COLUMNS + column + c * CLKV_WORK_GROUP] =
+                        ((__local v_vec *)area4)[((r - r0) * TOKEN_GROUPS + group) * COLUMNS + column + c * CLKV_WORK_GROUP] =
                             sums[c][r];
             barrier(CLK_LOCAL_MEM_FENCE);
             store_rows(&k, r0, r0 < k.rows ? min((uint)ROUND_ROWS, k.rows - r0) : 0, area, scaling, o, o_offset,
