@@ -16,7 +16,7 @@ static size_t n_grid;
 static test_case *add(const char *batch)
 {
     test_case *c = &grid[n_grid];
-    char line[CASE_LINE];
+    char line[2 * CASE_LINE];
     snprintf(line, sizeof line,
              "dim=64/64 heads=8/2 block=16 kv=f16 in=f32 out=f32 causal=1 split=0 parts=0 slabs=1 scores=random "
              "seed=%u batch=%s", (unsigned)n_grid + 1, batch);
