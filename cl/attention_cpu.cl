@@ -513,7 +513,7 @@ INLINE void begin(const clkv_item *item, clkv_pass *pass, float scale, __global 
 
 INLINE void finish(const clkv_item *item, const clkv_pass *pass, __global clkv_out *o, ulong o_offset,
                    __global float *lse, ulong lse_offset, uint want_lse, __global float *part_o,
-                   __global float *part_lse)
+                   __global float2 *part_sums)
 {
     for (uint r = 0; r < pass->n; r++) {
         const float sum = sum_of(pass->sum[r]);
@@ -533,7 +533,7 @@ INLINE void finish(const clkv_item *item, const clkv_pass *pass, __global clkv_o
             for (uint d = 0; d < CLKV_HEAD_DIM_V; d += 8) {
                 vstore8(vload8(0, (const float *)pass->o[r] + d) * norm, 0, part_o + at * CLKV_HEAD_DIM_V + d);
             }
-            part_lse[at] = sum == 0.0f ? LOWEST : row_lse;
+            part_sums[at] = (float2)(pass->top[r], sum);
         }
     }
 }
@@ -543,7 +543,7 @@ void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint row_stride
                     uint entries_at, uint items_at, uint layer, uint blocks_per_slab, uint chunk, uint causal,
                     float scale, __global const clkv_in *q, ulong q_offset, __global clkv_out *o, ulong o_offset,
                     __global float *lse, ulong lse_offset, uint want_lse, __global float *part_o,
-                    __global float *part_lse)
+                    __global float2 *part_sums)
 {
     const uint2 work = vload2(get_group_id(0) / CLKV_KV_HEADS, batch + items_at);
     const uint4 entry = vload4(work.x & 0xffffu, batch + entries_at);
@@ -579,6 +579,6 @@ void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint row_stride
         {
             many(&item, &pass, end, CLKV_SLAB_ARGS);
         }
-        finish(&item, &pass, o, o_offset, lse, lse_offset, want_lse, part_o, part_lse);
+        finish(&item, &pass, o, o_offset, lse, lse_offset, want_lse, part_o, part_sums);
     }
 }

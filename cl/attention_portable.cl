@@ -274,7 +274,7 @@ static inline void load_queries(const task *k, float scale, __global const clkv_
 
 /* Adds up the lanes' sums of weights. scaling[row] becomes what normalises the row, 0 where it saw no key. */
 static inline void finish_rows(const task *k, __local const float *reduce, __local float *scaling,
-                               const float *tops, __global float *lse, ulong lse_offset, uint want_lse, __global float *part_lse)
+                               const float *tops, __global float *lse, ulong lse_offset, uint want_lse, __global float2 *part_sums)
 {
     const uint lid = (uint)get_local_id(0);
 #pragma unroll
@@ -286,11 +286,10 @@ static inline void finish_rows(const task *k, __local const float *reduce, __loc
         for (uint j = 0; j < ROW_LANES; j++) total += reduce[row * ROW_LANES + j];
             const bool any = total > 0.0f;
             scaling[row] = any ? 1.0f / total : 0.0f;
-            const float sum = any ? (tops[i] + log2(total)) * M_LN2_F : NO_SCORE;
             if (k->part_base != CLKV_PLAN_DIRECT)
-                part_lse[PART_ROW_AT(k, row)] = sum;
+                part_sums[PART_ROW_AT(k, row)] = (float2)(tops[i], total);
             else if (want_lse)
-                lse[lse_offset + ROW_AT(k, row)] = any ? sum : -INFINITY;
+                lse[lse_offset + ROW_AT(k, row)] = any ? (tops[i] + log2(total)) * M_LN2_F : -INFINITY;
         }
     }
 }
@@ -345,7 +344,7 @@ __kernel void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint r
                              __global const uint *batch, uint entries_at, uint items_at, uint layer,
                              uint blocks_per_slab, uint chunk, uint causal, float scale, __global const clkv_in *q,
                              ulong q_offset, __global clkv_out *o, ulong o_offset, __global float *lse,
-                             ulong lse_offset, uint want_lse, __global float *part_o, __global float *part_lse)
+                             ulong lse_offset, uint want_lse, __global float *part_o, __global float2 *part_sums)
 {
     __local float4 q4[PASS_ROWS * QUADS], area4[AREA / 4];
     __local float reduce[CLKV_WORK_GROUP > PASS_ROWS ? CLKV_WORK_GROUP : PASS_ROWS], scaling[PASS_ROWS];
@@ -399,7 +398,7 @@ __kernel void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint r
 #pragma unroll
         for (uint i = 0; i < LANE_ROWS; i++) reduce[lid + i * CLKV_WORK_GROUP] = totals[i];
         barrier(CLK_LOCAL_MEM_FENCE);
-        finish_rows(&k, reduce, scaling, tops, lse, lse_offset, want_lse, part_lse);
+        finish_rows(&k, reduce, scaling, tops, lse, lse_offset, want_lse, part_sums);
         /* Unrolled: pocl 3.1 loses r0 when this loop is one at run time, inside the loop over passes. */
 #pragma unroll
         for (uint r0 = 0; r0 < PASS_ROWS; r0 += ROUND_ROWS) {

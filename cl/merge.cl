@@ -1,6 +1,7 @@
 /* merge.cl: joins the parts of one query of a split entry, one work-group per (query, head). A part is its
- * normalised output and its log-sum-exp; the whole is their mean weighted by exp(lse − the largest lse).
- * Only the parts that hold a key this query sees are looked at. SPDX-License-Identifier: Apache-2.0 */
+ * normalised output, the maximum of its scores (times log2 e) and its sum of exp2(score − maximum); the whole
+ * is the mean of the outputs, weighted by sum · exp2(maximum − the largest maximum). Only the parts that hold
+ * a key this query sees are looked at. SPDX-License-Identifier: Apache-2.0 */
 
 #define CLKV_STRIDE (CLKV_WORK_GROUP * CLKV_WIDTH)
 #define CLKV_PIECES ((CLKV_HEAD_DIM_V + CLKV_STRIDE - 1) / CLKV_STRIDE) /* per work-item, the last perhaps idle */
@@ -18,7 +19,7 @@ static inline clkv_wide clkv_part_wide(__global const float *p)
 __kernel __attribute__((reqd_work_group_size(CLKV_WORK_GROUP, 1, 1)))
 void clkv_merge(__global const uint *batch, uint entries_at, uint merges_at, uint chunk, uint causal,
                 __global clkv_out *o, ulong o_offset, __global float *lse, ulong lse_offset, uint want_lse,
-                __global const float *part_o, __global const float *part_lse)
+                __global const float *part_o, __global const float2 *part_sums)
 {
     const uint merge = get_group_id(0) / CLKV_HEADS;
     const uint head = get_group_id(0) % CLKV_HEADS;
@@ -29,12 +30,12 @@ void clkv_merge(__global const uint *batch, uint entries_at, uint merges_at, uin
     const uint visible = causal ? entry.y - q_len + q + 1 : entry.y;
     const uint n = (visible + chunk - 1) / chunk;
     const ulong first_part = entry.w + (ulong)q * ((entry.y + chunk - 1) / chunk);
-    __global const float *first_lse = part_lse + first_part * CLKV_HEADS + head;
+    __global const float2 *first_sums = part_sums + first_part * CLKV_HEADS + head;
     __global const float *first_o = part_o + (first_part * CLKV_HEADS + head) * CLKV_HEAD_DIM_V;
 
-    float largest = first_lse[0];
+    float largest = first_sums[0].x;
     for (uint p = 1; p < n; p++) {
-        largest = max(largest, first_lse[(ulong)p * CLKV_HEADS]);
+        largest = max(largest, first_sums[(ulong)p * CLKV_HEADS].x);
     }
     clkv_wide sum[CLKV_PIECES];
     for (uint i = 0; i < CLKV_PIECES; i++) {
@@ -42,7 +43,8 @@ void clkv_merge(__global const uint *batch, uint entries_at, uint merges_at, uin
     }
     float weight_sum = 0.0f;
     for (uint p = 0; p < n; p++) {
-        const float weight = exp(first_lse[(ulong)p * CLKV_HEADS] - largest);
+        const float2 sums = first_sums[(ulong)p * CLKV_HEADS];
+        const float weight = exp2(sums.x - largest) * sums.y;
         __global const float *part = first_o + (ulong)p * CLKV_HEADS * CLKV_HEAD_DIM_V;
         weight_sum += weight;
         for (uint i = 0; i < CLKV_PIECES; i++) {
@@ -60,6 +62,6 @@ void clkv_merge(__global const uint *batch, uint entries_at, uint merges_at, uin
         }
     }
     if (want_lse && get_local_id(0) == 0) {
-        lse[lse_offset + row] = largest + log(weight_sum);
+        lse[lse_offset + row] = (largest + log2(weight_sum)) * M_LN2_F;
     }
 }

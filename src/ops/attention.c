@@ -15,10 +15,10 @@ static clkv_status merge(clkv_ops *ops, const clkv_pass *pass, const clkv_tensor
     clkv_arg_uint(&args, pass->plan.chunk);
     clkv_arg_uint(&args, pass->causal != 0);
     clkv_arg_tensor(&args, o, NULL);
-    clkv_arg_tensor(&args, lse, ops->part_lse);
+    clkv_arg_tensor(&args, lse, ops->part_sums);
     clkv_arg_uint(&args, lse->mem != NULL);
     clkv_arg_mem(&args, ops->part_o);
-    clkv_arg_mem(&args, ops->part_lse);
+    clkv_arg_mem(&args, ops->part_sums);
     st = clkv_args_done(&args, "clkv_merge");
     if (st != CLKV_OK) return st;
     return clkv_stream_launch(&ops->stream, "clkv_merge", k.kernel, (size_t)pass->plan.n_merges * ops->shape.heads,
@@ -46,10 +46,10 @@ clkv_status clkv_ops_attention(clkv_ops *ops, const clkv_pass *pass, uint32_t la
     clkv_arg_float(&args, scale);
     clkv_arg_tensor(&args, q, NULL);
     clkv_arg_tensor(&args, o, NULL);
-    clkv_arg_tensor(&args, lse, ops->part_lse);
+    clkv_arg_tensor(&args, lse, ops->part_sums);
     clkv_arg_uint(&args, lse->mem != NULL);
     clkv_arg_mem(&args, ops->part_o);
-    clkv_arg_mem(&args, ops->part_lse);
+    clkv_arg_mem(&args, ops->part_sums);
     st = clkv_args_done(&args, "clkv_attention");
     if (st != CLKV_OK) return st;
     const int split = pass->plan.n_merges > 0;

@@ -94,19 +94,19 @@ void clkv_ops_free(clkv_ops *ops)
     }
     clkv_buffer_release(&ops->rows);
     clkv_buffer_release(&ops->part_o);
-    clkv_buffer_release(&ops->part_lse);
+    clkv_buffer_release(&ops->part_sums);
     ops->parts_capacity = 0;
 }
 
-/* Bytes of the workspace for n parts: unmerged outputs, then their log-sum-exps. */
+/* Bytes of the workspace for n parts: unmerged outputs, then the maximum and the sum of each one's weights. */
 static size_t part_o_bytes(const clkv_ops *ops, uint32_t n)
 {
     return (size_t)n * ops->shape.heads * ops->shape.head_dim_v * sizeof(float);
 }
 
-static size_t part_lse_bytes(const clkv_ops *ops, uint32_t n)
+static size_t part_sums_bytes(const clkv_ops *ops, uint32_t n)
 {
-    return (size_t)n * ops->shape.heads * sizeof(float);
+    return (size_t)n * ops->shape.heads * 2 * sizeof(float);
 }
 
 clkv_status clkv_ops_reserve_parts(clkv_ops *ops, uint32_t parts)
@@ -117,17 +117,17 @@ clkv_status clkv_ops_reserve_parts(clkv_ops *ops, uint32_t parts)
     uint32_t n = ops->parts_capacity ? ops->parts_capacity : 64;
     while (n < need && n <= UINT32_MAX / 2) n *= 2;
     if (n < need) n = need;
-    cl_mem o = NULL, lse = NULL;
+    cl_mem o = NULL, sums = NULL;
     clkv_status st = clkv_buffer_create(&o, ops->device, part_o_bytes(ops, n), "split-KV workspace");
-    if (st == CLKV_OK) st = clkv_buffer_create(&lse, ops->device, part_lse_bytes(ops, n), "split-KV workspace");
+    if (st == CLKV_OK) st = clkv_buffer_create(&sums, ops->device, part_sums_bytes(ops, n), "split-KV workspace");
     if (st != CLKV_OK) {
         clkv_buffer_release(&o);
         return st;
     }
     clkv_buffer_release(&ops->part_o);
-    clkv_buffer_release(&ops->part_lse);
+    clkv_buffer_release(&ops->part_sums);
     ops->part_o = o;
-    ops->part_lse = lse;
+    ops->part_sums = sums;
     ops->parts_capacity = n;
     return CLKV_OK;
 }
@@ -136,5 +136,5 @@ uint64_t clkv_ops_bytes(const clkv_ops *ops)
 {
     size_t rows = 0;
     if (ops->rows) clkv_buffer_bytes(ops->rows, &rows, "block tables");
-    return rows + part_o_bytes(ops, ops->parts_capacity) + part_lse_bytes(ops, ops->parts_capacity);
+    return rows + part_o_bytes(ops, ops->parts_capacity) + part_sums_bytes(ops, ops->parts_capacity);
 }

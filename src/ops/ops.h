@@ -42,7 +42,7 @@ typedef struct clkv_ops {
     uint32_t tile_tokens;  /* queries per tile */
     cl_mem rows;
     uint32_t row_stride;   /* blocks per row */
-    cl_mem part_o, part_lse;
+    cl_mem part_o, part_sums;
     uint32_t parts_capacity;
     clkv_kernel kernels[CLKV_FAMILIES][2][2]; /* [family][input is half][output is half] */
 } clkv_ops;
