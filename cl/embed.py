@@ -3,6 +3,7 @@
 
   embed.py --version-of include/clkv/version.h
   embed.py OUT.c FILE.cl...
+  embed.py --texts HEADER PREFIX OUT.c FILE...    each file as const char PREFIX<its name>[]
 """
 import os
 import re
@@ -16,30 +17,45 @@ def version(path):
     return ".".join(parts), abi
 
 
-def embed(out_path, paths):
-    lines = ['/* Made by cl/embed.py from cl/: do not edit. */', '#include "device/source.h"', ""]
-    names = []
-    for path in paths:
-        name = os.path.splitext(os.path.basename(path))[0]
-        names.append(name)
-        data = open(path, "rb").read() + b"\0"
-        lines.append("static const char text_%s[] = {" % name)
-        for i in range(0, len(data), 24):
-            lines.append("    " + ",".join(str(b if b < 128 else b - 256) for b in data[i:i + 24]) + ",")
-        lines.append("};")
-    lines.append("")
-    lines.append("const clkv_source clkv_sources[] = {")
-    for name in names:
-        lines.append('    { "%s", text_%s, sizeof text_%s - 1 },' % (name, name, name))
-    lines.append("    { 0, 0, 0 },")
-    lines.append("};")
+def name_of(path):
+    return os.path.splitext(os.path.basename(path))[0]
+
+
+def array(path, declaration):
+    """A file as a C array of characters that ends with 0."""
+    data = open(path, "rb").read() + b"\0"
+    lines = ["%s[] = {" % declaration]
+    for i in range(0, len(data), 24):
+        lines.append("    " + ",".join(str(b if b < 128 else b - 256) for b in data[i:i + 24]) + ",")
+    return lines + ["};"]
+
+
+def write(out_path, header, lines):
+    lines = ["/* Made by cl/embed.py: do not edit. */", '#include "%s"' % header, ""] + lines
     with open(out_path, "w", encoding="utf-8") as f:
         f.write("\n".join(lines) + "\n")
+
+
+def embed(out_path, paths):
+    lines = []
+    for path in paths:
+        lines += array(path, "static const char text_" + name_of(path))
+    lines += ["", "const clkv_source clkv_sources[] = {"]
+    for name in map(name_of, paths):
+        lines.append('    { "%s", text_%s, sizeof text_%s - 1 },' % (name, name, name))
+    lines += ["    { 0, 0, 0 },", "};"]
+    write(out_path, "device/source.h", lines)
+
+
+def embed_texts(header, prefix, out_path, paths):
+    write(out_path, header, [line for path in paths for line in array(path, "const char " + prefix + name_of(path))])
 
 
 if sys.argv[1] == "--version-of":
     print(version(sys.argv[2])[0])
 elif sys.argv[1] == "--abi-of":
     print(version(sys.argv[2])[1])
+elif sys.argv[1] == "--texts":
+    embed_texts(sys.argv[2], sys.argv[3], sys.argv[4], sys.argv[5:])
 else:
     embed(sys.argv[1], sys.argv[2:])
