@@ -102,6 +102,9 @@ typedef struct llm_model {
 int llm_model_open(llm_model **out, const char *path, const char *tokenizer_path, char *why);
 void llm_model_close(llm_model **model);
 
+/* The invariants above: NULL, or what is broken. For tests. */
+const char *llm_model_check(const llm_model *model);
+
 /* One row, as floats: out has room for t->cols. The tensor must be there and row < t->rows. */
 void llm_tensor_row(const llm_tensor *t, uint64_t row, float *out);
 
