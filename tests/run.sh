@@ -113,10 +113,11 @@ job_gcc() { build_gcc && run gcc pocl unit device tools kernels headers house in
 job_clang() { CC=clang-15 CXX=clang++-15 configure clang && run clang pocl unit device; }
 job_core() { configure core -Dopencl=disabled && run core pocl unit tools headers install; }
 job_asan() {
-    # Run after gcc's, so that pocl finds its kernels compiled: LeakSanitizer would blame LLVM's own leaks.
-    configure asan -Db_sanitize=address,undefined -Db_lundef=false && run asan pocl_asan unit device tools
+    configure asan -Db_sanitize=address,undefined -Db_lundef=false || return
+    run asan asan unit
+    run asan pocl_asan device tools
 }
-job_tsan() { configure tsan -Db_sanitize=thread -Db_lundef=false && run tsan pocl_tsan unit; }
+job_tsan() { configure tsan -Db_sanitize=thread -Db_lundef=false && run tsan tsan unit; }
 job_variants() {
     build_gcc || return
     run gcc pocl_cpu device
