@@ -274,7 +274,8 @@ static inline void load_queries(const task *k, float scale, __global const clkv_
 
 /* Adds up the lanes' sums of weights. scaling[row] becomes what normalises the row, 0 where it saw no key. */
 static inline void finish_rows(const task *k, __local const float *reduce, __local float *scaling,
-                               const float *tops, __global float *lse, ulong lse_offset, uint want_lse, __global float2 *part_sums)
+                               const float *tops, __global float *lse, ulong lse_offset, uint want_lse,
+                               __global float2 *part_sums)
 {
     const uint lid = (uint)get_local_id(0);
 #pragma unroll
@@ -403,12 +404,13 @@ __kernel void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint r
 #pragma unroll
         for (uint r0 = 0; r0 < PASS_ROWS; r0 += ROUND_ROWS) {
 #pragma unroll
-            for (uint c = 0; c < LANE_COLUMNS; c++)
+            for (uint c = 0; c < LANE_COLUMNS; c++) {
+                const uint at = column + c * CLKV_WORK_GROUP;
 #pragma unroll
                 for (uint r = 0; r < PASS_ROWS; r++)
-                    if (r - r0 < ROUND_ROWS && column + c * CLKV_WORK_GROUP < COLUMNS)
-                        ((__local v_vec *)area4)[((r - r0) * TOKEN_GROUPS + group) * COLUMNS + column + c * CLKV_WORK_GROUP] =
-                            sums[c][r];
+                    if (r - r0 < ROUND_ROWS && at < COLUMNS)
+                        ((__local v_vec *)area4)[((r - r0) * TOKEN_GROUPS + group) * COLUMNS + at] = sums[c][r];
+            }
             barrier(CLK_LOCAL_MEM_FENCE);
             store_rows(&k, r0, r0 < k.rows ? min((uint)ROUND_ROWS, k.rows - r0) : 0, area, scaling, o, o_offset,
                        part_o);

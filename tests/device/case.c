@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const scores_names[] = { "random", "low", "high", "peak" };
+static const char *const scores_names[] = {"random", "low", "high", "peak"};
 
 void case_format(const test_case *c, char line[CASE_LINE])
 {
@@ -13,8 +13,8 @@ void case_format(const test_case *c, char line[CASE_LINE])
                      "dim=%u/%u heads=%u/%u block=%u kv=%s in=%s out=%s causal=%d split=%u parts=%u slabs=%u "
                      "scores=%s seed=%u batch=",
                      c->head_dim, c->head_dim_v, c->heads, c->kv_heads, c->block_size, c->kv_f16 ? "f16" : "f32",
-                     c->in_f16 ? "f16" : "f32", c->out_f16 ? "f16" : "f32", !c->non_causal, c->split_tokens, c->parts,
-                     c->slabs, scores_names[c->scores], c->seed);
+                     c->in_f16 ? "f16" : "f32", c->out_f16 ? "f16" : "f32", !c->non_causal, c->split_tokens,
+                     c->parts, c->slabs, scores_names[c->scores], c->seed);
     for (uint32_t i = 0; i < c->n && n < CASE_LINE; i++) {
         const case_entry *e = &c->entries[i];
         n += snprintf(line + n, (size_t)(CASE_LINE - n), "%s%u:%u", i ? "," : "", e->new_tokens, e->total);
@@ -50,7 +50,8 @@ int case_parse(test_case *c, const char *line)
                "dim=%u/%u heads=%u/%u block=%u kv=%3s in=%3s out=%3s causal=%d split=%u parts=%u slabs=%u "
                "scores=%7s seed=%u batch=%n",
                &c->head_dim, &c->head_dim_v, &c->heads, &c->kv_heads, &c->block_size, kv, in, out, &causal,
-               &c->split_tokens, &c->parts, &c->slabs, scores, &c->seed, &used) < 14 || !used)
+               &c->split_tokens, &c->parts, &c->slabs, scores, &c->seed, &used) < 14 ||
+        !used)
         return 0;
     c->kv_f16 = !strcmp(kv, "f16");
     c->in_f16 = !strcmp(in, "f16");

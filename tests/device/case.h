@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define CASE_ENTRIES 8
-#define CASE_LINE 400
+#define CASE_LINE    400
 
 /* What the scores of a query are. */
 enum {

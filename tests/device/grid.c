@@ -19,7 +19,8 @@ static test_case *add(const char *batch)
     char line[2 * CASE_LINE];
     snprintf(line, sizeof line,
              "dim=64/64 heads=8/2 block=16 kv=f16 in=f32 out=f32 causal=1 split=0 parts=0 slabs=1 scores=random "
-             "seed=%u batch=%s", (unsigned)n_grid + 1, batch);
+             "seed=%u batch=%s",
+             (unsigned)n_grid + 1, batch);
     if (n_grid == COUNT(grid) || !case_parse(c, line)) {
         fprintf(stderr, "grid.c: %s\n", line);
         abort();
@@ -41,9 +42,9 @@ static test_case *turn(test_case *c)
 
 static void add_dims(void)
 {
-    static const uint32_t dims[][2] = { { 8, 8 },     { 16, 48 },   { 32, 32 },   { 64, 64 },   { 80, 80 },
-                                        { 96, 96 },   { 112, 112 }, { 120, 120 }, { 128, 128 }, { 192, 192 },
-                                        { 256, 256 }, { 192, 128 }, { 24, 256 },  { 256, 8 },   { 72, 40 } };
+    static const uint32_t dims[][2] = {{8, 8},     {16, 48},   {32, 32},   {64, 64},   {80, 80},
+                                       {96, 96},   {112, 112}, {120, 120}, {128, 128}, {192, 192},
+                                       {256, 256}, {192, 128}, {24, 256},  {256, 8},   {72, 40}};
     for (size_t i = 0; i < COUNT(dims); i++) {
         test_case *c = turn(add(i % 2 ? "1:129,5:18,40:150" : "1:77,1:300,3:3"));
         c->head_dim = dims[i][0];
@@ -54,7 +55,7 @@ static void add_dims(void)
 
 static void add_ratios(void)
 {
-    static const uint32_t heads[][2] = { { 40, 40 }, { 64, 8 }, { 32, 4 }, { 9, 3 }, { 5, 1 }, { 7, 1 }, { 32, 1 } };
+    static const uint32_t heads[][2] = {{40, 40}, {64, 8}, {32, 4}, {9, 3}, {5, 1}, {7, 1}, {32, 1}};
     for (size_t i = 0; i < COUNT(heads); i++) {
         test_case *c = turn(add(i % 2 ? "1:200,7:31" : "1:65,19:100"));
         c->head_dim = c->head_dim_v = 32;
@@ -80,7 +81,7 @@ static void add_blocks(void)
 
 static void add_mixed(void)
 {
-    static const char *const batches[] = { "1:1328,5:18,129:463", "1:523,1:37,1:2011" };
+    static const char *const batches[] = {"1:1328,5:18,129:463", "1:523,1:37,1:2011"};
     for (int i = 0; i < 4; i++) {
         test_case *c = turn(add(batches[i % 2]));
         c->head_dim = c->head_dim_v = 128;
@@ -93,7 +94,7 @@ static void add_mixed(void)
 
 static void add_splits(void)
 {
-    static const uint32_t chunks[] = { 16, 48, 128 };
+    static const uint32_t chunks[] = {16, 48, 128};
     for (size_t i = 0; i < COUNT(chunks); i++) add("1:129,5:18,40:150,8:257")->split_tokens = chunks[i];
     for (uint32_t parts = 2; parts <= 8; parts += 3) add("1:400,16:500")->parts = parts;
     /* of 7 drafts the first see no key in the last part */
@@ -109,9 +110,9 @@ static void add_splits(void)
 
 static void add_shared(void)
 {
-    add("1:200,1:230<0@150,4:170<0@121");      /* partial tails, copied on write */
-    add("1:200,1:200<0@199,1:200<1@199");      /* parallel samples: same history, own last token */
-    add("1:300,1:250=0@160,9:311<1@249");      /* found by prefix, and a fork of that */
+    add("1:200,1:230<0@150,4:170<0@121"); /* partial tails, copied on write */
+    add("1:200,1:200<0@199,1:200<1@199"); /* parallel samples: same history, own last token */
+    add("1:300,1:250=0@160,9:311<1@249"); /* found by prefix, and a fork of that */
     test_case *c = add("2:200,2:170=0@99,1:200<0@198");
     c->split_tokens = 64;
     c->slabs = 4;
@@ -132,8 +133,8 @@ static void add_scores(void)
 
 static void add_random(unsigned n)
 {
-    static const uint32_t dims[] = { 8, 32, 64, 128 };
-    static const uint32_t groups[] = { 1, 2, 3, 4, 6, 8, 12 };
+    static const uint32_t dims[] = {8, 32, 64, 128};
+    static const uint32_t groups[] = {1, 2, 3, 4, 6, 8, 12};
     uint64_t state = 20240731;
     for (unsigned i = 0; i < n; i++) {
         char batch[CASE_LINE];

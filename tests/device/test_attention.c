@@ -23,7 +23,8 @@ static void check_plan(const test_case *c, const target *t, const clkv_plan_info
 {
     if (!c->split_tokens && c->parts < 2) return;
     uint32_t longer = 0;
-    for (uint32_t i = 0; i < c->n; i++) longer += c->entries[i].new_tokens == 1 && c->entries[i].total > info->chunk;
+    for (uint32_t i = 0; i < c->n; i++)
+        longer += c->entries[i].new_tokens == 1 && c->entries[i].total > info->chunk;
     if (info->split_entries < longer || (longer && info->parts < 2 * longer)) fail_case(c, t, "was not split");
 }
 
@@ -62,8 +63,8 @@ START_TEST(same_bits_in_any_batch)
     ck_assert(case_parse(&c, lines[(size_t)_i / n_targets]));
     world w;
     world_open(&w, &c, t->device);
-    const uint32_t all = (1u << c.n) - 1, subsets[] = { 1, 3, all & ~2u, all };
-    float *o[CASE_ENTRIES] = { NULL };
+    const uint32_t all = (1u << c.n) - 1, subsets[] = {1, 3, all & ~2u, all};
+    float *o[CASE_ENTRIES] = {NULL};
     for (size_t s = 0; s < sizeof subsets / sizeof *subsets; s++) {
         world_reserve(&w, subsets[s]);
         world_pass(&w, c.split_tokens, 0, NULL);

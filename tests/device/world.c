@@ -73,8 +73,8 @@ static cl_mem make_buffer(const world *w, const float *values, size_t before, si
             ((float *)host)[before + i] = values[i];
     }
     cl_int err;
-    cl_mem mem = clCreateBuffer(clkv_device_context(clkv_cache_device(w->cache)), CL_MEM_COPY_HOST_PTR, bytes, host,
-                                &err);
+    cl_mem mem =
+        clCreateBuffer(clkv_device_context(clkv_cache_device(w->cache)), CL_MEM_COPY_HOST_PTR, bytes, host, &err);
     ck_assert_int_eq(err, CL_SUCCESS);
     free(host);
     return mem;
@@ -86,8 +86,9 @@ static float *read_buffer(const world *w, cl_mem mem, size_t before, size_t n, i
     const size_t all = before + n + GUARD, bytes = all * (f16 ? 2 : 4);
     void *host = allocate(bytes);
     float *values = allocate(n * sizeof(float));
-    ck_assert_int_eq(clEnqueueReadBuffer(clkv_device_queue(clkv_cache_device(w->cache)), mem, CL_TRUE, 0, bytes, host,
-                                         0, NULL, NULL), CL_SUCCESS);
+    ck_assert_int_eq(clEnqueueReadBuffer(clkv_device_queue(clkv_cache_device(w->cache)), mem, CL_TRUE, 0, bytes,
+                                         host, 0, NULL, NULL),
+                     CL_SUCCESS);
     for (size_t i = 0; i < all; i++) {
         const float x = f16 ? clkv_ref_float(((uint16_t *)host)[i]) : ((float *)host)[i];
         if (i >= before && i < before + n)
@@ -123,8 +124,8 @@ static void add_history(world *w, uint32_t i, uint32_t from, uint32_t to)
     ck_ok(clkv_batch_add(w->batch, w->sequences[i], w->tokens[i] + from, to - from, NULL));
     ck_ok(clkv_batch_reserve(w->batch));
     ck_ok(clkv_cache_upload(w->cache, w->batch, NULL, 0, NULL, NULL));
-    append(w, w->k[i] + (size_t)from * c->kv_heads * c->head_dim, w->v[i] + (size_t)from * c->kv_heads * c->head_dim_v,
-           to - from);
+    append(w, w->k[i] + (size_t)from * c->kv_heads * c->head_dim,
+           w->v[i] + (size_t)from * c->kv_heads * c->head_dim_v, to - from);
     ck_ok(clkv_batch_commit(w->batch));
 }
 
@@ -204,7 +205,8 @@ void world_reserve(world *w, uint32_t which)
     for (uint32_t i = 0; i < w->c->n; i++) {
         const case_entry *e = &w->c->entries[i];
         if (!(which >> i & 1)) continue;
-        ck_ok(clkv_batch_add(w->batch, w->sequences[i], w->tokens[i] + e->total - e->new_tokens, e->new_tokens, NULL));
+        ck_ok(clkv_batch_add(w->batch, w->sequences[i], w->tokens[i] + e->total - e->new_tokens, e->new_tokens,
+                             NULL));
         w->batch_of[w->n_batch++] = i;
     }
     ck_ok(clkv_batch_reserve(w->batch));

@@ -14,7 +14,7 @@
 #include <clkv/clkv.h>
 
 #define WORLD_LAYERS 2
-#define WORLD_LAYER 1 /* the one that is used; the other stays NaN */
+#define WORLD_LAYER  1 /* the one that is used; the other stays NaN */
 
 typedef struct world {
     const test_case *c;
@@ -26,7 +26,7 @@ typedef struct world {
     float *k[CASE_ENTRIES], *v[CASE_ENTRIES]; /* [total][kv_heads][dim] */
     float *q[CASE_ENTRIES];                   /* [new][heads][head_dim] */
     float scale;
-    uint32_t n_batch, batch_of[CASE_ENTRIES]; /* entries of the reserved batch */
+    uint32_t n_batch, batch_of[CASE_ENTRIES];   /* entries of the reserved batch */
     float *o[CASE_ENTRIES], *lse[CASE_ENTRIES]; /* what the last pass computed; malloc'ed */
 } world;
 
