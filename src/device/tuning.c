@@ -14,7 +14,7 @@ static const struct {
     uint32_t work_group, tile_rows, groups_per_unit, min_split, split_max_queries, copy_group;
 } table[] = {
     /* variant                kind                        group rows per_unit split queries copy */
-    { CLKV_VARIANT_CPU,       0,                          1,    48,  4,       256,  16,     1 },
+    { CLKV_VARIANT_CPU,       0,                          1,    48,  16,      256,  16,     1 },
     { CLKV_VARIANT_PORTABLE,  CLKV_DEVICE_CPU,            64,   8,   4,       128,  16,     16 },
     { CLKV_VARIANT_PORTABLE,  CLKV_DEVICE_GPU_INTEGRATED, 128,  8,   8,       128,  16,     64 },
     { CLKV_VARIANT_PORTABLE,  0,                          128,  8,   16,      128,  16,     64 },
