@@ -118,11 +118,12 @@ def device():
         positive(row, "add_us", "reserve_us", "upload_us", "commit_us", "total_us", "uploaded_bytes")
     check([rows[3, k]["steps"] for k in ("inside", "crosses", "fills", "all")] == [36, 2, 2, 40], f"step: {rows}")
     check(rows[3, "crosses"]["uploaded_bytes"] > rows[3, "inside"]["uploaded_bytes"], f"step: {rows}")
-    sent = []
-    for context in (1000, 4000):  # enough sequences to fill the device without splitting contexts
+    sent = []  # few more bytes at most: how contexts are split to fill the device differs a little
+    for context in (8000, 16000):
         f = bench("step", "--sequences", "64", "--steps", 20, "--context", context)
-        sent.append([r["uploaded_bytes"] for r in f["steps"] if r["kind"] in ("inside", "crosses")])
-    check(len(sent[0]) == 2 and sent[0] == sent[1], f"what a step uploads grows with the context: {sent}")
+        sent.append({r["kind"]: r["uploaded_bytes"] for r in f["steps"]})
+    for kind in ("inside", "crosses"):
+        check(sent[1][kind] <= 1.1 * sent[0][kind], f"what a step uploads grows with the context: {sent}")
 
     f = bench("start", "--repeat", 1, "--heads", 4, "--kv-heads", 2, "--head-dim", 8)
     positive(f, "cold_ms", "warm_ms", "warm_clkv_ms", "speedup", "speedup_clkv", "cold_programs_built")
