@@ -9,7 +9,7 @@ usage() {
 usage: tests/run.sh [--no-install] [--build DIR] [JOB…]
 
 Jobs (default: all of them, in this order):
-  gcc          release build with gcc: unit, device and tools tests on pocl; kernels, headers, house, install
+  gcc          release build with gcc: unit, device, tools and llm tests on pocl; kernels, headers, house, install
   clang        the same with clang: unit and device tests
   core         without OpenCL (-Dopencl=disabled)
   asan         address and undefined-behaviour sanitizers: unit, tools and device tests
@@ -62,6 +62,14 @@ mkdir -p "$build/results" "$build/cache" || exit 2
 build=$(cd "$build" && pwd)
 rm -f "$build"/results/*
 
+# The gguf package from PyPI, in an environment of its own that the builds take for python3. Without it one test of
+# the suite llm is skipped.
+if [ $install = 1 ] && ! "$build/python/bin/python3" -c 'import gguf' 2>/dev/null; then
+    { python3 -m venv "$build/python" && "$build/python/bin/pip" -q install gguf; } >&2 ||
+        printf 'The gguf package could not be installed: its test will be skipped.\n' >&2
+fi
+[ -x "$build/python/bin/python3" ] && PATH=$build/python/bin:$PATH
+
 # Nothing of the user's is read or written: program binaries go to a cache of our own, which all jobs share,
 # so that each kernel is compiled once.
 export XDG_CACHE_HOME=$build/cache
@@ -109,13 +117,13 @@ run() {
 }
 
 build_gcc() { configure gcc --buildtype=release; }
-job_gcc() { build_gcc && run gcc pocl unit device tools kernels headers house install; }
+job_gcc() { build_gcc && run gcc pocl unit device tools llm kernels headers house install; }
 job_clang() { CC=clang-15 CXX=clang++-15 configure clang && run clang pocl unit device; }
-job_core() { configure core -Dopencl=disabled && run core pocl unit tools headers install; }
+job_core() { configure core -Dopencl=disabled && run core pocl unit tools llm headers install; }
 job_asan() {
     configure asan -Db_sanitize=address,undefined -Db_lundef=false || return
     run asan asan unit
-    run asan pocl_asan device tools
+    run asan pocl_asan device tools llm
 }
 job_tsan() { configure tsan -Db_sanitize=thread -Db_lundef=false && run tsan tsan unit; }
 job_variants() {

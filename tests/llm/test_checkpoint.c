@@ -166,18 +166,8 @@ END_TEST
 /* A tokenizer file of `n` pieces, "<unk>" and so on; returns its bytes. */
 static size_t make_tokenizer(unsigned char *out, uint32_t n)
 {
-    static const char *const pieces[] = {"<unk>",
-                                         "\n<s>\n",
-                                         "\n</s>\n",
-                                         "<0x00>",
-                                         "<0xfF>",
-                                         " a",
-                                         "\xe2\x96\x81"
-                                         "b",
-                                         "",
-                                         "<0xZZ>",
-                                         "z",
-                                         "zz"};
+    static const char *const pieces[] = {"<unk>",         "\n<s>\n", "\n</s>\n", "<0x00>", "<0xfF>", " a",
+                                         "\342\226\201b", "",        "<0xZZ>",   "z",      "zz"};
     size_t at_byte = 4;
     memset(out, 0, 4);
     for (uint32_t i = 0; i < n; i++) {

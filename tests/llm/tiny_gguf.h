@@ -60,26 +60,9 @@ static inline void tiny_sizes(const tiny *t, gguf_writer *w)
 
 static inline void tiny_vocab(const tiny *t, gguf_writer *w)
 {
-    static const char *const spm[VOCAB] = {"<unk>",
-                                           "<s>",
-                                           "</s>",
-                                           "<0x0A>",
-                                           "\xe2\x96\x81"
-                                           "a",
-                                           "a",
-                                           "b",
-                                           "ab",
-                                           ""};
-    static const char *const bpe[VOCAB] = {"a",
-                                           "b",
-                                           "ab",
-                                           "\xc4\xa0",
-                                           "\xc4\xa0"
-                                           "a",
-                                           "c",
-                                           "d",
-                                           "<|im_end|>",
-                                           "<|x|>"};
+    static const char *const spm[VOCAB] = {"<unk>", "<s>", "</s>", "<0x0A>", "\342\226\201a", "a", "b", "ab", ""};
+    static const char *const bpe[VOCAB] = {"a", "b", "ab",         "\xc4\xa0", "\304\240a",
+                                           "c", "d", "<|im_end|>", "<|x|>"};
     static const char *const merges[2] = {"a b", "\xc4\xa0 a"};
     if (t->bpe < 0) return;
     if (!left_out(t, "tokenizer.ggml.model")) gguf_write_text(w, "tokenizer.ggml.model", t->bpe ? "gpt2" : "llama");
