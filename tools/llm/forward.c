@@ -241,7 +241,8 @@ static size_t longest_row(const llm_forward *f)
 static double *cache_of(const llm_forward *f, size_t per_token)
 {
     const uint64_t tokens = (uint64_t)f->m->n_layers * f->positions;
-    return tokens > SIZE_MAX / sizeof(double) / per_token ? NULL : malloc((size_t)tokens * per_token * sizeof(double));
+    if (tokens > SIZE_MAX / sizeof(double) / per_token) return NULL;
+    return malloc((size_t)tokens * per_token * sizeof(double));
 }
 
 int llm_forward_create(llm_forward **out, const llm_model *model, uint32_t positions, llm_width width, char *why)
