@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """make_gguf.py CHECKPOINT TOKENIZER OUT TYPE: a GGUF file of a llama2.c checkpoint (version 0), by the gguf package
-from PyPI. TYPE is F32, F16, BF16, Q8_0 or Q4_0; matrices whose rows are no whole blocks of it become F16, and
+from PyPI. TYPE is F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0 or Q5_1; matrices whose rows are no whole blocks of it become F16, and
 vectors stay F32, as in llama.cpp's own files. Exits 77, and says so, when the package is not there."""
 # SPDX-License-Identifier: Apache-2.0
 import struct

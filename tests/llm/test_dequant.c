@@ -74,8 +74,29 @@ START_TEST(q4_0)
 }
 END_TEST
 
+/* Element i is i, minima are −3. */
+START_TEST(q5_1_and_q4_1)
+{
+    unsigned char five[24] = {0}, four[20] = {0};
+    float got[32];
+    const uint16_t d = clkv_ref_half(2), m = clkv_ref_half(-3);
+    memcpy(five, &d, 2);
+    memcpy(five + 2, &m, 2);
+    memcpy(four, five, 4);
+    five[6] = five[7] = 0xff; /* elements 16 … 31 have the fifth bit */
+    for (int i = 0; i < 16; i++) five[8 + i] = four[4 + i] = (unsigned char)(i | i << 4);
+    row(LLM_Q5_1, five, 32, got);
+    for (int i = 0; i < 32; i++) ck_assert_float_eq(got[i], 2 * (float)i - 3);
+    row(LLM_Q4_1, four, 32, got);
+    for (int i = 0; i < 32; i++) ck_assert_float_eq(got[i], 2 * (float)(i % 16) - 3);
+    memmove(five + 2, five + 4, 20);
+    row(LLM_Q5_0, five, 32, got);
+    for (int i = 0; i < 32; i++) ck_assert_float_eq(got[i], 2 * (float)(i - 16));
+}
+END_TEST
+
 /* Scale j is j + 40 and minimum j is 63 − j, so that all six bits of each are at work. */
-START_TEST(q4_k)
+START_TEST(q4_k_and_q5_k)
 {
     unsigned char block[144] = {0};
     float got[256];
@@ -88,10 +109,20 @@ START_TEST(q4_k)
         block[8 + j] = (unsigned char)((63 - j) | high_min >> 4 << 6);
         block[12 + j] = (unsigned char)((high & 15) | (high_min & 15) << 4);
     }
+    unsigned char fives[176];
     for (int i = 0; i < 128; i++) block[16 + i] = (unsigned char)(i % 16 | (i / 32 + 3) << 4);
     row(LLM_Q4_K, block, 256, got);
     for (int i = 0; i < 256; i++) {
         const int j = i / 32, q = j % 2 ? j / 2 + 3 : i % 16;
+        ck_assert_float_eq(got[i], 0.25f * (float)(j + 40) * (float)q - 2 * (float)(63 - j));
+    }
+    memcpy(fives, block, 16);
+    for (int i = 0; i < 32; i++) fives[16 + i] = (unsigned char)(i < 10 ? 0x81 : 0); /* of parts 0 and 7 */
+    memcpy(fives + 48, block + 16, 128);
+    row(LLM_Q5_K, fives, 256, got);
+    for (int i = 0; i < 256; i++) {
+        const int j = i / 32, fifth = (j == 0 || j == 7) && i % 32 < 10 ? 16 : 0;
+        const int q = (j % 2 ? j / 2 + 3 : i % 16) + fifth;
         ck_assert_float_eq(got[i], 0.25f * (float)(j + 40) * (float)q - 2 * (float)(63 - j));
     }
 }
@@ -124,7 +155,8 @@ int main(void)
     tcase_add_test(tc, floats);
     tcase_add_test(tc, rows_follow_each_other);
     tcase_add_test(tc, q4_0);
-    tcase_add_test(tc, q4_k);
+    tcase_add_test(tc, q5_1_and_q4_1);
+    tcase_add_test(tc, q4_k_and_q5_k);
     tcase_add_test(tc, q6_k);
     suite_add_tcase(suite, tc);
     return run_suite(suite);

@@ -129,9 +129,9 @@ START_TEST(bpe)
     ck_assert_str_eq(tok->merges[1], "\xc4\xa0 a");
     ck_assert(tok->bos == -1 && tok->eos == 8 && tok->eot == 7 && tok->unk == -1 && !tok->add_bos);
     llm_model_close(&m);
-    m = opened(&(tiny){.bpe = 1,
-                       .add = {{ADD_TEXT, "tokenizer.ggml.pre", .text = "llama-bpe"},
-                               {ADD_U32, "tokenizer.ggml.bos_token_id", 8}}});
+    m = opened(&(tiny){
+        .bpe = 1,
+        .add = {{ADD_TEXT, "tokenizer.ggml.pre", .text = "tekken"}, {ADD_U32, "tokenizer.ggml.bos_token_id", 8}}});
     ck_assert(m->tok.add_bos == 1 && m->tok.bos == 8);
     llm_model_close(&m);
 }
@@ -278,7 +278,7 @@ START_TEST(patched_fields)
     patched(Q, DIM_1, 1ull << 59, 8, "'" Q "' (576460752303423488 × 32 F32) goes past the end");
     patched(Q, DIM_1, 1ull << 62, 8, "goes past the end");
     patched(Q, DIM_0, 1ull << 62, 8, "goes past the end");
-    patched(Q, TYPE, 13, 4, "'" Q "' is Q5_K, which is not supported");
+    patched(Q, TYPE, 10, 4, "'" Q "' is Q2_K, which is not supported");
     patched(Q, TYPE, 4, 4, "'" Q "' has the unknown type 4");
     patched(Q, TYPE, UINT32_MAX, 4, "'" Q "' has the unknown type 4294967295");
     patched(Q, TYPE, 12, 4, "'" Q "' is Q4_K with rows of 32, no multiple of 256");

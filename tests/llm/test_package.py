@@ -60,7 +60,7 @@ def real():
     if not os.path.exists(checkpoint):
         print(f"skipped: no {checkpoint}")
         return
-    for kind in ("F32", "F16", "BF16", "Q8_0", "Q4_0"):
+    for kind in ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"):
         path = os.path.join(WORK.name, f"stories-{kind}.gguf")
         make_gguf.main(checkpoint, tokenizer, path, kind)
         check(kind in same_as_package(path), f"{path} holds no {kind}")
@@ -70,7 +70,8 @@ def random_blocks(kind):
     """A model of one layer whose matrices are random bytes, but for the scales, which must be finite halves."""
     kind = gguf.GGMLQuantizationType[kind]
     elements, size = gguf.GGML_QUANT_SIZES[kind]
-    scales = {"Q8_0": [0], "Q4_0": [0], "Q4_K": [0, 2], "Q6_K": [208]}[kind.name]
+    scales = {"Q8_0": [0], "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q4_K": [0, 2], "Q5_K": [0, 2],
+              "Q6_K": [208]}[kind.name]
     rng = np.random.default_rng(int(kind))
     dim, vocab = 512, 16
 
@@ -101,6 +102,6 @@ def random_blocks(kind):
 
 
 real()
-for each in ("Q8_0", "Q4_0", "Q4_K", "Q6_K"):
+for each in ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K"):
     random_blocks(each)
 sys.exit(1 if failures else 0)

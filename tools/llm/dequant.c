@@ -58,21 +58,52 @@ static void row_q8_0(const unsigned char *from, uint64_t n, float *to)
     }
 }
 
-/* { half d; nibbles q[16]; }: d · (q − 8); the low nibbles are the first half of the block */
-static void row_q4_0(const unsigned char *from, uint64_t n, float *to)
+/* { half d; half m, if has_min; upper bits u32, if has_high; nibbles q[16]; }: d · q + m, or d · (q − half of q's
+ * range) where there is no m. The low nibbles are the first half of the block; bit i of the upper bits is the fifth
+ * of element i. */
+static inline void row_nibbles(const unsigned char *from, uint64_t n, float *to, int has_min, int has_high)
 {
-    for (uint64_t i = 0; i < n; i += 32, from += 18) {
-        const float d = half_at(from);
-        for (int j = 0; j < 16; j++) {
-            to[i + j] = d * (float)((from[2 + j] & 15) - 8);
-            to[i + j + 16] = d * (float)((from[2 + j] >> 4) - 8);
+    const int offset = has_min ? 0 : has_high ? 16 : 8;
+    for (; n > 0; n -= 32, to += 32) {
+        const float d = half_at(from), m = has_min ? half_at(from + 2) : 0;
+        uint32_t high = 0;
+        from += has_min ? 4 : 2;
+        if (has_high) {
+            high = (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
+            from += 4;
+        }
+        for (int j = 0; j < 16; j++, from++) {
+            const int low_q = (*from & 15) | (int)(high >> j & 1) << 4;
+            const int high_q = *from >> 4 | (int)(high >> (j + 16) & 1) << 4;
+            to[j] = d * (float)(low_q - offset) + m;
+            to[j + 16] = d * (float)(high_q - offset) + m;
         }
     }
 }
 
-/* Scale and minimum of the j-th 32 elements of a Q4_K block, 6 bits each: those of the first four lie in the low
- * bits of bytes 0–3 and 4–7; the others have their low nibbles in bytes 8–11, their upper two bits on top of
- * those. */
+static void row_q4_0(const unsigned char *from, uint64_t n, float *to)
+{
+    row_nibbles(from, n, to, 0, 0);
+}
+
+static void row_q4_1(const unsigned char *from, uint64_t n, float *to)
+{
+    row_nibbles(from, n, to, 1, 0);
+}
+
+static void row_q5_0(const unsigned char *from, uint64_t n, float *to)
+{
+    row_nibbles(from, n, to, 0, 1);
+}
+
+static void row_q5_1(const unsigned char *from, uint64_t n, float *to)
+{
+    row_nibbles(from, n, to, 1, 1);
+}
+
+/* Scale and minimum of the j-th 32 elements of a Q4_K or Q5_K block, 6 bits each: those of the first four lie in
+ * the low bits of bytes 0–3 and 4–7; the others have their low nibbles in bytes 8–11, their upper two bits on top
+ * of those. */
 static void k_scale(const unsigned char *s, int j, int *scale, int *min)
 {
     if (j < 4) {
@@ -84,22 +115,37 @@ static void k_scale(const unsigned char *s, int j, int *scale, int *min)
     }
 }
 
-/* { half d, dmin; packed scales and minima [12]; nibbles q[128]; }: d · scale · q − dmin · min, by 32 elements;
- * each 32 bytes of q are 64 elements, the low nibbles first */
-static void row_q4_k(const unsigned char *from, uint64_t n, float *to)
+/* { half d, dmin; packed scales and minima [12]; upper bits [32], if has_high; nibbles q[128]; }:
+ * d · scale · q − dmin · min, by 32 elements. Each 32 bytes of q are 64 elements, the low nibbles first; bit j of
+ * the i-th upper byte is the fifth of element i of the j-th 32. */
+static inline void row_k(const unsigned char *from, uint64_t n, float *to, int has_high)
 {
-    for (; n > 0; n -= 256, from += 144) {
+    for (; n > 0; n -= 256) {
         const float d = half_at(from), dmin = half_at(from + 2);
-        const unsigned char *q = from + 16;
+        const unsigned char *scales = from + 4, *high = from + 16, *q = has_high ? high + 32 : high;
         for (int j = 0; j < 8; j++, to += 32) {
             int scale, min;
-            k_scale(from + 4, j, &scale, &min);
+            k_scale(scales, j, &scale, &min);
             const float a = d * (float)scale, b = dmin * (float)min;
             const int shift = j & 1 ? 4 : 0;
-            for (int i = 0; i < 32; i++) to[i] = a * (float)(q[i] >> shift & 15) - b;
+            for (int i = 0; i < 32; i++) {
+                const int fifth = has_high ? (high[i] >> j & 1) << 4 : 0;
+                to[i] = a * (float)((q[i] >> shift & 15) | fifth) - b;
+            }
             if (j & 1) q += 32;
         }
+        from = q;
     }
+}
+
+static void row_q4_k(const unsigned char *from, uint64_t n, float *to)
+{
+    row_k(from, n, to, 0);
+}
+
+static void row_q5_k(const unsigned char *from, uint64_t n, float *to)
+{
+    row_k(from, n, to, 1);
 }
 
 /* { low nibbles [128]; upper two bits [64]; int8 scale[16]; half d; }: d · scale · (q − 32), by 16 elements. Of
@@ -126,7 +172,9 @@ static const llm_type_facts facts[] = {
     [LLM_F32] = {"F32", 1, 4, row_f32},        [LLM_F16] = {"F16", 1, 2, row_f16},
     [LLM_BF16] = {"BF16", 1, 2, row_bf16},     [LLM_Q8_0] = {"Q8_0", 32, 34, row_q8_0},
     [LLM_Q4_0] = {"Q4_0", 32, 18, row_q4_0},   [LLM_Q4_K] = {"Q4_K", 256, 144, row_q4_k},
-    [LLM_Q6_K] = {"Q6_K", 256, 210, row_q6_k},
+    [LLM_Q6_K] = {"Q6_K", 256, 210, row_q6_k}, [LLM_Q4_1] = {"Q4_1", 32, 20, row_q4_1},
+    [LLM_Q5_0] = {"Q5_0", 32, 22, row_q5_0},   [LLM_Q5_1] = {"Q5_1", 32, 24, row_q5_1},
+    [LLM_Q5_K] = {"Q5_K", 256, 176, row_q5_k},
 };
 
 const llm_type_facts *llm_type_find(llm_type type)

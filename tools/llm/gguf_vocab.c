@@ -88,6 +88,16 @@ static int32_t find_end_of_turn(const llm_tokenizer_data *tok)
     return -1;
 }
 
+/* BPE vocabularies whose prompts begin with BOS even where the file does not say so: Llama 3's and kin, Mistral's.
+ */
+static int is_bos_added(const char *pre)
+{
+    static const char *const names[] = {"llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral", "tekken"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(pre, names[i])) return 1;
+    return 0;
+}
+
 static int read_ids(const gguf *g, llm_tokenizer_data *tok)
 {
     const int spm = tok->kind == LLM_VOCAB_SENTENCEPIECE && tok->n > 2;
@@ -110,7 +120,7 @@ static int read_ids(const gguf *g, llm_tokenizer_data *tok)
                             (unsigned)tok->n);
         *ids[i].to = (int32_t)id;
     }
-    tok->add_bos = spm || !strcmp(tok->pre, "llama-bpe") || !strcmp(tok->pre, "llama3");
+    tok->add_bos = spm || is_bos_added(tok->pre);
     tok->add_space_prefix = tok->kind == LLM_VOCAB_SENTENCEPIECE;
     if (gguf_flag(g, "tokenizer.ggml.add_bos_token", &tok->add_bos) ||
         gguf_flag(g, "tokenizer.ggml.add_space_prefix", &tok->add_space_prefix))

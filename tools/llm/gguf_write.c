@@ -7,8 +7,9 @@
 #define COUNTS_AT 8 /* of the two counts in the header */
 
 /* GGML's numbers of the types. */
-static const uint32_t type_numbers[] = {[LLM_F32] = 0,   [LLM_F16] = 1,   [LLM_Q4_0] = 2, [LLM_Q8_0] = 8,
-                                        [LLM_Q4_K] = 12, [LLM_Q6_K] = 14, [LLM_BF16] = 30};
+static const uint32_t type_numbers[] = {
+    [LLM_F32] = 0,   [LLM_F16] = 1,  [LLM_Q4_0] = 2, [LLM_Q8_0] = 8, [LLM_Q4_K] = 12, [LLM_Q6_K] = 14,
+    [LLM_BF16] = 30, [LLM_Q4_1] = 3, [LLM_Q5_0] = 6, [LLM_Q5_1] = 7, [LLM_Q5_K] = 13};
 
 static uint64_t padded(uint64_t bytes)
 {

@@ -21,7 +21,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum llm_type { LLM_F32, LLM_F16, LLM_BF16, LLM_Q8_0, LLM_Q4_0, LLM_Q4_K, LLM_Q6_K } llm_type;
+typedef enum llm_type {
+    LLM_F32,
+    LLM_F16,
+    LLM_BF16,
+    LLM_Q8_0,
+    LLM_Q4_0,
+    LLM_Q4_K,
+    LLM_Q6_K,
+    LLM_Q4_1,
+    LLM_Q5_0,
+    LLM_Q5_1,
+    LLM_Q5_K,
+} llm_type;
 
 /* Row-major [rows][cols]: a matrix is [out][in], a vector one row. data NULL: the model has no such tensor. */
 typedef struct llm_tensor {
