@@ -50,7 +50,7 @@ static int read_header(llm_model *m, cursor *c, int *own_output)
 /* The next `copies` tensors of one shape, which begin at c->at; afterwards that is behind them. */
 static int take(cursor *c, const char *name, uint64_t copies, uint64_t rows, uint64_t cols, llm_tensor *first)
 {
-    if (rows > c->floats / cols || copies > c->floats / (rows * cols))
+    if (copies > c->floats / (rows * cols)) /* each is below 2^31 */
         return llm_fail(c->why, "%s: too short for its own header: %s (%llu × %llu, %llu times) goes past the end",
                         c->path, name, (unsigned long long)rows, (unsigned long long)cols,
                         (unsigned long long)copies);

@@ -25,6 +25,6 @@ const char *llm_shown(const char *text, size_t bytes, char out[SHOWN_BYTES])
 
 const char *llm_shown_path(const char *path)
 {
-    const size_t n = strlen(path), most = WHY_BYTES / 2;
+    const size_t n = strlen(path), most = WHY_BYTES * 3 / 8; /* names and reasons need the rest */
     return n > most ? path + (n - most) : path;
 }
