@@ -128,7 +128,7 @@ START_TEST(q4_k_and_q5_k)
 }
 END_TEST
 
-/* Element i is (i · 7) mod 64 before 32 is taken off, scale k is k − 8. */
+/* Element i is (7 i + 3 ⌊i / 32⌋) mod 64 before 32 is taken off, scale k is k − 8. */
 START_TEST(q6_k)
 {
     unsigned char block[210] = {0};
@@ -137,13 +137,13 @@ START_TEST(q6_k)
     memcpy(block + 208, &d, 2);
     for (int k = 0; k < 16; k++) block[192 + k] = (unsigned char)(k - 8);
     for (int i = 0; i < 256; i++) {
-        const int q = i * 7 % 64, half = i / 128, at = i % 128, quarter = at / 32;
+        const int q = (i * 7 + i / 32 * 3) % 64, half = i / 128, at = i % 128, quarter = at / 32;
         block[half * 64 + at % 64] |= (unsigned char)((q & 15) << (quarter / 2 * 4));
         block[128 + half * 32 + at % 32] |= (unsigned char)(q >> 4 << (quarter * 2));
     }
     row(LLM_Q6_K, block, 256, got);
     for (int i = 0; i < 256; i++)
-        ck_assert_float_eq(got[i], 0.125f * (float)(i / 16 - 8) * (float)(i * 7 % 64 - 32));
+        ck_assert_float_eq(got[i], 0.125f * (float)(i / 16 - 8) * (float)((i * 7 + i / 32 * 3) % 64 - 32));
 }
 END_TEST
 
