@@ -170,13 +170,11 @@ void llm_tokenizer_destroy(llm_tokenizer **tokenizer)
     *tokenizer = NULL;
 }
 
-/* Text between special tokens. */
-static int encode_plain(llm_merger *m, const char *text, size_t bytes, llm_ids *ids)
+/* Text between special tokens, after a space where asked. */
+static int encode_plain(llm_merger *m, const char *text, size_t bytes, int space, llm_ids *ids)
 {
-    const llm_tokenizer_data *d = m->t->data;
-    if (bytes == 0) return 0;
-    if (d->kind == LLM_VOCAB_BPE) return llm_bpe_encode(m, text, bytes, ids);
-    if (!d->add_space_prefix) return llm_spm_encode(m, text, bytes, ids);
+    if (m->t->data->kind == LLM_VOCAB_BPE) return llm_bpe_encode(m, text, bytes, ids);
+    if (!space) return llm_spm_encode(m, text, bytes, ids);
     char *spaced = malloc(bytes + 1);
     if (!spaced) return -1;
     spaced[0] = ' ';
@@ -189,7 +187,9 @@ static int encode_plain(llm_merger *m, const char *text, size_t bytes, llm_ids *
 static int encode(llm_merger *m, const char *text, size_t bytes, int flags, llm_ids *ids)
 {
     const llm_tokenizer *t = m->t;
-    size_t start = 0; /* of the plain text that ends at `at` */
+    const int prefix = t->data->kind == LLM_VOCAB_SENTENCEPIECE && t->data->add_space_prefix;
+    int space = prefix && bytes > 0; /* still to come before the plain text */
+    size_t start = 0;                /* of the plain text that ends at `at` */
     if (bytes >= UINT32_MAX) return -1;
     if (flags & LLM_ENCODE_BOS && t->data->add_bos && llm_ids_add(ids, (uint32_t)t->data->bos)) return -1;
     for (size_t at = 0; at < bytes;) {
@@ -198,10 +198,15 @@ static int encode(llm_merger *m, const char *text, size_t bytes, int flags, llm_
             at++;
             continue;
         }
-        if (encode_plain(m, text + start, at - start, ids) || llm_ids_add(ids, id)) return -1;
+        /* a user-defined token is a part of the text, a control token parts two texts */
+        const int control = t->data->types[id] == LLM_PIECE_CONTROL;
+        if (encode_plain(m, text + start, at - start, space && (at > start || !control), ids) ||
+            llm_ids_add(ids, id))
+            return -1;
+        space = prefix && control;
         start = at += t->data->piece_bytes[id];
     }
-    return encode_plain(m, text + start, bytes - start, ids);
+    return encode_plain(m, text + start, bytes - start, space && bytes > start, ids);
 }
 
 int llm_tokenizer_encode(const llm_tokenizer *t, const char *text, size_t bytes, int flags, uint32_t **ids,
