@@ -75,9 +75,9 @@ static int create(bench_steps *b)
     const clkv_cache_params params = {
         .size = sizeof params,
         .layers = 1,
-        .heads = 8,
-        .kv_heads = 1, /* small blocks: what is kept on the device plays no part here */
-        .head_dim = 8,
+        .heads = 32,
+        .kv_heads = 8,
+        .head_dim = 8, /* small blocks: what is kept on the device plays no part here */
         .blocks = (uint32_t)blocks,
         .block_size = given.block_size,
         .max_sequences = b->n,
