@@ -103,8 +103,21 @@ static void describe(const option_def *o, char *buf, size_t n)
         for (int i = 0; o->choices[i] && at < n; i++)
             at += (size_t)snprintf(buf + at, n - at, "%s %s", i ? "," : "", o->choices[i]);
         break;
+    case OPTION_TEXTS: snprintf(buf, n, "what there is memory for"); break;
     default: snprintf(buf, n, "a text that is not empty"); break;
     }
+}
+
+/* Arrays of 1, 2, 4, 8 … items; 0 = good. */
+static int add_text(option_texts *texts, const char *text)
+{
+    if (!(texts->n & (texts->n - 1))) {
+        const char **items = realloc(texts->items, (texts->n ? 2 * texts->n : 1) * sizeof *items);
+        if (!items) return -1;
+        texts->items = items;
+    }
+    texts->items[texts->n++] = text;
+    return 0;
 }
 
 /* Parses one argument into its variable; 0 = good. */
@@ -127,6 +140,7 @@ static int store(const option_def *o, const char *text)
         *(double *)o->value = real;
         return 0;
     case OPTION_TEXT: *(const char **)o->value = text; return *text ? 0 : -1;
+    case OPTION_TEXTS: return add_text(o->value, text);
     case OPTION_CHOICE:
         choice = choice_of(o, text);
         if (choice < 0) return -1;

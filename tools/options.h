@@ -25,8 +25,15 @@ typedef enum option_kind {
     OPTION_SIZE,    /* value: uint64_t in bytes, likewise: 4096, 512M, 2G, 1.5GiB; K M G T are powers of 1024 */
     OPTION_REAL,    /* value: double, finite, in [real_min, real_max]; both 0 = no limits */
     OPTION_TEXT,    /* value: const char *; the pointer into argv, never empty */
+    OPTION_TEXTS,   /* value: option_texts; each time the option is given adds one, which may be empty */
     OPTION_CHOICE,  /* value: int, the index in `choices` */
 } option_kind;
+
+/* Pointers into argv, in their order; the array is the caller's to free. */
+typedef struct option_texts {
+    const char **items;
+    size_t n;
+} option_texts;
 
 typedef struct option_def {
     const char *name;     /* without the dashes */
