@@ -1,0 +1,321 @@
+/* schedule.c: see schedule.h. SPDX-License-Identifier: Apache-2.0 */
+#include "schedule.h"
+
+#include "drafts.h"
+#include "why.h"
+
+#include <stdlib.h>
+
+static int fail(char *why, clkv_status status, const char *doing)
+{
+    const clkv_error *error = clkv_last_error();
+    return llm_fail(why, "%s: %s: %s", doing, clkv_status_text(status), error->status == status ? error->message : "");
+}
+
+static uint32_t at_least(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+static uint32_t at_most(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+uint32_t llm_schedule_batch_tokens(const llm_schedule_params *params, uint32_t block_size)
+{
+    return at_least(params->chunk, params->max_sequences * (1 + params->draft)) + block_size;
+}
+
+int llm_schedule_init(llm_schedule *s, const llm_schedule_params *params, char *why)
+{
+    s->manager = params->manager;
+    s->max_sequences = params->max_sequences;
+    s->chunk = params->chunk;
+    s->draft = params->draft;
+    s->block_size = clkv_manager_block_size(params->manager);
+    s->alive = malloc(s->max_sequences * sizeof(*s->alive));
+    s->turns = malloc(s->max_sequences * sizeof *s->turns);
+    s->tokens = malloc(llm_schedule_batch_tokens(params, s->block_size) * sizeof *s->tokens);
+    if (!s->alive || !s->turns || !s->tokens) return llm_fail(why, "out of memory for the scheduler");
+    clkv_status status = clkv_batch_create(s->manager, &s->batch);
+    return status ? fail(why, status, "creating a batch") : 0;
+}
+
+void llm_schedule_free(llm_schedule *s)
+{
+    clkv_batch_destroy(&s->batch);
+    free(s->waiting);
+    free(s->alive);
+    free(s->turns);
+    free(s->tokens);
+    *s = (llm_schedule){ 0 };
+}
+
+int llm_schedule_add(llm_schedule *s, llm_request *request, char *why)
+{
+    if (request->n_forks >= s->max_sequences)
+        return llm_fail(why, "%u samples of a prompt, but only %u sequences", (unsigned)request->n_forks + 1,
+                        (unsigned)s->max_sequences);
+    if (s->n_waiting == s->waiting_room) {
+        size_t room = s->waiting_room ? 2 * s->waiting_room : 16;
+        llm_request **waiting = realloc(s->waiting, room * sizeof(*waiting));
+        if (!waiting) return llm_fail(why, "out of memory for %zu requests", room);
+        s->waiting = waiting;
+        s->waiting_room = room;
+    }
+    s->waiting[s->n_waiting++] = request;
+    return 0;
+}
+
+/* ---- who runs ---- */
+
+static uint64_t blocks_for(const llm_schedule *s, uint64_t tokens)
+{
+    return (tokens + s->block_size - 1) / s->block_size;
+}
+
+/* Blocks that the request still needs for the ids it has. Its own, shared ones too, are used already. */
+static uint64_t blocks_wanted(const llm_schedule *s, const llm_request *r)
+{
+    const uint32_t *table;
+    size_t held;
+    clkv_sequence_table(r->sequence, &table, &held);
+    const uint64_t all = blocks_for(s, r->n_ids);
+    return all > held ? all - held : 0;
+}
+
+/* Whether a request fits beside the running ones, with a block for each of them to grow into: without that,
+ * letting in and preempting take turns. */
+static int fits(llm_schedule *s, const llm_request *r, bool *out, char *why)
+{
+    clkv_stats stats = CLKV_PARAMS_INIT(clkv_stats);
+    clkv_status status = clkv_manager_stats(s->manager, &stats);
+    if (status) return fail(why, status, "statistics");
+    uint64_t needed = blocks_wanted(s, r);
+    bool alone = true;
+    for (uint32_t i = 0; i < s->n_alive; i++) {
+        const llm_request *other = s->alive[i];
+        if (other == r || other->preempted) continue;
+        needed += blocks_wanted(s, other) + 1;
+        alone = false;
+    }
+    *out = alone || needed <= stats.blocks_free + stats.blocks_cached;
+    return 0;
+}
+
+/* Resumes a preempted request if it fits; else it stays as it is and s->full is set. */
+static int resume(llm_schedule *s, llm_request *r, char *why)
+{
+    size_t found;
+    bool room;
+    clkv_status status = clkv_sequence_resume(r->sequence, r->ids, r->n_ids, &found);
+    if (status) return fail(why, status, "resuming a sequence");
+    if (fits(s, r, &room, why)) return -1;
+    if (room) {
+        r->preempted = false;
+        return 0;
+    }
+    s->full = true;
+    status = clkv_sequence_truncate(r->sequence, 0);
+    return status ? fail(why, status, "putting a sequence back") : 0;
+}
+
+/* Sequences that live now, or will once those that are computing their prompt have forked. */
+static uint32_t sequences(const llm_schedule *s)
+{
+    uint32_t n = s->n_alive;
+    for (uint32_t i = 0; i < s->n_alive; i++)
+        if (s->alive[i]->n_ids == s->alive[i]->n_prompt) n += s->alive[i]->n_forks;
+    return n;
+}
+
+/* Whether somebody is computing more of this prompt's beginning than the cache has. */
+static int is_coming(llm_schedule *s, const llm_request *r, bool *out, char *why)
+{
+    size_t found;
+    *out = false;
+    clkv_status status = clkv_manager_lookup(s->manager, NULL, 0, r->ids, r->n_ids, &found);
+    if (status) return fail(why, status, "looking a prompt up");
+    for (uint32_t i = 0; i < s->n_alive && !*out; i++) {
+        const llm_request *other = s->alive[i];
+        if (other->preempted || llm_request_pending(other) == 1) continue;
+        uint32_t most = at_most(r->n_ids - 1, other->n_ids), common = 0;
+        while (common < most && r->ids[common] == other->ids[common]) common++;
+        *out = common / s->block_size * s->block_size > found;
+    }
+    return 0;
+}
+
+/* Gives a waiting request its sequence, or what a kept one has become: a victim of others has to be resumed. */
+static int take_sequence(llm_schedule *s, llm_request *r, char *why)
+{
+    size_t found = 0;
+    clkv_status status = CLKV_OK;
+    if (r->sequence) {
+        found = clkv_sequence_length(r->sequence);
+        if (!found) status = clkv_sequence_resume(r->sequence, r->ids, r->n_ids, &found);
+    } else {
+        clkv_sequence_params params = CLKV_PARAMS_INIT(clkv_sequence_params);
+        params.tokens = r->ids;
+        params.n_tokens = r->n_ids;
+        status = clkv_sequence_create(s->manager, &r->sequence, &params, &found);
+    }
+    if (status) return fail(why, status, "looking a prompt up");
+    r->reused = (uint32_t)found;
+    return 0;
+}
+
+/* Lets the longest waiting request in, if it fits, else sets s->full. *later: it had better wait a step. */
+static int admit(llm_schedule *s, bool *later, char *why)
+{
+    llm_request *r = s->waiting[0];
+    bool room;
+    *later = s->n_alive && sequences(s) + 1 + r->n_forks > s->max_sequences;
+    if (*later) return 0;
+    if (is_coming(s, r, later, why)) return -1;
+    if (*later) return 0;
+    if (take_sequence(s, r, why) || fits(s, r, &room, why)) return -1;
+    if (!room) {
+        s->full = true;
+        if (!r->keep) clkv_sequence_destroy(&r->sequence);
+        return 0;
+    }
+    s->alive[s->n_alive++] = r;
+    s->n_waiting--;
+    for (size_t i = 0; i < s->n_waiting; i++) s->waiting[i] = s->waiting[i + 1];
+    return 0;
+}
+
+/* Lets in what fits: preempted requests first, oldest first, then new ones. When none runs, the first of them
+ * always fits. */
+static int let_in(llm_schedule *s, char *why)
+{
+    bool runs = false, later = false;
+    for (uint32_t i = 0; i < s->n_alive; i++) runs |= !s->alive[i]->preempted;
+    if (!runs) s->full = false;
+    for (uint32_t i = 0; i < s->n_alive && !s->full; i++)
+        if (s->alive[i]->preempted && resume(s, s->alive[i], why)) return -1;
+    while (!s->full && !later && s->n_waiting)
+        if (admit(s, &later, why)) return -1;
+    return 0;
+}
+
+/* ---- the batch ---- */
+
+static uint32_t batch_tokens(const llm_schedule *s)
+{
+    return clkv_batch_tokens(s->batch);
+}
+
+/* Adds up to `budget` of a request's pending ids, and guesses behind them when it decodes. */
+static int add(llm_schedule *s, llm_request *r, uint32_t budget, uint32_t draft, char *why)
+{
+    const uint32_t pending = llm_request_pending(r), n = at_most(pending, budget);
+    llm_turn *turn = &s->turns[s->n_turns];
+    uint32_t *tokens = s->tokens + batch_tokens(s);
+    *turn = (llm_turn){ .request = r, .first = batch_tokens(s), .n_tokens = n, .samples = n == pending };
+    for (uint32_t i = 0; i < n; i++) tokens[i] = r->ids[r->n_ids - pending + i];
+    /* One id more than the guesses is sampled: what follows the last of them. */
+    if (pending == 1 && r->n_ids > r->n_prompt)
+        turn->n_drafts = llm_draft(r->ids, r->n_ids, at_most(draft, r->most - r->n_ids - 1), tokens + 1);
+    turn->n_tokens += turn->n_drafts;
+    clkv_status status = clkv_batch_add(s->batch, r->sequence, tokens, turn->n_tokens, NULL);
+    if (status) return fail(why, status, "adding to the batch");
+    s->n_turns++;
+    return 0;
+}
+
+static int build(llm_schedule *s, uint32_t draft, char *why)
+{
+    clkv_status status = clkv_batch_clear(s->batch);
+    if (status) return fail(why, status, "clearing the batch");
+    s->n_turns = 0;
+    for (uint32_t i = 0; i < s->n_alive; i++) {
+        llm_request *r = s->alive[i];
+        if (!r->preempted && llm_request_pending(r) == 1 && add(s, r, 1, draft, why)) return -1;
+    }
+    const uint32_t end = at_least(s->chunk, batch_tokens(s) + s->block_size);
+    for (uint32_t i = 0; i < s->n_alive && batch_tokens(s) < end; i++) {
+        llm_request *r = s->alive[i];
+        if (!r->preempted && llm_request_pending(r) > 1 && add(s, r, end - batch_tokens(s), 0, why)) return -1;
+    }
+    return 0;
+}
+
+static int preempt(llm_schedule *s, clkv_sequence *victim, char *why)
+{
+    clkv_status status = clkv_batch_clear(s->batch);
+    if (!status) status = clkv_sequence_preempt(victim);
+    if (status) return fail(why, status, "preempting a sequence");
+    for (uint32_t i = 0; i < s->n_alive; i++)
+        if (s->alive[i]->sequence == victim) s->alive[i]->preempted = true;
+    s->full = true;
+    return 0;
+}
+
+/* Makes a batch that did not fit smaller. */
+static int shrink(llm_schedule *s, char *why)
+{
+    uint32_t drafts = 0;
+    for (uint32_t i = 0; i < s->n_turns; i++) drafts += s->turns[i].n_drafts;
+    if (drafts) return build(s, 0, why);
+    clkv_sequence *victim = clkv_batch_victim(s->batch);
+    if (victim) return preempt(s, victim, why) ? -1 : build(s, 0, why);
+    if (s->n_turns == 1)
+        return llm_fail(why, "the pool is %u blocks too small for the oldest sequence alone",
+                        (unsigned)clkv_batch_missing(s->batch));
+    clkv_status status = clkv_batch_pop(s->batch); /* it waits for the next step */
+    s->n_turns--;
+    return status ? fail(why, status, "taking a sequence out of the batch") : 0;
+}
+
+/* The batch may end empty: what ran was younger than a preempted request, which has all the room then, and is let
+ * in by the next round. */
+static int reserve(llm_schedule *s, char *why)
+{
+    while (batch_tokens(s)) {
+        clkv_status status = clkv_batch_reserve(s->batch);
+        if (!status) return 0;
+        if (status != CLKV_ERROR_NO_BLOCKS) return fail(why, status, "reserving a batch");
+        if (shrink(s, why)) return -1;
+    }
+    return 0;
+}
+
+int llm_schedule_next(llm_schedule *s, char *why)
+{
+    do {
+        if (let_in(s, why) || build(s, s->draft, why) || reserve(s, why)) return -1;
+    } while (!batch_tokens(s) && (s->n_alive || s->n_waiting));
+    return 0;
+}
+
+/* ---- after the pass ---- */
+
+int llm_schedule_fork(llm_schedule *s, llm_request *request, char *why)
+{
+    for (uint32_t i = 0; i < request->n_forks; i++) {
+        llm_request *r = request->forks[i];
+        clkv_status status = clkv_sequence_fork(request->sequence, &r->sequence);
+        if (status) return fail(why, status, "forking a sequence");
+        r->reused = request->n_prompt;
+        s->alive[s->n_alive++] = r;
+    }
+    return 0;
+}
+
+void llm_schedule_sweep(llm_schedule *s)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < s->n_alive; i++) {
+        llm_request *r = s->alive[i];
+        if (r->finish == LLM_FINISH_NOT) {
+            s->alive[kept++] = r;
+            continue;
+        }
+        if (!r->keep) clkv_sequence_destroy(&r->sequence);
+        s->full = false;
+    }
+    s->n_alive = kept;
+}
