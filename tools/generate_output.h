@@ -1,0 +1,35 @@
+/* generate_output.h: what clkv-generate prints: texts, in the order of their prompts, or one JSON object.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_TOOLS_GENERATE_OUTPUT_H
+#define CLKV_TOOLS_GENERATE_OUTPUT_H
+
+#include "generate_prompts.h"
+#include "llm/serve.h"
+
+typedef struct generate_run {
+    const generate_options *options;
+    const llm_model *model;
+    const llm_tokenizer *tokenizer;
+    llm_runtime *runtime;
+    const generate_prompts *prompts;
+    llm_request **requests; /* of each prompt its samples: prompts->n × options->samples; finished ones at the end */
+    size_t n_requests, n_finished;
+    uint64_t steps, generated;
+    double load_seconds, seconds;
+    /* what of the texts is printed already */
+    size_t printed;      /* of the requests, wholly */
+    uint32_t printed_ids; /* of the request after those */
+    int code;            /* what printing came to: 0, or the code to exit with, its message printed */
+} generate_run;
+
+/* Prints what there is: texts that are finished, and of the first one that is not as much as it has. The output is
+ * the same however often this is called. */
+void generate_print_texts(generate_run *run);
+
+/* Returns 0, or the code to exit with. */
+int generate_print_json(const generate_run *run);
+
+/* Prints what ids[from … n) say. */
+int generate_print_ids(const llm_tokenizer *tokenizer, const uint32_t *ids, size_t from, size_t n);
+
+#endif
