@@ -1,0 +1,306 @@
+#!/usr/bin/env python3
+"""test_generate.py TOOL PART [DATA]: clkv-generate as a program. PART is one of
+   refused   what it refuses, with which message and exit code (needs no device)
+   random    a random model: what must hold whatever the weights say
+   golden    the real checkpoint in DATA: ids and texts, in every way of serving them
+   gguf      the same from GGUF files made of that checkpoint (needs the gguf package)
+   chat      --interactive on the real checkpoint
+Exit status 77 where there is no OpenCL device, no DATA, no gguf package."""
+# SPDX-License-Identifier: Apache-2.0
+import ast
+import itertools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+TOOL, PART = sys.argv[1], sys.argv[2]
+DATA = sys.argv[3] if len(sys.argv) > 3 else ""
+SMALL = os.environ.get("CLKV_TEST_GRID", "full") != "full"  # the device is slow
+MODEL, VOCABULARY = os.path.join(DATA, "model", "stories260K.bin"), os.path.join(DATA, "model", "tok512.bin")
+WORK = tempfile.TemporaryDirectory()
+failures = []
+
+
+def check(condition, what):
+    if not condition:
+        failures.append(what)
+        print("FAILED:", what, flush=True)
+
+
+def run(*arguments, stdin=None):
+    return subprocess.run([TOOL, *map(str, arguments)], capture_output=True, input=stdin, timeout=600)
+
+
+def skip(reason):
+    print("skipped:", reason)
+    sys.exit(77)
+
+
+def generate(*arguments):
+    """The figures of a run that must succeed."""
+    done = run("--json", *arguments)
+    if done.returncode == 3 and not os.environ.get("CLKV_TEST_NEED_DEVICE"):
+        skip("no OpenCL device: " + done.stderr.decode())
+    if done.returncode:
+        sys.exit(f"FAILED: {arguments}: exit {done.returncode}: {done.stderr.decode()}")
+    check(not done.stderr, f"{arguments}: progress where there is no terminal: {done.stderr!r}")
+    return json.loads(done.stdout)
+
+
+def same(found, wanted, what):
+    if found == wanted:
+        return
+    at = next((i for i, (a, b) in enumerate(zip(found, wanted)) if a != b), min(len(found), len(wanted)))
+    check(False, f"{what}: differs at {at} ({len(found)} and {len(wanted)}): {found[at:at + 5]!r}, not "
+                 f"{wanted[at:at + 5]!r}")
+
+
+def idle(figures, what):
+    """Nothing is left behind: every block is free or cached, every sequence gone."""
+    cache = figures["cache"]
+    check(cache["blocks_used"] == cache["sequences"] == 0, f"{what}: leaked {cache}")
+
+
+# ---- refused ----
+
+def refused(what, arguments, *words, code=2):
+    done = run(*arguments)
+    text = done.stderr.decode()
+    check(done.returncode == code, f"{what}: exit {done.returncode}, not {code}: {text}")
+    check(text.startswith("clkv-generate: ") and text.count("\n") == 1, f"{what}: the message is {text!r}")
+    check(not done.stdout, f"{what}: something was printed: {done.stdout!r}")
+    for word in words:
+        check(word in text, f"{what}: no {word!r} in {text!r}")
+
+
+def random_model(shape="1M", *arguments):
+    path = os.path.join(WORK.name, f"random-{shape}.gguf")
+    done = run("--make-random", shape, *arguments, path)
+    check(done.returncode == 0, f"--make-random {shape}: {done.stderr.decode()}")
+    return path
+
+
+def test_refused():
+    model = random_model()
+    check(run("--help").stdout.startswith(b"Usage: clkv-generate "), "--help")
+    refused("no model", [], "--model")
+    refused("a file that is not there", ["--model", "nowhere"], "nowhere")
+    garbage = os.path.join(WORK.name, "garbage")
+    with open(garbage, "wb") as f:
+        f.write(b"garbage" * 1000)
+    refused("a file that is no model", ["--model", garbage], "garbage")
+    with open(model, "rb") as f:
+        start = f.read(100000)
+    with open(garbage, "wb") as f:
+        f.write(start)
+    refused("a truncated model", ["--model", garbage], "garbage")
+    given = ["--model", model]
+    refused("no such shape", ["--make-random", "9Z", garbage], "9Z", "1M")
+    refused("no file to make", ["--make-random", "1M"], "FILE")
+    refused("a file that cannot be made", ["--make-random", "1M", os.path.join(WORK.name, "none", "x")], "none")
+    refused("an operand", given + ["text"], "text")
+    refused("an odd block size", given + ["--block-size", "12"], "--block-size", "12")
+    refused("both sizes", given + ["--blocks", "4", "--memory", "1M"], "--memory")
+    refused("no such prompts", given + ["--prompts", "nowhere"], "nowhere")
+    refused("no prompts", given + ["--prompts", os.devnull], "empty")
+    refused("prompts that are no text", given + ["--prompts", model], "--prompts", "0 byte")
+    refused("no tokenizer of that name", given + ["--tokenizer", "nowhere"], "nowhere")
+    refused("a negative temperature", given + ["--temperature", "-1"], "--temperature")
+    refused("top-p", given + ["--top-p", "1.5"], "--top-p")
+    refused("no steps", given + ["--steps", "0"], "--steps")
+    refused("a chat with prompts", given + ["--interactive", "--prompt", "x"], "--interactive")
+    refused("a chat as JSON", given + ["--interactive", "--json"], "--json")
+    refused("a stream as JSON", given + ["--stream", "--json"], "--stream")
+    refused("unknown device", given + ["--device", "no such device"], "no such device", code=3)
+    if run("--json", *given, "--steps", 1).returncode == 3:
+        return
+    refused("unknown variant", given + ["--variant", "none"], "none")
+    refused("a pool too small", given + ["--blocks", "4", "--block-size", "8", "--steps", "33"], "5 blocks", "4")
+    refused("a pool of less than a block", given + ["--memory", "10"], "memory")
+    refused("more than the machine has", given + ["--memory", "64T"], "memory")
+    with open("/dev/full", "wb") as full:
+        for arguments in ([], ["--json"], ["--stream"]):
+            done = subprocess.run([TOOL, *given, "--steps", "20", *arguments], stdout=full, stderr=subprocess.PIPE)
+            check(done.returncode == 1 and b"write" in done.stderr, f"a full disk goes unnoticed: {arguments}")
+
+
+# ---- random ----
+
+def ids_of(figures):
+    return [p["ids"] for p in figures["prompts"]]
+
+
+def test_random():
+    model = random_model()
+    given = ["--model", model, "--steps", 40, "--ignore-end"]
+    prompts = list(itertools.chain.from_iterable(("--prompt", f"Alpha beta gamma {i}") for i in range(6)))
+    sampled = ["--temperature", 1, "--top-p", "0.95", "--seed", 7]
+    one = generate(*given, *prompts, *sampled)
+    for p in one["prompts"]:
+        check(len(p["ids"]) == 41 and p["generated_tokens"] == 41 - p["prompt_tokens"], f"{p['prompt']}: length")
+        check(p["finish"] == "steps" and p["time_to_first_token_s"] > 0 and p["tokens_per_s"] > 0, p["prompt"])
+    check(one["generated_tokens"] == sum(p["generated_tokens"] for p in one["prompts"]), "totals")
+    idle(one, "random")
+    same(ids_of(generate(*given, *prompts, *sampled)), ids_of(one), "the same seed makes other texts")
+    check(ids_of(generate(*given, *prompts, *sampled[:-1], 8)) != ids_of(one), "another seed makes the same text")
+
+    # Samples: the first is the text without --samples, others differ, and all share the prompt's blocks.
+    many = generate(*given, *prompts, *sampled, "--samples", 4, "--concurrency", 8)
+    for alone, p in zip(one["prompts"], many["prompts"]):
+        samples = [s["ids"] for s in p["samples"]]
+        same(samples[0], alone["ids"], "the first sample")
+        check(len({tuple(s) for s in samples}) == 4, "samples are equal")
+        check(all(s[:p["prompt_tokens"]] == alone["ids"][:p["prompt_tokens"]] for s in samples), "samples' prompt")
+    check(many["cache"]["copies_on_write"] > 0, "samples did not share their prompt's last block")
+    idle(many, "samples")
+    greedy = generate(*given, *prompts[:2], "--samples", 3)
+    check(len({tuple(s["ids"]) for s in greedy["prompts"][0]["samples"]}) == 1, "greedy samples differ")
+    tight = generate(*given, *prompts, *sampled, "--samples", 4, "--concurrency", 8, "--blocks", 8, "--block-size", 8)
+    check(tight["preemptions"] > 0, "samples in a small pool: no preemption")
+    for p, wanted in zip(tight["prompts"], many["prompts"]):
+        same([s["ids"] for s in p["samples"]], [s["ids"] for s in wanted["samples"]], "samples in a small pool")
+    idle(tight, "samples in a small pool")
+
+    # A prefix that several prompts share is computed once, also when they arrive together.
+    shared = " ".join(f"word{i}" for i in range(60))
+    path = os.path.join(WORK.name, "prompts")
+    with open(path, "w", encoding="utf-8") as f:
+        f.writelines(f"{shared} {i}\n" for i in range(5))
+    figures = generate("--model", model, "--steps", 700, "--prompts", path, "--ignore-end", "--chunk", 64)
+    prompt = figures["prompts"][0]["prompt_tokens"]
+    check(figures["prompts"][0]["reused_tokens"] == 0, "the first prompt found something")
+    check(all(p["reused_tokens"] > prompt - 32 for p in figures["prompts"][1:]), "prompts were computed twice")
+
+    # Lengths: the text is never longer than asked for, and the prompt counts.
+    for steps in (1, 2, 5, prompt - 1, prompt, prompt + 1):
+        figures = generate("--model", model, "--prompts", path, "--steps", steps, "--ignore-end")
+        for p in figures["prompts"]:
+            check(len(p["ids"]) == steps + 1 and p["prompt_tokens"] == min(prompt, steps + 1),
+                  f"{steps} steps: {len(p['ids'])} ids, {p['prompt_tokens']} of the prompt")
+    figures = generate("--model", model, "--steps", 100000, "--ignore-end", "--chunk", 4000)
+    check(len(figures["prompts"][0]["ids"]) == 2049 and figures["prompts"][0]["finish"] == "context", "the context")
+
+    # What is printed is the same with and without --stream, and says what the JSON says.
+    for extra in ([], ["--samples", 2]):
+        plain = run(*given, *prompts, *sampled, *extra)
+        stream = run(*given, *prompts, *sampled, *extra, "--stream", "--concurrency", 2)
+        check(plain.stdout == stream.stdout and plain.returncode == 0, "--stream prints something else")
+    figures = generate(*given, "--prompt", "Alpha")
+    check(run(*given, "--prompt", "Alpha").stdout.decode("utf-8", "replace") == figures["prompts"][0]["text"] + "\n",
+          "the text and the JSON")
+    times = generate(*given, *prompts, "--profile")["device_s"]
+    check(times["attention"] > 0 and times["projections"] > 0 and times["other"] > 0, f"--profile: {times}")
+
+
+# ---- golden ----
+
+def golden():
+    """[(prompt, its tokens, ids of 200 positions)], ids of 256 positions from nothing, their text."""
+    folder = os.path.join(DATA, "golden")
+    if not os.path.exists(MODEL) or not os.path.exists(folder):
+        skip("no real model in " + DATA)
+    prompts = []
+    with open(os.path.join(folder, "greedy_prompts.tsv"), encoding="utf-8") as f:
+        for line in f:
+            if not line.startswith("#"):
+                fields = line.rstrip("\n").split("\t")
+                prompts.append((ast.literal_eval(fields[0]), int(fields[1]), [int(i) for i in fields[2].split()]))
+    with open(os.path.join(folder, "greedy_ids.txt"), encoding="utf-8") as f:
+        ids = [int(i) for i in f.read().split()]
+    with open(os.path.join(folder, "greedy.txt"), encoding="utf-8") as f:
+        return prompts, ids, f.read().rstrip("\n")
+
+
+def serve(prompts, *arguments, model=("--model", MODEL, "--tokenizer", VOCABULARY)):
+    """Serves golden prompts together, and holds every text against its ids."""
+    texts = list(itertools.chain.from_iterable(("--prompt", p[0]) for p in prompts))
+    figures = generate(*model, "--temperature", 0, "--steps", 200, *texts, *arguments)
+    for p, wanted in zip(figures["prompts"], prompts):
+        same(p["ids"], wanted[2], f"{' '.join(map(str, arguments))}: {wanted[0][:30]!r}")
+        check(p["prompt_tokens"] == wanted[1], f"{wanted[0]!r}: {p['prompt_tokens']} tokens")
+    check(len(figures["prompts"]) == len(prompts), f"{len(figures['prompts'])} texts")
+    idle(figures, str(arguments))
+    return figures
+
+
+def test_golden():
+    prompts, ids, text = golden()
+    given = ["--model", MODEL, "--tokenizer", VOCABULARY]
+    variants = ["cpu"] if SMALL else ["cpu", "portable"]
+    for kv in ("f32", "f16"):
+        figures = generate(*given, "--kv", kv, "--temperature", 0, "--steps", 256)["prompts"][0]
+        same(figures["ids"], ids, f"{kv}, nothing")
+        same(figures["text"], text, f"{kv}: the text")
+        for variant in variants:
+            for block in (1, 2, 4, 8, 16, 32, 64):
+                serve(prompts, "--kv", kv, "--block-size", block, "--variant", variant)
+        for p in prompts:
+            serve([p], "--kv", kv)
+
+        # Any order, any chunk, fewer at a time.
+        serve(prompts[::-1], "--kv", kv, "--chunk", 3)
+        serve(prompts[3:] + prompts[:3], "--kv", kv, "--chunk", 1, "--concurrency", 2)
+        figures = serve(prompts[2:4] * 3, "--kv", kv, "--concurrency", 1)
+        check([p["reused_tokens"] for p in figures["prompts"]] == [0, 16, 0, 16, 0, 16][:1] + [16] * 5 or
+              all(p["reused_tokens"] for p in figures["prompts"][2:]), "a second copy of a prompt found nothing")
+
+        # Pools in which not all texts fit.
+        for blocks, block in ((13, 16), (20, 16), (26, 8), (30, 8), (101, 2)):
+            for order in (prompts, prompts[::-1]):
+                figures = serve(order, "--kv", kv, "--blocks", blocks, "--block-size", block)
+                check(figures["preemptions"] > 1, f"{blocks} blocks of {block}: {figures['preemptions']} preemptions")
+                check(figures["cache"]["blocks_total"] == blocks, "--blocks")
+
+        # Guesses: the same text in fewer steps, also when there is little room.
+        plain = generate(*given, "--kv", kv, "--steps", 256)
+        for draft in (1, 3, 8):
+            figures = generate(*given, "--kv", kv, "--steps", 256, "--draft", draft)
+            same(figures["prompts"][0]["ids"], ids, f"{kv}, {draft} drafts")
+            check(figures["steps"] == plain["steps"] - figures["drafts_accepted"] < plain["steps"],
+                  f"{draft} drafts: {figures['steps']} steps, {plain['steps']} without; {figures['drafts_accepted']} right")
+            check(figures["drafts_offered"] > figures["drafts_accepted"] > 10, f"{draft} drafts: {figures}")
+            serve(prompts, "--kv", kv, "--draft", draft, "--block-size", 4)
+        figures = serve(prompts, "--kv", kv, "--draft", 6, "--blocks", 26, "--block-size", 8)
+        check(figures["preemptions"] > 0 and figures["drafts_accepted"] > 0, "drafts in a small pool")
+    test_sampled(given)
+
+
+def test_sampled(given):
+    with open(os.path.join(DATA, "golden", "sampled_t1.0_p0.9_s133742.txt"), encoding="utf-8") as f:
+        wanted = f.read().rstrip("\n")
+    how = [*given, "--temperature", "1.0", "--top-p", "0.9", "--seed", 133742, "--steps", 256]
+    for arguments in ([], ["--kv", "f32"], ["--draft", 4], ["--samples", 3], ["--prompt", "", "--prompt", "The sun"]):
+        figures = generate(*how, *arguments)
+        same(figures["prompts"][0]["text"].rstrip("\n"), wanted, f"sampled {arguments}")
+    check(run(*how).stdout.decode().rstrip("\n") == wanted, "sampled, as text")
+
+
+# ---- chat ----
+
+def test_chat():
+    golden()
+    given = ["--model", MODEL, "--tokenizer", VOCABULARY, "--interactive", "--steps", 20]
+    turns = ["Once upon a time", "The dog", "", "The cat ran"]
+    text = "".join(t + "\n" for t in turns).encode()
+    plain = run(*given, stdin=text)
+    check(plain.returncode == 0, f"chat: {plain.stderr.decode()}")
+    check(not plain.stderr, f"chat: {plain.stderr!r}")
+    answers = plain.stdout.decode()
+    check(answers.startswith(", there was a little girl named"), f"the first answer: {answers!r}")
+    check(run(*given, "--stream", stdin=text).stdout == plain.stdout, "chat: --stream prints something else")
+    check(run(*given, "--block-size", 4, "--draft", 4, "--chunk", 2, stdin=text).stdout == plain.stdout,
+          "chat: other blocks, drafts and chunks make another text")
+    # The first turns do not depend on later ones; a later one depends on those before it.
+    first = run(*given, stdin=b"Once upon a time\n").stdout
+    check(plain.stdout.startswith(first) and len(first) < len(plain.stdout), "chat: turns")
+    check(run(*given, stdin=b"").stdout == b"", "chat: no turns")
+    check(run(*given, stdin=b"Once upon a time").stdout == first, "chat: no final line end")
+    full = run(*given[:-1], 300, stdin=text)
+    check(full.returncode == 1 and b"512" in full.stderr, f"chat: a full context: {full.stderr!r}")
+
+
+{name: value for name, value in globals().items() if name.startswith("test_")}["test_" + PART]()
+print(f"{PART}: {len(failures)} failures")
+sys.exit(1 if failures else 0)
