@@ -2,7 +2,8 @@
 """test_generate.py TOOL PART [DATA]: clkv-generate as a program. PART is one of
    refused   what it refuses, with which message and exit code (needs no device)
    random    a random model: what must hold whatever the weights say
-   golden    the real checkpoint in DATA: ids and texts, in every way of serving them
+   f32, f16  greedy ids and text of the real checkpoint in DATA, served in every way, with keys and values of that type
+   sampled   the text that was published with it
    gguf      the same from GGUF files made of that checkpoint (needs the gguf package)
    chat      --interactive on the real checkpoint
 Exit status 77 where there is no OpenCL device, no DATA, no gguf package."""
@@ -45,7 +46,8 @@ def generate(*arguments):
         skip("no OpenCL device: " + done.stderr.decode())
     if done.returncode:
         sys.exit(f"FAILED: {arguments}: exit {done.returncode}: {done.stderr.decode()}")
-    check(not done.stderr, f"{arguments}: progress where there is no terminal: {done.stderr!r}")
+    # An OpenCL compiler may say something; we do not.
+    check(b"tokens" not in done.stderr, f"{arguments}: progress where there is no terminal: {done.stderr!r}")
     return json.loads(done.stdout)
 
 
@@ -118,7 +120,7 @@ def test_refused():
         return
     refused("unknown variant", given + ["--variant", "none"], "none")
     refused("a pool too small", given + ["--blocks", "4", "--block-size", "8", "--steps", "33"], "5 blocks", "4")
-    refused("a pool of less than a block", given + ["--memory", "10"], "memory")
+    refused("a pool of less than a block", given + ["--memory", "10"], "10 bytes")
     refused("more than the machine has", given + ["--memory", "64T"], "memory")
     with open("/dev/full", "wb") as full:
         for arguments in ([], ["--json"], ["--stream"]):
@@ -187,9 +189,6 @@ def test_random():
         plain = run(*given, *prompts, *sampled, *extra)
         stream = run(*given, *prompts, *sampled, *extra, "--stream", "--concurrency", 2)
         check(plain.stdout == stream.stdout and plain.returncode == 0, "--stream prints something else")
-    figures = generate(*given, "--prompt", "Alpha")
-    check(run(*given, "--prompt", "Alpha").stdout.decode("utf-8", "replace") == figures["prompts"][0]["text"] + "\n",
-          "the text and the JSON")
     times = generate(*given, *prompts, "--profile")["device_s"]
     check(times["attention"] > 0 and times["projections"] > 0 and times["other"] > 0, f"--profile: {times}")
 
@@ -225,56 +224,88 @@ def serve(prompts, *arguments, model=("--model", MODEL, "--tokenizer", VOCABULAR
     return figures
 
 
-def test_golden():
+def test_kv(kv):
     prompts, ids, text = golden()
+    given = ["--model", MODEL, "--tokenizer", VOCABULARY, "--kv", kv]
+    figures = generate(*given, "--temperature", 0, "--steps", 256)
+    same(figures["prompts"][0]["ids"], ids, "nothing")
+    same(figures["prompts"][0]["text"], text, "the text")
+    check(figures["kv"] == kv, f"--kv {kv} is {figures['kv']}")
+    same(run(*given).stdout.decode(), text + "\n", "as text")
+    same(run(*given, "--stream").stdout.decode(), text + "\n", "--stream")
+    for p in prompts:
+        serve([p], "--kv", kv)
+    for variant in ["cpu"] if SMALL else ["cpu", "portable"]:
+        for block in (1, 2, 4, 8, 16, 32, 64):
+            serve(prompts, "--kv", kv, "--block-size", block, "--variant", variant)
+
+    # Any order, any chunk, fewer at a time.
+    serve(prompts[::-1], "--kv", kv, "--chunk", 3)
+    serve(prompts[3:] + prompts[:3], "--kv", kv, "--chunk", 1, "--concurrency", 2)
+    # 16 and 24 tokens, the first 16 of them equal; a prompt's last token is always computed.
+    figures = serve(prompts[2:4] * 3, "--kv", kv, "--concurrency", 1)
+    check([p["reused_tokens"] for p in figures["prompts"]] == [0, 16] * 3, "what is found of prompts that come again")
+
+    # Pools in which not all texts fit.
+    for blocks, block in ((13, 16), (26, 16), (28, 8), (130, 2)):
+        for order in (prompts, prompts[::-1]):
+            figures = serve(order, "--kv", kv, "--blocks", blocks, "--block-size", block)
+            check(figures["preemptions"] > 1, f"{blocks} blocks of {block}: {figures['preemptions']} preemptions")
+            check(figures["cache"]["blocks_total"] == blocks, "--blocks")
+
+    # Guesses: the same text in fewer steps, also when there is little room.
+    plain = generate(*given, "--steps", 256)
+    for draft in (1, 3, 8):
+        figures = generate(*given, "--steps", 256, "--draft", draft)
+        same(figures["prompts"][0]["ids"], ids, f"{draft} drafts")
+        check(figures["steps"] == plain["steps"] - figures["drafts_accepted"] < plain["steps"], f"{draft} drafts: "
+              f"{figures['steps']} steps, {plain['steps']} without; {figures['drafts_accepted']} were right")
+        check(figures["drafts_offered"] > figures["drafts_accepted"] > 10, f"{draft} drafts")
+        serve(prompts, "--kv", kv, "--draft", draft, "--block-size", 4)
+    figures = serve(prompts, "--kv", kv, "--draft", 6, "--blocks", 28, "--block-size", 8)
+    check(figures["preemptions"] > 0 and figures["drafts_accepted"] > 0, "drafts in a small pool")
+
+
+def test_f32():
+    test_kv("f32")
+
+
+def test_f16():
+    test_kv("f16")
+
+
+def test_sampled():
+    golden()
     given = ["--model", MODEL, "--tokenizer", VOCABULARY]
-    variants = ["cpu"] if SMALL else ["cpu", "portable"]
-    for kv in ("f32", "f16"):
-        figures = generate(*given, "--kv", kv, "--temperature", 0, "--steps", 256)["prompts"][0]
-        same(figures["ids"], ids, f"{kv}, nothing")
-        same(figures["text"], text, f"{kv}: the text")
-        for variant in variants:
-            for block in (1, 2, 4, 8, 16, 32, 64):
-                serve(prompts, "--kv", kv, "--block-size", block, "--variant", variant)
-        for p in prompts:
-            serve([p], "--kv", kv)
-
-        # Any order, any chunk, fewer at a time.
-        serve(prompts[::-1], "--kv", kv, "--chunk", 3)
-        serve(prompts[3:] + prompts[:3], "--kv", kv, "--chunk", 1, "--concurrency", 2)
-        figures = serve(prompts[2:4] * 3, "--kv", kv, "--concurrency", 1)
-        check([p["reused_tokens"] for p in figures["prompts"]] == [0, 16, 0, 16, 0, 16][:1] + [16] * 5 or
-              all(p["reused_tokens"] for p in figures["prompts"][2:]), "a second copy of a prompt found nothing")
-
-        # Pools in which not all texts fit.
-        for blocks, block in ((13, 16), (20, 16), (26, 8), (30, 8), (101, 2)):
-            for order in (prompts, prompts[::-1]):
-                figures = serve(order, "--kv", kv, "--blocks", blocks, "--block-size", block)
-                check(figures["preemptions"] > 1, f"{blocks} blocks of {block}: {figures['preemptions']} preemptions")
-                check(figures["cache"]["blocks_total"] == blocks, "--blocks")
-
-        # Guesses: the same text in fewer steps, also when there is little room.
-        plain = generate(*given, "--kv", kv, "--steps", 256)
-        for draft in (1, 3, 8):
-            figures = generate(*given, "--kv", kv, "--steps", 256, "--draft", draft)
-            same(figures["prompts"][0]["ids"], ids, f"{kv}, {draft} drafts")
-            check(figures["steps"] == plain["steps"] - figures["drafts_accepted"] < plain["steps"],
-                  f"{draft} drafts: {figures['steps']} steps, {plain['steps']} without; {figures['drafts_accepted']} right")
-            check(figures["drafts_offered"] > figures["drafts_accepted"] > 10, f"{draft} drafts: {figures}")
-            serve(prompts, "--kv", kv, "--draft", draft, "--block-size", 4)
-        figures = serve(prompts, "--kv", kv, "--draft", 6, "--blocks", 26, "--block-size", 8)
-        check(figures["preemptions"] > 0 and figures["drafts_accepted"] > 0, "drafts in a small pool")
-    test_sampled(given)
-
-
-def test_sampled(given):
     with open(os.path.join(DATA, "golden", "sampled_t1.0_p0.9_s133742.txt"), encoding="utf-8") as f:
         wanted = f.read().rstrip("\n")
     how = [*given, "--temperature", "1.0", "--top-p", "0.9", "--seed", 133742, "--steps", 256]
-    for arguments in ([], ["--kv", "f32"], ["--draft", 4], ["--samples", 3], ["--prompt", "", "--prompt", "The sun"]):
+    for arguments in ([], ["--kv", "f32"], ["--draft", 4], ["--samples", 3], ["--prompt", "", "--prompt", "The sun"],
+                      ["--samples", 4, "--blocks", 20], ["--variant", "portable"]):
         figures = generate(*how, *arguments)
-        same(figures["prompts"][0]["text"].rstrip("\n"), wanted, f"sampled {arguments}")
-    check(run(*how).stdout.decode().rstrip("\n") == wanted, "sampled, as text")
+        same(figures["prompts"][0]["text"], wanted, f"sampled {arguments}")
+    same(run(*how).stdout.decode(), wanted + "\n", "sampled, as text")
+
+
+# ---- GGUF ----
+
+def test_gguf():
+    prompts, ids, text = golden()
+    folder = os.path.dirname(os.path.abspath(__file__))
+    for kind in ("f32", "f16"):
+        path = os.path.join(WORK.name, kind + ".gguf")
+        made = subprocess.run([sys.executable, os.path.join(folder, "make_gguf.py"), MODEL, VOCABULARY, path, kind.upper()],
+                              capture_output=True, timeout=120)
+        if made.returncode == 77:
+            skip("no gguf package: " + made.stdout.decode())
+        if made.returncode:
+            sys.exit(f"FAILED: make_gguf.py {kind}: {made.stderr.decode()}")
+        figures = generate("--model", path, "--steps", 256)
+        same(figures["prompts"][0]["ids"], ids, f"GGUF, {kind}")
+        same(figures["prompts"][0]["text"], text, f"GGUF, {kind}: the text")
+        check(figures["weights"] == kind, f"a file of {kind} is {figures['weights']} on the device")
+        for kv in ("f32", "f16"):
+            serve(prompts, "--kv", kv, model=["--model", path])
 
 
 # ---- chat ----
@@ -286,7 +317,6 @@ def test_chat():
     text = "".join(t + "\n" for t in turns).encode()
     plain = run(*given, stdin=text)
     check(plain.returncode == 0, f"chat: {plain.stderr.decode()}")
-    check(not plain.stderr, f"chat: {plain.stderr!r}")
     answers = plain.stdout.decode()
     check(answers.startswith(", there was a little girl named"), f"the first answer: {answers!r}")
     check(run(*given, "--stream", stdin=text).stdout == plain.stdout, "chat: --stream prints something else")
