@@ -36,7 +36,8 @@ static int make_random(const generate_options *o)
 {
     char why[WHY_BYTES];
     const llm_type type = o->random_type ? LLM_Q8_0 : LLM_F16;
-    return llm_make_random(o->file, o->make_random, type, o->seed, why) ? tool_fail(EXIT_USAGE, "%s", why) : EXIT_GOOD;
+    if (llm_make_random(o->file, o->make_random, type, o->seed, why)) return tool_fail(EXIT_USAGE, "%s", why);
+    return EXIT_GOOD;
 }
 
 /* ---- loading ---- */

@@ -29,8 +29,8 @@ static const option_def table[] = {
     { "samples", OPTION_U32, "N", "continue each prompt N times; the prompt is computed once", &options.samples,
       .min = 1, .max = 4096 },
     { "steps", OPTION_U32, "N",
-      "positions of each text, its prompt included, and at most what the model was made for; with --interactive the "
-      "tokens of an answer", &options.steps, .min = 1, .max = 1 << 24 },
+      "positions of each text, its prompt included, and at most what the model was made for; with --interactive "
+      "the tokens of an answer", &options.steps, .min = 1, .max = 1 << 24 },
     { "interactive", OPTION_FLAG, NULL, "a chat: each line of standard input is answered; what was said stays in "
       "the cache", &options.interactive },
     { .kind = OPTION_HEADING, .help = "Sampling" },
@@ -50,7 +50,8 @@ static const option_def table[] = {
       "tokens of a step: one for each text that is being continued, and the rest for prompts (at least a block)",
       &options.chunk, .min = 1, .max = 1 << 16 },
     { "draft", OPTION_U32, "N",
-      "guess up to N tokens ahead from what the text said before, and verify them in one step; the text is the same",
+      "guess up to N tokens ahead from what the text said before, and verify them in one step; the text is "
+      "the same",
       &options.draft, .max = 64 },
     { .kind = OPTION_HEADING, .help = "The KV cache" },
     { "kv", OPTION_CHOICE, NULL, "how keys and values are kept", &options.kv, .choices = kv_types },
@@ -77,8 +78,8 @@ static const option_def table[] = {
 
 static const option_set set = {
     "[FILE]",
-    "Continues prompts with a language model whose keys and values live in clkv's paged cache: many at once, in one\n"
-    "pool of blocks.",
+    "Continues prompts with a language model whose keys and values live in clkv's paged cache: many at once, in\n"
+    "one pool of blocks.",
     table,
     sizeof table / sizeof *table,
     0,

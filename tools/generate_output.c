@@ -79,7 +79,8 @@ static void add_result(cJSON *to, const generate_run *run, const llm_request *r)
     json_u64(to, "drafts_accepted", r->accepted);
     if (r->first > 0) json_real(to, "time_to_first_token_s", r->first - r->begun);
     else json_null(to, "time_to_first_token_s");
-    if (generated > 1 && r->ended > r->first) json_real(to, "tokens_per_s", (generated - 1) / (r->ended - r->first));
+    if (generated > 1 && r->ended > r->first)
+        json_real(to, "tokens_per_s", (generated - 1) / (r->ended - r->first));
     else json_null(to, "tokens_per_s");
 }
 

@@ -12,7 +12,7 @@ typedef struct generate_run {
     const llm_tokenizer *tokenizer;
     llm_runtime *runtime;
     const generate_prompts *prompts;
-    llm_request **requests; /* of each prompt its samples: prompts->n × options->samples; finished ones at the end */
+    llm_request **requests; /* of each prompt its samples: prompts->n × options->samples */
     size_t n_requests, n_finished;
     uint64_t steps, generated;
     double load_seconds, seconds;

@@ -1,4 +1,5 @@
-/* generate_prompts.h: the prompts of a run as ids, from --prompt and --prompts. SPDX-License-Identifier: Apache-2.0 */
+/* generate_prompts.h: the prompts of a run as ids, from --prompt and --prompts.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_TOOLS_GENERATE_PROMPTS_H
 #define CLKV_TOOLS_GENERATE_PROMPTS_H
 

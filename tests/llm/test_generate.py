@@ -2,7 +2,7 @@
 """test_generate.py TOOL PART [DATA]: clkv-generate as a program. PART is one of
    refused   what it refuses, with which message and exit code (needs no device)
    random    a random model: what must hold whatever the weights say
-   f32, f16  greedy ids and text of the real checkpoint in DATA, served in every way, with keys and values of that type
+   f32, f16  greedy ids and text of the real checkpoint in DATA, served in every way, with K and V of that type
    sampled   the text that was published with it
    gguf      the same from GGUF files made of that checkpoint (needs the gguf package)
    chat      --interactive on the real checkpoint
@@ -159,7 +159,8 @@ def test_random():
     idle(many, "samples")
     greedy = generate(*given, *prompts[:2], "--samples", 3)
     check(len({tuple(s["ids"]) for s in greedy["prompts"][0]["samples"]}) == 1, "greedy samples differ")
-    tight = generate(*given, *prompts, *sampled, "--samples", 4, "--concurrency", 8, "--blocks", 8, "--block-size", 8)
+    tight = generate(*given, *prompts, *sampled, "--samples", 4, "--concurrency", 8, "--blocks", 8,
+                     "--block-size", 8)
     check(tight["preemptions"] > 0, "samples in a small pool: no preemption")
     for p, wanted in zip(tight["prompts"], many["prompts"]):
         same([s["ids"] for s in p["samples"]], [s["ids"] for s in wanted["samples"]], "samples in a small pool")
@@ -244,7 +245,8 @@ def test_kv(kv):
     serve(prompts[3:] + prompts[:3], "--kv", kv, "--chunk", 1, "--concurrency", 2)
     # 16 and 24 tokens, the first 16 of them equal; a prompt's last token is always computed.
     figures = serve(prompts[2:4] * 3, "--kv", kv, "--concurrency", 1)
-    check([p["reused_tokens"] for p in figures["prompts"]] == [0, 16] * 3, "what is found of prompts that come again")
+    check([p["reused_tokens"] for p in figures["prompts"]] == [0, 16] * 3,
+          "what is found of prompts that come again")
 
     # Pools in which not all texts fit.
     for blocks, block in ((13, 16), (26, 16), (28, 8), (130, 2)):
@@ -280,8 +282,8 @@ def test_sampled():
     with open(os.path.join(DATA, "golden", "sampled_t1.0_p0.9_s133742.txt"), encoding="utf-8") as f:
         wanted = f.read().rstrip("\n")
     how = [*given, "--temperature", "1.0", "--top-p", "0.9", "--seed", 133742, "--steps", 256]
-    for arguments in ([], ["--kv", "f32"], ["--draft", 4], ["--samples", 3], ["--prompt", "", "--prompt", "The sun"],
-                      ["--samples", 4, "--blocks", 20], ["--variant", "portable"]):
+    for arguments in ([], ["--kv", "f32"], ["--draft", 4], ["--samples", 3], ["--samples", 4, "--blocks", 20],
+                      ["--prompt", "", "--prompt", "The sun"], ["--variant", "portable"]):
         figures = generate(*how, *arguments)
         same(figures["prompts"][0]["text"], wanted, f"sampled {arguments}")
     same(run(*how).stdout.decode(), wanted + "\n", "sampled, as text")
@@ -294,8 +296,8 @@ def test_gguf():
     folder = os.path.dirname(os.path.abspath(__file__))
     for kind in ("f32", "f16"):
         path = os.path.join(WORK.name, kind + ".gguf")
-        made = subprocess.run([sys.executable, os.path.join(folder, "make_gguf.py"), MODEL, VOCABULARY, path, kind.upper()],
-                              capture_output=True, timeout=120)
+        maker = [sys.executable, os.path.join(folder, "make_gguf.py")]
+        made = subprocess.run([*maker, MODEL, VOCABULARY, path, kind.upper()], capture_output=True, timeout=120)
         if made.returncode == 77:
             skip("no gguf package: " + made.stdout.decode())
         if made.returncode:

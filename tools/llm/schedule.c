@@ -9,7 +9,8 @@
 static int fail(char *why, clkv_status status, const char *doing)
 {
     const clkv_error *error = clkv_last_error();
-    return llm_fail(why, "%s: %s: %s", doing, clkv_status_text(status), error->status == status ? error->message : "");
+    const char *message = error->status == status ? error->message : "";
+    return llm_fail(why, "%s: %s: %s", doing, clkv_status_text(status), message);
 }
 
 static uint32_t at_least(uint32_t a, uint32_t b)

@@ -1,8 +1,8 @@
 /* serve.h: serves requests: one forward pass after another over whatever the scheduler puts into a batch.
  *
- *   llm_server_add ─▶ schedule ─▶ llm_runtime_step ─▶ sampled ids ─▶ accept ─▶ commit ─▶ ids of requests, forks, ends
- *                        ▲                                                                        │
- *                        └────────────────────────────────────────────────────────────────────────┘ llm_server_step
+ *   llm_server_add ─▶ schedule ─▶ llm_runtime_step ─▶ sampled ids ─▶ accept ─▶ commit ─▶ forks, new ids, ends
+ *                        ▲                                                                       │
+ *                        └─────────────────────────── llm_server_step ───────────────────────────┘
  *
  * What a request's text is depends on its prompt, its sampling and its seed alone: not on who else is served, on
  * preemption, or on drafts. (Its logits' last bits may.) A guess is right when it is the id that would have been
@@ -28,7 +28,7 @@ typedef struct llm_server {
 } llm_server;
 
 typedef struct llm_server_params {
-    llm_runtime *runtime;           /* made for llm_schedule_batch_tokens() tokens in a batch, and as many sequences */
+    llm_runtime *runtime;           /* made for llm_schedule_batch_tokens() tokens and as many sequences */
     const llm_tokenizer *tokenizer; /* says which tokens end a text */
     uint32_t max_sequences, chunk, draft; /* as in llm_schedule_params */
     bool ignore_end;                /* such tokens are tokens like others; for measuring */
@@ -41,8 +41,8 @@ typedef struct llm_server_params {
 int llm_server_init(llm_server *s, const llm_server_params *params, char *why);
 void llm_server_free(llm_server *s);
 
-/* Queues a request, and those that fork from it. They are the caller's, and must live as long as the server or until
- * they are finished. */
+/* Queues a request, and those that fork from it. They are the caller's, and must live until they are finished or the
+ * server is gone. */
 int llm_server_add(llm_server *s, llm_request *request, char *why);
 
 /* One forward pass. *more: 0 when there was nothing left to be done. */

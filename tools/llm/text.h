@@ -1,4 +1,5 @@
-/* text.h: ids as text, piece by piece. A piece may be part of a character: the whole is UTF-8, its parts need not be.
+/* text.h: ids as text, piece by piece. A piece may be part of a character: the whole is UTF-8, its parts need
+ * not be.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_TOOLS_LLM_TEXT_H
 #define CLKV_TOOLS_LLM_TEXT_H
