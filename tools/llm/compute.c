@@ -22,6 +22,7 @@ static const char *const kernel_names[LLM_KERNELS] = {
     [LLM_KERNEL_EXPAND] = "llm_expand",
     [LLM_KERNEL_MATMUL_FEW] = "llm_matmul_few",
     [LLM_KERNEL_MATMUL_MANY] = "llm_matmul_many",
+    [LLM_KERNEL_GREEDY] = "llm_greedy",
     [LLM_KERNEL_SAMPLE] = "llm_sample",
 };
 

@@ -27,13 +27,14 @@ typedef enum llm_kernel {
     LLM_KERNEL_EXPAND,
     LLM_KERNEL_MATMUL_FEW,
     LLM_KERNEL_MATMUL_MANY,
+    LLM_KERNEL_GREEDY,
     LLM_KERNEL_SAMPLE,
     LLM_KERNELS,
 } llm_kernel;
 
 typedef enum llm_time { LLM_TIME_ATTENTION, LLM_TIME_GEMM, LLM_TIME_OTHER, LLM_TIMES } llm_time;
 
-/* One kernel argument. LLM_ARG takes an lvalue. */
+/* One kernel argument; value NULL: so much local memory. LLM_ARG takes an lvalue. */
 typedef struct llm_arg {
     size_t bytes;
     const void *value;

@@ -141,8 +141,11 @@ static int feed_forward(llm_pass *p, const llm_layer_weights *w, uint32_t n, cha
     return llm_gemm_multiply(p->gemm, &w->down, p->hidden.mem, p->x.mem, n, 1, why);
 }
 
-static int sample(llm_pass *p, uint32_t n, char *why)
+static int sample(llm_pass *p, const llm_pick *picks, uint32_t n, char *why)
 {
+    llm_kernel kernel = LLM_KERNEL_GREEDY;
+    for (uint32_t i = 0; i < n; i++)
+        if (picks[i].how.temperature > 0) kernel = LLM_KERNEL_SAMPLE;
     const llm_model *m = p->model;
     const llm_matrix *output = p->weights->output.data.mem ? &p->weights->output : &p->weights->embedding;
     const size_t row = n * sizeof(float);
@@ -151,8 +154,9 @@ static int sample(llm_pass *p, uint32_t n, char *why)
         return -1;
     if (norm(p, n, p->weights->final_norm.mem, p->input.rows_at, p->picked.mem, why)) return -1;
     if (llm_gemm_multiply(p->gemm, output, p->picked.mem, p->logits.mem, n, 0, why)) return -1;
-    return LAUNCH(p, LLM_KERNEL_SAMPLE, n, why, LLM_ARG(p->logits.mem), LLM_ARG(m->vocab), LLM_ARG(p->input.device.mem),
-                  LLM_ARG(p->input.picks_at), LLM_ARG(p->scratch.mem), LLM_ARG(p->ids.mem));
+    return LAUNCH(p, kernel, n, why, LLM_ARG(p->logits.mem), LLM_ARG(m->vocab), LLM_ARG(p->input.device.mem),
+                  LLM_ARG(p->input.picks_at), LLM_ARG(p->scratch.mem), LLM_ARG(p->ids.mem),
+                  {p->c->group * sizeof(float), NULL});
 }
 
 int llm_pass_run(llm_pass *p, clkv_batch *batch, const uint32_t *tokens, uint32_t n_tokens, const llm_pick *picks,
@@ -168,5 +172,5 @@ int llm_pass_run(llm_pass *p, clkv_batch *batch, const uint32_t *tokens, uint32_
         if (llm_gemm_multiply(p->gemm, &w->out, p->o.mem, p->x.mem, n_tokens, 1, why)) return -1;
         if (feed_forward(p, w, n_tokens, why)) return -1;
     }
-    return n_picks == 0 ? 0 : sample(p, n_picks, why);
+    return n_picks == 0 ? 0 : sample(p, picks, n_picks, why);
 }
