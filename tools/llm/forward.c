@@ -58,8 +58,7 @@ static void project(const llm_forward *f, const llm_tensor *w, const llm_tensor 
     if (!bias->data) return;
     llm_tensor_row(bias, 0, f->row);
     for (uint32_t t = 0; t < n; t++)
-        for (uint64_t r = 0; r < w->rows; r++)
-            y[t * stride + r] = held(f, y[t * stride + r] + (double)f->row[r]);
+        for (uint64_t r = 0; r < w->rows; r++) y[t * stride + r] = held(f, y[t * stride + r] + (double)f->row[r]);
 }
 
 /* RMS norm of each of n vectors; y may be x. */

@@ -6,8 +6,8 @@
  *  1. temperature 0: the greatest logit (the lowest id of equals), and the coin is not looked at.
  *  2. p(i) = exp(logit(i) / temperature − the greatest of those), divided by the sum, in float and id order.
  *  3. The tokens of p > 0 stand in descending p, equals by ascending id. Each filter keeps a prefix, at least
- *     one token: top-k the first top_k; top-p up to and with the first token at which the running sum exceeds top_p (of
- *     what top-k kept: that sum × top_p); min-p those with p ≥ min_p · the greatest p.
+ *     one token: top-k the first top_k; top-p up to and with the first token at which the running sum exceeds top_p
+ * (of what top-k kept: that sum × top_p); min-p those with p ≥ min_p · the greatest p.
  *  4. r = coin × the sum of what is kept: the first token at which the running sum exceeds r is drawn. When no
  *     filter is on, the tokens are walked in id order and r = coin. The last one, should rounding pass them all.
  *

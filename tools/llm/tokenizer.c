@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Tokens that chat models end a turn or a text with, whatever else the file says. */
-static const char *const end_names[] = {"<|eot_id|>", "<|eom_id|>",      "<|im_end|>",        "<|end|>",
+static const char *const end_names[] = {"<|eot_id|>",      "<|eom_id|>",    "<|im_end|>",    "<|end|>",
                                         "<|end_of_text|>", "<|endoftext|>", "<end_of_turn>", "<EOT>"};
 
 void llm_tokenizer_add_plain(llm_tokenizer *t, uint32_t id, const char *text, uint32_t bytes)

@@ -15,11 +15,11 @@ struct llm_tokenizer {
     char *plain;
     size_t *plain_at; /* [n + 1] */
     llm_text_map words;
-    uint32_t longest_word;  /* bytes */
-    uint32_t bytes[256];    /* the piece that is this byte alone, or LLM_NO_ID */
-    llm_pair_map merges;    /* BPE */
-    llm_split_style split;  /* BPE */
-    uint32_t *specials;     /* pieces that are looked for before any merging */
+    uint32_t longest_word; /* bytes */
+    uint32_t bytes[256];   /* the piece that is this byte alone, or LLM_NO_ID */
+    llm_pair_map merges;   /* BPE */
+    llm_split_style split; /* BPE */
+    uint32_t *specials;    /* pieces that are looked for before any merging */
     uint32_t n_specials;
     uint32_t ends[LLM_MAX_ENDS], n_ends;
 };

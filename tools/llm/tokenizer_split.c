@@ -24,10 +24,11 @@ int llm_split_find(const char *name, llm_split_style *out)
         const char *name;
         llm_split_style style;
     } styles[] = {
-        {"", {0, 0, 0}},          {"default", {0, 0, 0}},   {"gpt-2", {0, 0, 0}},    {"gpt2", {0, 0, 0}},
-        {"mpt", {0, 0, 0}},       {"olmo", {0, 0, 0}},      {"phi-2", {0, 0, 0}},    {"smollm", {0, 1, 0}},
-        {"starcoder", {0, 1, 0}}, {"llama-bpe", {1, 3, 1}}, {"llama3", {1, 3, 1}},   {"llama-v3", {1, 3, 1}},
-        {"falcon3", {1, 3, 1}},   {"qwen2", {1, 1, 0}},     {"deepseek-r1-qwen", {1, 1, 0}},
+        {"", {0, 0, 0}},          {"default", {0, 0, 0}}, {"gpt-2", {0, 0, 0}},
+        {"gpt2", {0, 0, 0}},      {"mpt", {0, 0, 0}},     {"olmo", {0, 0, 0}},
+        {"phi-2", {0, 0, 0}},     {"smollm", {0, 1, 0}},  {"starcoder", {0, 1, 0}},
+        {"llama-bpe", {1, 3, 1}}, {"llama3", {1, 3, 1}},  {"llama-v3", {1, 3, 1}},
+        {"falcon3", {1, 3, 1}},   {"qwen2", {1, 1, 0}},   {"deepseek-r1-qwen", {1, 1, 0}},
     };
     for (size_t i = 0; i < sizeof styles / sizeof *styles; i++) {
         if (strcmp(name, styles[i].name)) continue;

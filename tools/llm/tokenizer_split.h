@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 typedef struct llm_split_style {
-    int modern;       /* 0: GPT-2's expression; 1: that of Llama 3 and Qwen 2 */
-    uint32_t digits;  /* modern: this many to a word at most; GPT-2's: 1 = each is cut off first, 0 = any number */
-    int whole_words;  /* a word that is a piece is not merged, but taken */
+    int modern;      /* 0: GPT-2's expression; 1: that of Llama 3 and Qwen 2 */
+    uint32_t digits; /* modern: this many to a word at most; GPT-2's: 1 = each is cut off first, 0 = any number */
+    int whole_words; /* a word that is a piece is not merged, but taken */
 } llm_split_style;
 
 /* By GGUF's name of it ("": GPT-2's); −1: not known. */
