@@ -30,8 +30,8 @@ static llm_runtime *make(const llm_runtime_params *params)
 
 static llm_runtime_params small(void)
 {
-    return (llm_runtime_params){.kv_type = CLKV_F32, .weight_type = CLKV_F32, .blocks = 512, .max_sequences = 8,
-                                .max_batch_tokens = 64};
+    return (llm_runtime_params){
+        .kv_type = CLKV_F32, .weight_type = CLKV_F32, .blocks = 512, .max_sequences = 8, .max_batch_tokens = 64};
 }
 
 /* Feeds `chunk` golden tokens at a time (the model's own next token is checked against the next golden one), for

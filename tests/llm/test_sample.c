@@ -15,8 +15,8 @@
 #include <string.h>
 
 #define EDGE(n) (2e-5f + 5e-8f * (float)(n)) /* the twin adds n floats, one to another */
-#define PICKS 24
-#define WORDS 5
+#define PICKS   24
+#define WORDS   5
 
 static char why[WHY_BYTES];
 static llm_compute compute;
@@ -64,8 +64,8 @@ static float one_only(random_state *r, uint32_t i, uint32_t n)
     return i == n - 1 ? 0.0f : -INFINITY;
 }
 static const shape shapes[] = {
-    {"flat", flat},     {"smooth", smooth}, {"peaked", peaked},     {"tied", tied},
-    {"steep", steep},   {"broken", broken}, {"one only", one_only},
+    {"flat", flat},   {"smooth", smooth}, {"peaked", peaked},     {"tied", tied},
+    {"steep", steep}, {"broken", broken}, {"one only", one_only},
 };
 static const llm_sampler_params kinds[] = {
     {.temperature = 0},
@@ -124,7 +124,8 @@ static int near_boundary(const float *logits, uint32_t n, const llm_sampler_para
     return rank >= first && rank <= last;
 }
 
-static void sample(const float *logits, uint32_t n, const llm_sampler_params *how, const float *coins, uint32_t *ids)
+static void sample(const float *logits, uint32_t n, const llm_sampler_params *how, const float *coins,
+                   uint32_t *ids)
 {
     llm_buffer in = {0}, words = {0}, scratch = {0}, out = {0};
     uint32_t packed[PICKS * WORDS];
@@ -139,14 +140,19 @@ static void sample(const float *logits, uint32_t n, const llm_sampler_params *ho
     ck_ok(llm_buffer_create(&compute, &words, sizeof packed, why));
     ck_ok(llm_buffer_create(&compute, &out, PICKS * sizeof *ids, why));
     for (int i = 0; i < PICKS; i++)
-        clEnqueueWriteBuffer(compute.queue, in.mem, CL_TRUE, i * n * sizeof(float), n * sizeof(float), logits, 0, NULL,
-                             NULL);
+        clEnqueueWriteBuffer(compute.queue, in.mem, CL_TRUE, i * n * sizeof(float), n * sizeof(float), logits, 0,
+                             NULL, NULL);
     clEnqueueWriteBuffer(compute.queue, words.mem, CL_TRUE, 0, sizeof packed, packed, 0, NULL, NULL);
-    const llm_arg args[] = {LLM_ARG(in.mem), LLM_ARG(vocab),       LLM_ARG(words.mem),
-                            LLM_ARG(at),     LLM_ARG(scratch.mem), LLM_ARG(out.mem),
+    const llm_arg args[] = {LLM_ARG(in.mem),
+                            LLM_ARG(vocab),
+                            LLM_ARG(words.mem),
+                            LLM_ARG(at),
+                            LLM_ARG(scratch.mem),
+                            LLM_ARG(out.mem),
                             {compute.group * sizeof(float), NULL}};
     ck_ok(llm_compute_launch(&compute, LLM_KERNEL_SAMPLE, PICKS, args, 7, LLM_TIME_OTHER, why));
-    ck_assert_int_eq(clEnqueueReadBuffer(compute.queue, out.mem, CL_TRUE, 0, PICKS * sizeof *ids, ids, 0, NULL, NULL), 0);
+    ck_assert_int_eq(
+        clEnqueueReadBuffer(compute.queue, out.mem, CL_TRUE, 0, PICKS * sizeof *ids, ids, 0, NULL, NULL), 0);
     llm_buffer_free(&in);
     llm_buffer_free(&words);
     llm_buffer_free(&scratch);
@@ -177,8 +183,8 @@ START_TEST(draws_what_the_twin_draws)
                     if (ids[i] == twin(logits, n, &kinds[k], coins[i])) continue;
                     off++;
                     ck_assert_msg(ids[i] < n && near_boundary(logits, n, &kinds[k], coins[i], ids[i]),
-                                  "%s logits of %u, kind %u, coin %.9g: %u instead of %u", shapes[s].name, (unsigned)n,
-                                  (unsigned)k, (double)coins[i], (unsigned)ids[i],
+                                  "%s logits of %u, kind %u, coin %.9g: %u instead of %u", shapes[s].name,
+                                  (unsigned)n, (unsigned)k, (double)coins[i], (unsigned)ids[i],
                                   (unsigned)twin(logits, n, &kinds[k], coins[i]));
                 }
             }

@@ -126,13 +126,15 @@ int llm_compute_open(llm_compute *c, const llm_compute_params *params, char *why
     clkv_device_info info = CLKV_PARAMS_INIT(clkv_device_info);
     if (clkv_device_get_info(c->device, &info) != CLKV_OK) return llm_fail_clkv(why, "asking the device");
     c->cpu = !strcmp(info.variant, "cpu");
+    c->cpu_device = info.kind == CLKV_DEVICE_CPU;
     c->group = c->cpu ? 1 : GROUP_LIMIT;
     while (c->group > info.max_work_group && c->group > 1) c->group /= 2;
     *exit_code = EXIT_NO_DEVICE;
     for (int fits = 0; !fits; c->group /= fits ? 1 : 2) {
         release_program(c);
         if (build(c, &fits, why)) return -1;
-        if (!fits && c->group == 1) return llm_fail(why, "the device cannot run one work-item of the model's kernels");
+        if (!fits && c->group == 1)
+            return llm_fail(why, "the device cannot run one work-item of the model's kernels");
     }
     return 0;
 }

@@ -39,7 +39,10 @@ typedef struct llm_arg {
     size_t bytes;
     const void *value;
 } llm_arg;
-#define LLM_ARG(x) { sizeof(x), &(x) }
+#define LLM_ARG(x)                                                                                                 \
+    {                                                                                                              \
+        sizeof(x), &(x)                                                                                            \
+    }
 
 typedef struct llm_event {
     cl_event event;
@@ -51,8 +54,9 @@ typedef struct llm_compute {
     cl_context context;
     cl_device_id id;
     cl_command_queue queue;
-    int cpu;             /* the tier of one work-item per work-group */
-    uint32_t group;      /* work-items of a work-group: 1 on that tier */
+    int cpu;        /* the tier of one work-item per work-group */
+    int cpu_device; /* whatever the tier */
+    uint32_t group; /* work-items of a work-group: 1 on that tier */
     int half_weights;
     cl_program program;
     cl_kernel kernels[LLM_KERNELS];

@@ -1,8 +1,8 @@
 /* gemm.h: projections: y[token][row] (+)= Σ w[row][col] · x[token][col] on the pass's own queue.
  *
  * Two ways: kernels of our own (matmul.cl), which read fp16 and fp32 weights, and CLBlast's SGEMM and SGEMV for
- * fp32 ones. CLBlast cannot mix types: fp16 weights are expanded into a float buffer first, which pays from
- * EXPAND_TOKENS tokens on. docs/performance.md has what was measured of both.
+ * fp32 ones. CLBlast cannot mix types: fp16 weights are expanded into a float buffer first, so that sums are
+ * always of floats. docs/performance.md has what was measured of both.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_TOOLS_LLM_GEMM_H
 #define CLKV_TOOLS_LLM_GEMM_H
@@ -10,7 +10,7 @@
 #include "weights.h"
 
 typedef enum llm_gemm_way {
-    LLM_GEMM_AUTO = 0, /* by the device's tier, from the table in gemm.c */
+    LLM_GEMM_AUTO = 0, /* by kind of device, weights and number of tokens: the table in gemm.c */
     LLM_GEMM_OWN,
     LLM_GEMM_CLBLAST,
 } llm_gemm_way;

@@ -32,8 +32,8 @@ static void fill(llm_input *in, uint32_t *words, const clkv_batch *batch, const 
     }
 }
 
-int llm_input_send(llm_input *in, llm_compute *c, const clkv_batch *batch, const uint32_t *tokens, uint32_t n_tokens,
-                   const llm_pick *picks, uint32_t n_picks, char *why)
+int llm_input_send(llm_input *in, llm_compute *c, const clkv_batch *batch, const uint32_t *tokens,
+                   uint32_t n_tokens, const llm_pick *picks, uint32_t n_picks, char *why)
 {
     in->ids_at = 0;
     in->positions_at = n_tokens;

@@ -17,7 +17,7 @@
 typedef struct llm_pick {
     uint32_t token; /* the batch token, 0 … n_tokens − 1, whose logits are sampled */
     llm_sampler_params how;
-    float coin;     /* in [0, 1); unused when how.temperature is 0 */
+    float coin; /* in [0, 1); unused when how.temperature is 0 */
 } llm_pick;
 
 typedef struct llm_input {
@@ -32,8 +32,8 @@ typedef struct llm_input {
 } llm_input;
 
 /* Positions are those of the reserved batch. */
-int llm_input_send(llm_input *in, llm_compute *c, const clkv_batch *batch, const uint32_t *tokens, uint32_t n_tokens,
-                   const llm_pick *picks, uint32_t n_picks, char *why);
+int llm_input_send(llm_input *in, llm_compute *c, const clkv_batch *batch, const uint32_t *tokens,
+                   uint32_t n_tokens, const llm_pick *picks, uint32_t n_picks, char *why);
 
 /* Everything enqueued must be finished. All zeros again. */
 void llm_input_free(llm_input *in);

@@ -58,9 +58,16 @@ int llm_pass_create(llm_pass *p, const llm_pass_parts *parts, char *why)
         llm_buffer *buffer;
         size_t floats;
     } wanted[] = {
-        {&p->x, m->dim}, {&p->normed, m->dim}, {&p->qkv, q + k + v},           {&p->q, q},
-        {&p->k, k},      {&p->v, v},           {&p->o, o},                     {&p->both, 2 * (size_t)m->hidden_dim},
-        {&p->hidden, m->hidden_dim},           {&p->angles, m->rope_dims},
+        {&p->x, m->dim},
+        {&p->normed, m->dim},
+        {&p->qkv, q + k + v},
+        {&p->q, q},
+        {&p->k, k},
+        {&p->v, v},
+        {&p->o, o},
+        {&p->both, 2 * (size_t)m->hidden_dim},
+        {&p->hidden, m->hidden_dim},
+        {&p->angles, m->rope_dims},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
         if (llm_buffer_create(p->c, wanted[i].buffer, row * wanted[i].floats, why)) return -1;
@@ -69,8 +76,9 @@ int llm_pass_create(llm_pass *p, const llm_pass_parts *parts, char *why)
 
 void llm_pass_free(llm_pass *p)
 {
-    llm_buffer *buffers[] = {&p->frequencies, &p->angles, &p->x,      &p->normed, &p->qkv,    &p->q,       &p->k,  &p->v,
-                             &p->o,           &p->both,   &p->hidden, &p->picked, &p->logits, &p->scratch, &p->ids};
+    llm_buffer *buffers[] = {&p->frequencies, &p->angles, &p->x,      &p->normed,  &p->qkv,
+                             &p->q,           &p->k,      &p->v,      &p->o,       &p->both,
+                             &p->hidden,      &p->picked, &p->logits, &p->scratch, &p->ids};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) llm_buffer_free(buffers[i]);
     llm_input_free(&p->input);
     memset(p, 0, sizeof *p);
@@ -90,8 +98,8 @@ static int begin(llm_pass *p, uint32_t n, char *why)
     const cl_ulong ld = e->ld;
     const cl_uint pairs = m->rope_dims / 2;
     const llm_input *in = &p->input;
-    if (LAUNCH(p, LLM_KERNEL_EMBED, n, why, LLM_ARG(e->data.mem), LLM_ARG(ld), LLM_ARG(m->dim), LLM_ARG(in->device.mem),
-               LLM_ARG(in->ids_at), LLM_ARG(p->x.mem)))
+    if (LAUNCH(p, LLM_KERNEL_EMBED, n, why, LLM_ARG(e->data.mem), LLM_ARG(ld), LLM_ARG(m->dim),
+               LLM_ARG(in->device.mem), LLM_ARG(in->ids_at), LLM_ARG(p->x.mem)))
         return -1;
     return LAUNCH(p, LLM_KERNEL_ANGLES, n, why, LLM_ARG(in->device.mem), LLM_ARG(in->positions_at),
                   LLM_ARG(p->frequencies.mem), LLM_ARG(pairs), LLM_ARG(p->angles.mem));
@@ -105,10 +113,10 @@ static int heads(llm_pass *p, const llm_layer_weights *w, uint32_t n, char *why)
     const cl_mem bias = biased ? w->bias.mem : none;
     const cl_mem q_norm = norms ? w->q_norm.mem : none, k_norm = norms ? w->k_norm.mem : none;
     return LAUNCH(p, LLM_KERNEL_HEADS, (size_t)n * (m->heads + 2 * m->kv_heads), why, LLM_ARG(p->qkv.mem),
-                  LLM_ARG(m->heads), LLM_ARG(m->kv_heads), LLM_ARG(m->head_dim), LLM_ARG(m->head_dim_v), LLM_ARG(bias),
-                  LLM_ARG(biased), LLM_ARG(q_norm), LLM_ARG(k_norm), LLM_ARG(norms), LLM_ARG(m->rms_eps),
-                  LLM_ARG(p->angles.mem), LLM_ARG(m->rope_dims), LLM_ARG(halves), LLM_ARG(p->q.mem), LLM_ARG(p->k.mem),
-                  LLM_ARG(p->v.mem));
+                  LLM_ARG(m->heads), LLM_ARG(m->kv_heads), LLM_ARG(m->head_dim), LLM_ARG(m->head_dim_v),
+                  LLM_ARG(bias), LLM_ARG(biased), LLM_ARG(q_norm), LLM_ARG(k_norm), LLM_ARG(norms),
+                  LLM_ARG(m->rms_eps), LLM_ARG(p->angles.mem), LLM_ARG(m->rope_dims), LLM_ARG(halves),
+                  LLM_ARG(p->q.mem), LLM_ARG(p->k.mem), LLM_ARG(p->v.mem));
 }
 
 static int attend(llm_pass *p, clkv_batch *batch, uint32_t layer, char *why)
@@ -149,7 +157,8 @@ static int sample(llm_pass *p, const llm_pick *picks, uint32_t n, char *why)
     const llm_model *m = p->model;
     const llm_matrix *output = p->weights->output.data.mem ? &p->weights->output : &p->weights->embedding;
     const size_t row = n * sizeof(float);
-    if (llm_buffer_room(p->c, &p->picked, row * m->dim, why) || llm_buffer_room(p->c, &p->logits, row * m->vocab, why) ||
+    if (llm_buffer_room(p->c, &p->picked, row * m->dim, why) ||
+        llm_buffer_room(p->c, &p->logits, row * m->vocab, why) ||
         llm_buffer_room(p->c, &p->scratch, row * m->vocab, why) || llm_buffer_room(p->c, &p->ids, row, why))
         return -1;
     if (norm(p, n, p->weights->final_norm.mem, p->input.rows_at, p->picked.mem, why)) return -1;

@@ -19,9 +19,9 @@ typedef struct llm_pass {
     llm_gemm *gemm;
     clkv_cache *cache;
     llm_input input;
-    llm_buffer frequencies, angles;                /* of RoPE: [pairs]{nearest float, rest}, [token][pairs]{cos, sin} */
+    llm_buffer frequencies, angles; /* of RoPE: [pairs]{nearest float, rest}, [token][pairs]{cos, sin} */
     llm_buffer x, normed, qkv, q, k, v, o, both, hidden; /* [token][…] */
-    llm_buffer picked, logits, scratch, ids;       /* [pick][…] */
+    llm_buffer picked, logits, scratch, ids;             /* [pick][…] */
 } llm_pass;
 
 typedef struct llm_pass_parts {

@@ -57,8 +57,10 @@ int llm_runtime_create(llm_runtime **out, const llm_model *model, const llm_runt
     *exit_code = EXIT_CHECK;
     llm_runtime *r = calloc(1, sizeof *r);
     if (!r) return llm_fail(why, "out of memory");
-    const llm_compute_params cp = {.device = params->device, .variant = params->variant,
-                                   .half_weights = params->weight_type != CLKV_F32, .profile = params->profile};
+    const llm_compute_params cp = {.device = params->device,
+                                   .variant = params->variant,
+                                   .half_weights = params->weight_type != CLKV_F32,
+                                   .profile = params->profile};
     r->model = model;
     r->max_context = least(least(model->context, model->window), params->max_context);
     r->max_batch_tokens = params->max_batch_tokens ? params->max_batch_tokens : DEFAULT_BATCH_TOKENS;
@@ -189,8 +191,8 @@ int llm_runtime_logits(llm_runtime *runtime, uint32_t pick, float *out, char *wh
     const size_t row = runtime->model->vocab * sizeof *out;
     if (pick >= runtime->n_ids)
         return llm_fail(why, "logits of pick %u of %u", (unsigned)pick, (unsigned)runtime->n_ids);
-    const cl_int err = clEnqueueReadBuffer(runtime->compute.queue, runtime->pass.logits.mem, CL_TRUE, pick * row, row,
-                                           out, 0, NULL, NULL);
+    const cl_int err = clEnqueueReadBuffer(runtime->compute.queue, runtime->pass.logits.mem, CL_TRUE, pick * row,
+                                           row, out, 0, NULL, NULL);
     return err == CL_SUCCESS ? 0 : llm_fail_driver(why, err, "clEnqueueReadBuffer of logits");
 }
 

@@ -70,8 +70,8 @@ static int send_vector(staging *s, llm_buffer *b, const llm_tensor *const *tenso
         floats += (size_t)tensors[i]->cols;
     }
     if (llm_buffer_create(s->c, b, floats * sizeof(float), s->why)) return -1;
-    const cl_int err = clEnqueueWriteBuffer(s->c->queue, b->mem, CL_TRUE, 0, floats * sizeof(float), s->host, 0,
-                                            NULL, NULL);
+    const cl_int err =
+        clEnqueueWriteBuffer(s->c->queue, b->mem, CL_TRUE, 0, floats * sizeof(float), s->host, 0, NULL, NULL);
     return err == CL_SUCCESS ? 0 : llm_fail_driver(s->why, err, "clEnqueueWriteBuffer of weights");
 }
 
@@ -125,8 +125,8 @@ void llm_weights_free(llm_weights *w)
 {
     for (uint32_t i = 0; w->layers && i < w->n_layers; i++) {
         llm_layer_weights *l = &w->layers[i];
-        llm_buffer *buffers[] = {&l->qkv.data,  &l->out.data,  &l->gate_up.data, &l->down.data, &l->attn_norm,
-                                 &l->ffn_norm, &l->bias, &l->q_norm,    &l->k_norm};
+        llm_buffer *buffers[] = {&l->qkv.data, &l->out.data, &l->gate_up.data, &l->down.data, &l->attn_norm,
+                                 &l->ffn_norm, &l->bias,     &l->q_norm,       &l->k_norm};
         for (size_t b = 0; b < sizeof buffers / sizeof *buffers; b++) llm_buffer_free(buffers[b]);
     }
     free(w->layers);
