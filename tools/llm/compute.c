@@ -253,3 +253,9 @@ void llm_compute_settle(llm_compute *c)
     }
     c->n_trail = 0;
 }
+
+void llm_compute_forget(llm_compute *c)
+{
+    llm_compute_settle(c);
+    memset(c->seconds, 0, sizeof c->seconds);
+}

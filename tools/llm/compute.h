@@ -102,6 +102,8 @@ void llm_compute_note(llm_compute *c, cl_event event, llm_time time);
 /* Adds up the trail's times and forgets it; all of its commands must be finished. A command's time runs from
  * the end of the one before it (or its own start, if that is later and it is one command) to its own end. */
 void llm_compute_settle(llm_compute *c);
+/* Begins to count at 0 again, likewise. */
+void llm_compute_forget(llm_compute *c);
 
 /* "Call failed (code)", for OpenCL calls. */
 int llm_fail_driver(char *why, cl_int code, const char *call);

@@ -26,7 +26,8 @@ static inline float llm_group_sum(float x, __local float *room)
 
 /* x[token] = w[id of the token]. A group per token. */
 __kernel __attribute__((reqd_work_group_size(LLM_GROUP, 1, 1))) void
-llm_embed(__global const llm_weight *w, ulong ld, uint dim, __global const uint *input, uint ids_at, __global float *x)
+llm_embed(__global const llm_weight *w, ulong ld, uint dim, __global const uint *input, uint ids_at,
+          __global float *x)
 {
     const uint token = (uint)get_group_id(0);
     w += input[ids_at + token] * ld;

@@ -72,6 +72,7 @@ int llm_runtime_create(llm_runtime **out, const llm_model *model, const llm_runt
     /* The cache first: it says what shapes it cannot serve before gigabytes are uploaded. */
     if (create_cache(r, params, why, exit_code)) goto fail;
     if (llm_weights_upload(&r->weights, &r->compute, model, why)) goto fail;
+    llm_compute_forget(&r->compute);
     const llm_pass_parts parts = {&r->compute, model, &r->weights, &r->gemm, r->cache, r->max_batch_tokens};
     if (llm_pass_create(&r->pass, &parts, why)) goto fail;
     *out = r;

@@ -193,7 +193,8 @@ static inline uint llm_draw(__global const float *logits, __global float *p, uin
         }
         /* Of the tokens of just these bits: those that are there, and those needed to get over the limit. */
         const float there = fmax(at_from.y - at_to.y, 1.0f);
-        const float before = phase == LLM_TOP_K ? limit - at_to.y - 1.0f : floor((limit - at_to.x) / as_float(from));
+        const float before = phase == LLM_TOP_K ? limit - at_to.y - 1.0f
+                                                : floor((limit - at_to.x) / as_float(from));
         const float ties = clamp(before + 1.0f, 1.0f, from == kept.bits ? fmin(there, kept.ties) : there);
         const llm_kept cut = {from, ties, at_to.x + ties * as_float(from), at_from};
         const llm_kept floored = {edge, (float)n, at.x, at};
