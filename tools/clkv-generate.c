@@ -63,12 +63,23 @@ static uint32_t positions(const generator *g)
     return g->options.interactive ? most : at_most(most, g->options.steps);
 }
 
+/* `cache` may be NULL before there is one. */
+static llm_schedule_params scheduling(const generator *g, clkv_cache *cache)
+{
+    return (llm_schedule_params){
+        .manager = cache ? clkv_cache_manager(cache) : NULL,
+        .max_sequences = g->options.concurrency,
+        .chunk = g->options.chunk,
+        .draft = g->options.draft,
+    };
+}
+
 static int open_runtime(generator *g)
 {
     const generate_options *o = &g->options;
     char why[WHY_BYTES];
     int code = EXIT_CHECK;
-    const llm_schedule_params schedule = { .max_sequences = o->concurrency, .chunk = o->chunk, .draft = o->draft };
+    const llm_schedule_params schedule = scheduling(g, NULL);
     const llm_runtime_params params = {
         .device = o->device,
         .variant = o->variant,
@@ -165,10 +176,10 @@ static int generate(generator *g)
     if (!code) code = open_runtime(g);
     if (!code) code = check_pool(g);
     if (code) return code;
+    clkv_cache *cache = llm_runtime_cache(g->runtime);
     const llm_server_params serving = {
-        .runtime = g->runtime, .tokenizer = g->tokenizer, .max_sequences = g->options.concurrency,
-        .chunk = g->options.chunk, .draft = g->options.draft, .ignore_end = g->options.ignore_end, .on_ids = on_ids,
-        .user = g,
+        .runtime = g->runtime, .tokenizer = g->tokenizer, .schedule = scheduling(g, cache),
+        .ignore_end = g->options.ignore_end, .on_ids = on_ids, .user = g,
     };
     if (g->options.interactive) return generate_chat(&g->options, g->model, g->tokenizer, g->runtime, &serving);
 

@@ -31,12 +31,6 @@ int llm_fail_driver(char *why, cl_int code, const char *call)
     return llm_fail(why, "%s failed (%d)", call, (int)code);
 }
 
-int llm_fail_clkv(char *why, const char *doing)
-{
-    const clkv_error *e = clkv_last_error();
-    return llm_fail(why, "%s: %s%s%s", doing, clkv_status_text(e->status), *e->message ? ": " : "", e->message);
-}
-
 int llm_exit_code(clkv_status status)
 {
     switch (status) {

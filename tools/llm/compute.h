@@ -107,8 +107,6 @@ void llm_compute_forget(llm_compute *c);
 
 /* "Call failed (code)", for OpenCL calls. */
 int llm_fail_driver(char *why, cl_int code, const char *call);
-/* What the library last said. */
-int llm_fail_clkv(char *why, const char *doing);
 /* What a program exits with for a status. */
 int llm_exit_code(clkv_status status);
 

@@ -6,13 +6,6 @@
 
 #include <stdlib.h>
 
-static int fail(char *why, clkv_status status, const char *doing)
-{
-    const clkv_error *error = clkv_last_error();
-    const char *message = error->status == status ? error->message : "";
-    return llm_fail(why, "%s: %s: %s", doing, clkv_status_text(status), message);
-}
-
 static uint32_t at_least(uint32_t a, uint32_t b)
 {
     return a > b ? a : b;
@@ -40,7 +33,7 @@ int llm_schedule_init(llm_schedule *s, const llm_schedule_params *params, char *
     s->tokens = malloc(llm_schedule_batch_tokens(params, s->block_size) * sizeof *s->tokens);
     if (!s->alive || !s->turns || !s->tokens) return llm_fail(why, "out of memory for the scheduler");
     clkv_status status = clkv_batch_create(s->manager, &s->batch);
-    return status ? fail(why, status, "creating a batch") : 0;
+    return status ? llm_fail_clkv(why, "creating a batch") : 0;
 }
 
 void llm_schedule_free(llm_schedule *s)
@@ -92,7 +85,7 @@ static int fits(llm_schedule *s, const llm_request *r, bool *out, char *why)
 {
     clkv_stats stats = CLKV_PARAMS_INIT(clkv_stats);
     clkv_status status = clkv_manager_stats(s->manager, &stats);
-    if (status) return fail(why, status, "statistics");
+    if (status) return llm_fail_clkv(why, "statistics");
     uint64_t needed = blocks_wanted(s, r);
     bool alone = true;
     for (uint32_t i = 0; i < s->n_alive; i++) {
@@ -111,7 +104,7 @@ static int resume(llm_schedule *s, llm_request *r, char *why)
     size_t found;
     bool room;
     clkv_status status = clkv_sequence_resume(r->sequence, r->ids, r->n_ids, &found);
-    if (status) return fail(why, status, "resuming a sequence");
+    if (status) return llm_fail_clkv(why, "resuming a sequence");
     if (fits(s, r, &room, why)) return -1;
     if (room) {
         r->preempted = false;
@@ -119,7 +112,7 @@ static int resume(llm_schedule *s, llm_request *r, char *why)
     }
     s->full = true;
     status = clkv_sequence_truncate(r->sequence, 0);
-    return status ? fail(why, status, "putting a sequence back") : 0;
+    return status ? llm_fail_clkv(why, "putting a sequence back") : 0;
 }
 
 /* Sequences that live now, or will once those that are computing their prompt have forked. */
@@ -137,7 +130,7 @@ static int is_coming(llm_schedule *s, const llm_request *r, bool *out, char *why
     size_t found;
     *out = false;
     clkv_status status = clkv_manager_lookup(s->manager, NULL, 0, r->ids, r->n_ids, &found);
-    if (status) return fail(why, status, "looking a prompt up");
+    if (status) return llm_fail_clkv(why, "looking a prompt up");
     for (uint32_t i = 0; i < s->n_alive && !*out; i++) {
         const llm_request *other = s->alive[i];
         if (other->preempted || llm_request_pending(other) == 1) continue;
@@ -162,7 +155,7 @@ static int take_sequence(llm_schedule *s, llm_request *r, char *why)
         params.n_tokens = r->n_ids;
         status = clkv_sequence_create(s->manager, &r->sequence, &params, &found);
     }
-    if (status) return fail(why, status, "looking a prompt up");
+    if (status) return llm_fail_clkv(why, "looking a prompt up");
     r->reused = (uint32_t)found;
     return 0;
 }
@@ -222,7 +215,7 @@ static int add(llm_schedule *s, llm_request *r, uint32_t budget, uint32_t draft,
         turn->n_drafts = llm_draft(r->ids, r->n_ids, at_most(draft, r->most - r->n_ids - 1), tokens + 1);
     turn->n_tokens += turn->n_drafts;
     clkv_status status = clkv_batch_add(s->batch, r->sequence, tokens, turn->n_tokens, NULL);
-    if (status) return fail(why, status, "adding to the batch");
+    if (status) return llm_fail_clkv(why, "adding to the batch");
     s->n_turns++;
     return 0;
 }
@@ -230,7 +223,7 @@ static int add(llm_schedule *s, llm_request *r, uint32_t budget, uint32_t draft,
 static int build(llm_schedule *s, uint32_t draft, char *why)
 {
     clkv_status status = clkv_batch_clear(s->batch);
-    if (status) return fail(why, status, "clearing the batch");
+    if (status) return llm_fail_clkv(why, "clearing the batch");
     s->n_turns = 0;
     for (uint32_t i = 0; i < s->n_alive; i++) {
         llm_request *r = s->alive[i];
@@ -248,7 +241,7 @@ static int preempt(llm_schedule *s, clkv_sequence *victim, char *why)
 {
     clkv_status status = clkv_batch_clear(s->batch);
     if (!status) status = clkv_sequence_preempt(victim);
-    if (status) return fail(why, status, "preempting a sequence");
+    if (status) return llm_fail_clkv(why, "preempting a sequence");
     for (uint32_t i = 0; i < s->n_alive; i++)
         if (s->alive[i]->sequence == victim) s->alive[i]->preempted = true;
     s->full = true;
@@ -268,7 +261,7 @@ static int shrink(llm_schedule *s, char *why)
                         (unsigned)clkv_batch_missing(s->batch));
     clkv_status status = clkv_batch_pop(s->batch); /* it waits for the next step */
     s->n_turns--;
-    return status ? fail(why, status, "taking a sequence out of the batch") : 0;
+    return status ? llm_fail_clkv(why, "taking a sequence out of the batch") : 0;
 }
 
 /* The batch may end empty: what ran was younger than a preempted request, which has all the room then, and is let
@@ -278,7 +271,7 @@ static int reserve(llm_schedule *s, char *why)
     while (batch_tokens(s)) {
         clkv_status status = clkv_batch_reserve(s->batch);
         if (!status) return 0;
-        if (status != CLKV_ERROR_NO_BLOCKS) return fail(why, status, "reserving a batch");
+        if (status != CLKV_ERROR_NO_BLOCKS) return llm_fail_clkv(why, "reserving a batch");
         if (shrink(s, why)) return -1;
     }
     return 0;
@@ -299,7 +292,7 @@ int llm_schedule_fork(llm_schedule *s, llm_request *request, char *why)
     for (uint32_t i = 0; i < request->n_forks; i++) {
         llm_request *r = request->forks[i];
         clkv_status status = clkv_sequence_fork(request->sequence, &r->sequence);
-        if (status) return fail(why, status, "forking a sequence");
+        if (status) return llm_fail_clkv(why, "forking a sequence");
         r->reused = request->n_prompt;
         s->alive[s->n_alive++] = r;
     }

@@ -7,19 +7,13 @@
 
 int llm_server_init(llm_server *s, const llm_server_params *params, char *why)
 {
-    const llm_schedule_params schedule = {
-        .manager = clkv_cache_manager(llm_runtime_cache(params->runtime)),
-        .max_sequences = params->max_sequences,
-        .chunk = params->chunk,
-        .draft = params->draft,
-    };
     s->runtime = params->runtime;
     s->tokenizer = params->tokenizer;
     s->ignore_end = params->ignore_end;
     s->on_ids = params->on_ids;
     s->user = params->user;
-    if (llm_schedule_init(&s->schedule, &schedule, why)) return -1;
-    const size_t picks = (size_t)params->max_sequences * (1 + params->draft);
+    if (llm_schedule_init(&s->schedule, &params->schedule, why)) return -1;
+    const size_t picks = (size_t)params->schedule.max_sequences * (1 + params->schedule.draft);
     s->picks = malloc(picks * sizeof *s->picks);
     s->sampled = malloc(picks * sizeof *s->sampled);
     return s->picks && s->sampled ? 0 : llm_fail(why, "out of memory for %zu sampled tokens", picks);
@@ -155,7 +149,7 @@ static int forward(llm_server *s, char *why)
         if (!turn->samples) continue;
         const uint32_t wrong = turn->n_drafts - right_drafts(s, turn, sampled);
         if (wrong && clkv_batch_accept(batch, i, turn->n_tokens - wrong))
-            return llm_fail(why, "rejecting drafts: %s", clkv_last_error()->message);
+            return llm_fail_clkv(why, "rejecting drafts");
         sampled += 1 + turn->n_drafts + forks_now(turn);
     }
     return 0;
@@ -171,7 +165,7 @@ int llm_server_step(llm_server *s, int *more, char *why)
         clkv_batch_rollback(batch);
         return -1;
     }
-    if (clkv_batch_commit(batch)) return llm_fail(why, "committing a batch: %s", clkv_last_error()->message);
+    if (clkv_batch_commit(batch)) return llm_fail_clkv(why, "committing a batch");
     s->steps++;
     const uint32_t *sampled = s->sampled;
     for (uint32_t i = 0; i < s->schedule.n_turns; i++)

@@ -30,7 +30,7 @@ typedef struct llm_server {
 typedef struct llm_server_params {
     llm_runtime *runtime;           /* made for llm_schedule_batch_tokens() tokens and as many sequences */
     const llm_tokenizer *tokenizer; /* says which tokens end a text */
-    uint32_t max_sequences, chunk, draft; /* as in llm_schedule_params */
+    llm_schedule_params schedule;   /* of the manager of the runtime's cache */
     bool ignore_end;                /* such tokens are tokens like others; for measuring */
     void (*on_ids)(void *user, llm_request *request, uint32_t n); /* may be NULL */
     void *user;

@@ -14,6 +14,12 @@ int llm_fail(char *why, const char *fmt, ...)
     return -1;
 }
 
+int llm_fail_clkv(char *why, const char *doing)
+{
+    const clkv_error *e = clkv_last_error();
+    return llm_fail(why, "%s: %s%s%s", doing, clkv_status_text(e->status), *e->message ? ": " : "", e->message);
+}
+
 const char *llm_shown(const char *text, size_t bytes, char out[SHOWN_BYTES])
 {
     const size_t most = SHOWN_BYTES - 4; /* room for "..." and the final 0 */

@@ -14,6 +14,9 @@
 /* Writes the line, cut to WHY_BYTES, and returns −1, so that `return llm_fail(why, …);` does both. */
 int llm_fail(char *why, const char *fmt, ...) TOOLS_PRINTF(2, 3);
 
+/* The same for a failed call of clkv: "doing: text of the status: message". */
+int llm_fail_clkv(char *why, const char *doing);
+
 /* Text out of a file, fit to be printed: hostile names may be megabytes of control characters. */
 const char *llm_shown(const char *text, size_t bytes, char out[SHOWN_BYTES]);
 
