@@ -118,6 +118,7 @@ START_TEST(filters_keep_the_most_probable)
     }
     const float even[] = {0, 0, 0, 0}, one[] = {5};
     ck_assert_uint_eq(sample(even, 4, (llm_sampler_params){1, 1e-9f, 0, 0, 0}, 0.99f), 0);
+    ck_assert_uint_eq(sample(even, 4, (llm_sampler_params){1, 0, 1, 0, 0}, 0.99f), 3);
     ck_assert_uint_eq(sample(one, 1, (llm_sampler_params){1, 0.9f, 0.1f, 3, 0}, 0.99f), 0);
 }
 END_TEST

@@ -264,6 +264,7 @@ START_TEST(words_are_split_as_the_models_want)
         {"smollm", "a| |1|2|  |3| bx|4|.|5"},
         {"llama-bpe", "I|'LL| go|,| |123|4|!!\n\n|a|\tb|   \n\n|  | x|\r\n|  "},
         {"llama-bpe", "(foo|)| bar|.baz| $$$| é|'s|'x| 中文|٣"},
+        {"qwen2", "b|\n|c|\r\n|d"},
         {"qwen2", "a| |1|2|3| .|1| \n| |4|\302\205|5"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -7,7 +7,7 @@
 
 struct llm_candidate {
     uint32_t rank, left, right;
-    uint32_t bytes; /* of both together, which tells whether they are still as they were */
+    uint32_t bytes; /* of both together: symbols only grow, so that equal sums mean the same pair */
     uint32_t id;
 };
 
@@ -101,7 +101,7 @@ int llm_merger_run(llm_merger *m, llm_merge_rule *rule)
     while (m->n_heap > 0) {
         const llm_candidate c = pop(m);
         llm_symbol *l = &m->symbols[c.left], *r = &m->symbols[c.right];
-        if (l->bytes == 0 || l->next != c.right || l->bytes + r->bytes != c.bytes) continue;
+        if (l->bytes == 0 || l->bytes + r->bytes != c.bytes) continue;
         l->bytes = c.bytes;
         l->id = c.id;
         l->next = r->next;
