@@ -77,6 +77,12 @@ static void on_evict(void *user, uint32_t block)
     clkv_prefix_drop(h->prefix, block);
 }
 
+static void on_soon(void *user, uint32_t block)
+{
+    bench_host *h = user;
+    clkv_prefix_prefetch(h->prefix, block);
+}
+
 static void shuffle(uint32_t *x, uint32_t n, random_state *random)
 {
     for (uint32_t i = 0; i < n; i++) x[i] = i;
@@ -106,7 +112,7 @@ static int create(bench_host *h, uint32_t n, int order)
 {
     *h = (bench_host){.n = n};
     random_state random = random_seed(n);
-    const clkv_pool_params pool = {.size = sizeof pool, .blocks = n, .evict = on_evict, .user = h};
+    const clkv_pool_params pool = {.size = sizeof pool, .blocks = n, .evict = on_evict, .user = h, .soon = on_soon};
     const clkv_prefix_params prefix = {.size = sizeof prefix, .blocks = n, .block_size = given.block_size};
     h->blocks = malloc(n * sizeof *h->blocks);
     h->order = malloc(n * sizeof *h->order);

@@ -116,6 +116,14 @@ CLKV_API clkv_status clkv_prefix_register(clkv_prefix *prefix, clkv_prefix_node 
 /* The block's content is gone. Not registered: nothing happens. */
 CLKV_API void clkv_prefix_drop(clkv_prefix *prefix, uint32_t block);
 
+/* Says that the block may be dropped CLKV_PREFIX_AHEAD calls of this function from now: fetches what
+ * clkv_prefix_drop will need into the processor's caches, in steps, some of them during later calls. Changes
+ * nothing that can be seen, and any block may be named, registered or not (CLKV_NO_BLOCK: only the steps of
+ * earlier ones). Worth its while where many blocks, scattered over an index larger than the caches, are
+ * dropped one after the other. */
+#define CLKV_PREFIX_AHEAD 32u
+CLKV_API void clkv_prefix_prefetch(clkv_prefix *prefix, uint32_t block);
+
 /* Whether the block is registered. */
 CLKV_API int clkv_prefix_has(const clkv_prefix *prefix, uint32_t block);
 

@@ -371,6 +371,19 @@ static clkv_status commit_entry(clkv_batch *batch, uint32_t index)
     return status;
 }
 
+/* What the blocks held that the reservation took from the cache is lost. */
+static void drop_evicted(const clkv_batch *batch)
+{
+    clkv_manager *m = batch->manager;
+    const uint32_t *evicted = batch->fresh + batch->n_fresh - batch->n_evicted;
+    const uint32_t n = batch->n_evicted, ahead = n < CLKV_PREFIX_AHEAD ? n : CLKV_PREFIX_AHEAD;
+    for (uint32_t i = 0; i < ahead; i++) clkv_prefix_prefetch(m->prefix, evicted[i]);
+    for (uint32_t i = 0; i < n; i++) {
+        clkv_prefix_prefetch(m->prefix, i + ahead < n ? evicted[i + ahead] : CLKV_NO_BLOCK);
+        clkv_manager_drop(m, evicted[i]);
+    }
+}
+
 clkv_status clkv_batch_commit(clkv_batch *batch)
 {
     if (!batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "batch is NULL");
@@ -381,8 +394,7 @@ clkv_status clkv_batch_commit(clkv_batch *batch)
         clkv_manager_unlock(m);
         return CLKV_FAIL(CLKV_ERROR_STATE, "the batch is not reserved");
     }
-    for (uint32_t i = batch->n_fresh - batch->n_evicted; i < batch->n_fresh; i++)
-        clkv_manager_drop(m, batch->fresh[i]);
+    drop_evicted(batch);
     for (uint32_t i = 0; i < batch->n_entries; i++) {
         const clkv_status each = commit_entry(batch, i);
         if (each != CLKV_OK) status = each;
@@ -405,8 +417,7 @@ static void rollback_locked(clkv_batch *batch)
         seq->table[part->tail] = part->copied_from;
         clkv_sequence_unsync(seq, part->tail);
     }
-    for (uint32_t i = batch->n_fresh - batch->n_evicted; batch->written && i < batch->n_fresh; i++)
-        clkv_manager_drop(m, batch->fresh[i]);
+    if (batch->written) drop_evicted(batch);
     clkv_pool_undo(m->pool, batch->fresh, batch->n_fresh, batch->written ? 0 : batch->n_evicted, m->pins.priority);
     end_reservation(batch);
     m->counters.batches_rolled_back++;

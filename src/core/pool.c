@@ -1,4 +1,4 @@
-/* pool.c: the block pool. One state word and one pair of links per block.
+/* pool.c: the block pool. One state word and one set of links per block.
  *
  *   word   refs << 4 | retained << 3 | priority        0 means free, so fresh zero pages are a fresh pool
  *
@@ -11,6 +11,11 @@
  *
  *          ┌▶ [end of priority p] ⇄ oldest ⇄ … ⇄ newest ◀┐
  *          └──────────────────────────────────────────────┘
+ *
+ *          `later` of a cached block is the entry that came onto its ring AHEAD places after it, or 0: only
+ *          a hint, as that one may have left again. Without it an eviction could know no more than the next
+ *          victim, and with many blocks in scattered order would wait for memory at each of them. `recent`
+ *          holds the last AHEAD entries that came onto each ring, whose `later` is not known yet.
  *
  *   stack  the blocks that were freed, the most recent last. An array and not a list through `next`: then
  *          taking many in scattered order waits for memory once and not block by block.
@@ -28,10 +33,11 @@
 #define RETAINED   8u
 #define PRIORITY   7u
 #define ONE_REF    16u
+#define AHEAD      32u /* a power of two */
 #define MAX_BLOCKS (1u << 31)
 
 struct link {
-    uint32_t prev, next;
+    uint32_t prev, next, later;
 };
 
 struct clkv_pool {
@@ -40,11 +46,13 @@ struct clkv_pool {
     uint32_t total, used, cached, stacked, fresh;
     uint32_t *stack; /* [total], of which the first `stacked` count */
     uint32_t filled; /* bit p: the ring of priority p is not empty */
+    uint32_t recent[ENDS][AHEAD], appended[ENDS]; /* the place of the next in `recent`, modulo AHEAD */
     uint32_t watermark, peak_used;
     uint64_t evictions, allocations;
     clkv_shuffle order; /* of first use; unused when not shuffled */
     int shuffled;
     void (*evict)(void *user, uint32_t block);
+    void (*soon)(void *user, uint32_t block);
     void *user;
 };
 
@@ -73,6 +81,7 @@ clkv_status clkv_pool_create(clkv_pool **out, const clkv_pool_params *params)
     pool->shuffled = params->shuffle_seed != 0;
     clkv_shuffle_init(&pool->order, params->blocks, params->shuffle_seed);
     pool->evict = params->evict;
+    pool->soon = params->soon;
     pool->user = params->user;
     pool->words = clkv_map(words_bytes(pool));
     pool->links = clkv_map(links_bytes(pool));
@@ -81,7 +90,7 @@ clkv_status clkv_pool_create(clkv_pool **out, const clkv_pool_params *params)
         clkv_pool_destroy(&pool);
         return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "tables of %u blocks", params->blocks);
     }
-    for (uint32_t end = 0; end < ENDS; end++) pool->links[end] = (struct link){end, end};
+    for (uint32_t end = 0; end < ENDS; end++) pool->links[end] = (struct link){end, end, 0};
     *out = pool;
     return CLKV_OK;
 }
@@ -102,18 +111,23 @@ static void ring_append(clkv_pool *pool, uint32_t block, uint32_t priority)
 {
     struct link *links = pool->links;
     const uint32_t entry = block + ENDS, newest = links[priority].prev;
-    links[entry] = (struct link){newest, priority};
+    uint32_t *recent = &pool->recent[priority][pool->appended[priority]++ % AHEAD];
+    links[*recent].later = entry; /* 0 in the beginning: an end, which has no use for it */
+    *recent = entry;
+    links[entry] = (struct link){newest, priority, 0};
     links[newest].next = entry;
     links[priority].prev = entry;
     pool->filled |= 1u << priority;
     pool->cached++;
 }
 
+/* Undoes that the block was taken from its ring; what comes later is still the same. */
 static void ring_prepend(clkv_pool *pool, uint32_t block, uint32_t priority)
 {
     struct link *links = pool->links;
     const uint32_t entry = block + ENDS, oldest = links[priority].next;
-    links[entry] = (struct link){priority, oldest};
+    links[entry].prev = priority;
+    links[entry].next = oldest;
     links[oldest].prev = entry;
     links[priority].next = entry;
     pool->filled |= 1u << priority;
@@ -169,13 +183,13 @@ static uint32_t take_one(clkv_pool *pool)
         const uint32_t number = pool->fresh++;
         return pool->shuffled ? clkv_shuffle_at(&pool->order, number) : number;
     }
-    const uint32_t block = ring_oldest(pool);
+    const uint32_t block = ring_oldest(pool), later = pool->links[block + ENDS].later;
     ring_remove(pool, block, pool->words[block] & PRIORITY);
-    if (pool->cached) {
-        /* The next victim's state, for the next round: with a cold cache it is a wait otherwise. */
-        const uint32_t next = ring_oldest(pool);
-        __builtin_prefetch(&pool->links[next + ENDS], 1);
-        __builtin_prefetch(&pool->words[next], 1);
+    if (later) {
+        __builtin_prefetch(&pool->links[later].prev, 1); /* a link may lie across two lines of a cache */
+        __builtin_prefetch(&pool->links[later].later, 1);
+        __builtin_prefetch(&pool->words[later - ENDS], 1);
+        if (pool->soon) pool->soon(pool->user, later - ENDS);
     }
     pool->evictions++;
     if (pool->evict) pool->evict(pool->user, block);
@@ -326,6 +340,8 @@ static uint32_t count_rings(const clkv_pool *pool)
         uint32_t from = end;
         for (uint32_t at = pool->links[end].next; at != end; at = pool->links[at].next) {
             if (at < ENDS || at - ENDS >= pool->total || n == pool->total) return UINT32_MAX;
+            const uint32_t later = pool->links[at].later;
+            if (later && (later < ENDS || later - ENDS >= pool->total)) return UINT32_MAX;
             if (pool->links[at].prev != from || pool->words[at - ENDS] != (RETAINED | end)) return UINT32_MAX;
             from = at;
             n++;

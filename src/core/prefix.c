@@ -12,6 +12,12 @@
 #define FIRST_ROOM     (1u << 24) /* ids that have address space from the beginning; pages come as used */
 #define FIRST_TABLE    (1u << 12)
 
+/* Calls of clkv_prefix_prefetch after which a block's node, and then that node's parent, is fetched. */
+#define TO_NODE   10u
+#define TO_PARENT 20u
+/* Free ids from the top of the stack whose nodes are fetched ahead. */
+#define DEAD_AHEAD 8u
+
 /* ---- life ---- */
 
 static size_t tokens_bytes(const clkv_prefix *prefix, uint32_t nodes)
@@ -139,6 +145,12 @@ static clkv_status reserve_node(clkv_prefix *prefix)
 static uint32_t new_node(clkv_prefix *prefix, uint64_t hash, uint32_t parent, uint32_t keys)
 {
     const uint32_t node = prefix->dead ? prefix->dead_ids[--prefix->dead] : prefix->n_nodes++;
+    if (prefix->dead >= DEAD_AHEAD) {
+        /* Ids of dropped nodes may be scattered: fetch one that is used a few nodes from now. */
+        const uint32_t soon = prefix->dead_ids[prefix->dead - DEAD_AHEAD];
+        __builtin_prefetch(&prefix->nodes[soon], 1);
+        __builtin_prefetch(clkv_node_tokens(prefix, soon), 1);
+    }
     const int root = parent == CLKV_NODE_NONE;
     prefix->nodes[node] = (clkv_node){
         .hash = hash,
@@ -170,6 +182,9 @@ static void collapse(clkv_prefix *prefix, uint32_t node)
             prefix->roots--;
             return;
         }
+        /* A chain mostly lies in neighbouring ids: fetch it a line ahead. */
+        const uint32_t ancestor = parent + 3 * (parent - node);
+        if (ancestor < prefix->n_nodes) __builtin_prefetch(&prefix->nodes[ancestor], 1);
         prefix->nodes[parent].children--;
         node = parent;
     }
@@ -328,6 +343,27 @@ void clkv_prefix_drop(clkv_prefix *prefix, uint32_t block)
     if (node == CLKV_PREFIX_ROOT) return;
     remove_block(prefix, node, block);
     collapse(prefix, node);
+}
+
+/* The block named `calls` calls ago. */
+static uint32_t named_before(const clkv_prefix *prefix, uint32_t calls)
+{
+    return prefix->soon[(prefix->n_soon - calls) % CLKV_PREFIX_AHEAD];
+}
+
+void clkv_prefix_prefetch(clkv_prefix *prefix, uint32_t block)
+{
+    if (!prefix) return;
+    prefix->soon[prefix->n_soon % CLKV_PREFIX_AHEAD] = block;
+    if (block < prefix->blocks) __builtin_prefetch(&prefix->owners[block], 1);
+    /* Each step needs what the one before has fetched. */
+    uint32_t node = clkv_prefix_node_of(prefix, named_before(prefix, TO_NODE));
+    if (node != CLKV_PREFIX_ROOT) __builtin_prefetch(&prefix->nodes[node], 1);
+    node = clkv_prefix_node_of(prefix, named_before(prefix, TO_PARENT));
+    /* Only a leaf is dropped with its block. */
+    if (node != CLKV_PREFIX_ROOT && !prefix->nodes[node].children)
+        __builtin_prefetch(&prefix->nodes[prefix->nodes[node].parent], 1);
+    prefix->n_soon++;
 }
 
 int clkv_prefix_has(const clkv_prefix *prefix, uint32_t block)

@@ -252,6 +252,8 @@ START_TEST(a_million_random_operations_agree_with_a_model)
     uint64_t rng = 4711 + (uint64_t)_i, matched = 0;
     for (m.clock = 1; m.clock <= 400000; m.clock++) {
         const uint32_t what = rng_below(&rng, 1000), block = rng_below(&rng, BLOCKS);
+        /* Must make no difference, whatever it is told; BLOCKS is no block. */
+        clkv_prefix_prefetch(prefix, m.clock % 5 ? (block + (uint32_t)m.clock) % (BLOCKS + 1) : CLKV_NO_BLOCK);
         if (what < 400) {
             step_register(&m, prefix, &rng);
         } else if (what < 600) {
