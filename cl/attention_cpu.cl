@@ -169,11 +169,13 @@ INLINE void softmax(clkv_pass *pass, uint r, uint seen, const uint vecs)
 #define ZERO_1(i) float16 c##i##0 = (float16)(0.0f);
 #define ZERO_2(i) ZERO_1(i) float16 c##i##1 = (float16)(0.0f);
 #define ZERO_4(i) ZERO_2(i) float16 c##i##2 = (float16)(0.0f), c##i##3 = (float16)(0.0f);
+#define ZERO_8(i) ZERO_4(i) float16 c##i##4 = (float16)(0.0f), c##i##5 = (float16)(0.0f), c##i##6 = (float16)(0.0f), c##i##7 = (float16)(0.0f);
 #define FMA(i, j) c##i##j = fma(x, b##j, c##i##j);
 #define A(i) const float16 x = (float16)(a[i * ROW_STRIDE]);
 #define FMA_1(i) { A(i) FMA(i, 0) }
 #define FMA_2(i) { A(i) FMA(i, 0) FMA(i, 1) }
 #define FMA_4(i) { A(i) FMA(i, 0) FMA(i, 1) FMA(i, 2) FMA(i, 3) }
+#define FMA_8(i) { A(i) FMA(i, 0) FMA(i, 1) FMA(i, 2) FMA(i, 3) FMA(i, 4) FMA(i, 5) FMA(i, 6) FMA(i, 7) }
 #define SCORE(i, j) pass->p[r + i][j] = c##i##j;
 #define SCORE_2(i) SCORE(i, 0) SCORE(i, 1)
 #define SCORE_4(i) SCORE_2(i) SCORE(i, 2) SCORE(i, 3)
@@ -181,6 +183,7 @@ INLINE void softmax(clkv_pass *pass, uint r, uint seen, const uint vecs)
 #define VALUE_1(i) VALUE(i, 0)
 #define VALUE_2(i) VALUE_1(i) VALUE(i, 1)
 #define VALUE_4(i) VALUE_2(i) VALUE(i, 2) VALUE(i, 3)
+#define VALUE_8(i) VALUE_4(i) VALUE(i, 4) VALUE(i, 5) VALUE(i, 6) VALUE(i, 7)
 
 /* O += P V for rows [r, r + rows) and the tokens [all, any) that only some of them see, straight from the blocks. */
 INLINE void values_rest(const clkv_item *item, clkv_pass *pass, uint r, uint rows, uint t0, uint all, uint any,
@@ -260,54 +263,100 @@ SCORES_FEW(4)
 SCORES_FEW(8)
 #undef ROW_STRIDE
 
-/* Values of vectors c and c + 1, or of c alone. Each round over 16 tokens fetches its share of the lines of the
- * next step's V, in the order in which they lie. */
-#define V_LINES (LANES * CLKV_HEAD_DIM_V / LINE) /* of 16 tokens */
-#define FETCH_V                                                                                                \
-    FETCH(n);                                                                                                  \
-    if (!CLKV_KV_HALF) {                                                                                       \
-        FETCH(n + LINE);                                                                                       \
-    }
-#define LOAD_V_1 const float16 b0 = LOAD_16(v);
-#define LOAD_V_2 LOAD_V_1 const float16 b1 = LOAD_16(v + LANES);
+/* Values of `cols` vectors from c on. The two vectors of tokens are taken in turns: two streams that each run on
+ * keep the hardware's prefetchers going, where many short ones do not. */
+#if CLKV_KV_HALF
+#define FETCH_1(n) FETCH(n);
+#define FETCH_2(n) FETCH(n);
+#else
+#define FETCH_1(n) FETCH(n);
+#define FETCH_2(n) FETCH(n); FETCH((n) + LANES);
+#endif
+#define FETCH_4(n) FETCH_2(n) FETCH_2((n) + 2 * LANES)
+#define FETCH_8(n) FETCH_4(n) FETCH_4((n) + 4 * LANES)
+#define LOAD_1(v) const float16 b0 = LOAD_16(v);
+#define LOAD_2(v) LOAD_1(v) const float16 b1 = LOAD_16((v) + LANES);
+#define LOAD_4(v) LOAD_2(v) const float16 b2 = LOAD_16((v) + 2 * LANES), b3 = LOAD_16((v) + 3 * LANES);
+#define LOAD_8(v)                                                                                              \
+    LOAD_4(v) const float16 b4 = LOAD_16((v) + 4 * LANES), b5 = LOAD_16((v) + 5 * LANES),                      \
+                            b6 = LOAD_16((v) + 6 * LANES), b7 = LOAD_16((v) + 7 * LANES);
 #define ROW_STRIDE MANY_STEP
 #define VALUES_FEW(rows, cols)                                                                                 \
     INLINE void values_few_##rows##_##cols(clkv_pass *pass, const clkv_step *step, const clkv_step *next,      \
                                            uint c, uint tokens)                                                \
     {                                                                                                          \
-        const uint r = 0;                                                                                      \
+        const uint r = 0, pairs = tokens > LANES ? tokens - LANES : 0u;                                        \
         const float *a = (const float *)pass->p[0];                                                            \
+        __global const clkv_kv *v0 = step->v0 + c * LANES, *v1 = step->v1 + c * LANES;                         \
+        __global const clkv_kv *n0 = next->v0 + c * LANES * LANES, *n1 = next->v1 + c * LANES * LANES;         \
         ROWS_##rows(ZERO_##cols)                                                                               \
-        for (uint t = 0; t < tokens;) {                                                                        \
-            const uint round_end = min(t + LANES, tokens);                                                     \
-            const uint line = (c + t / LANES) * (CLKV_KV_HALF ? LANES : 2 * LANES);                            \
-            __global const clkv_kv *v = (t < LANES ? step->v0 : step->v1) + c * LANES;                         \
-            __global const clkv_kv *n = (line < V_LINES ? next->v0 : next->v1) + line % V_LINES * LINE;        \
-            for (; t < round_end; t++) {                                                                       \
-                FETCH_V                                                                                        \
-                LOAD_V_##cols                                                                                  \
+        for (uint t = 0; t < pairs; t++) {                                                                     \
+            FETCH_##cols(n0)                                                                                   \
+            {                                                                                                  \
+                LOAD_##cols(v0)                                                                                \
                 ROWS_##rows(FMA_##cols)                                                                        \
-                a++;                                                                                           \
-                v += CLKV_HEAD_DIM_V;                                                                          \
-                n += CLKV_KV_HALF ? LINE : 2 * LINE;                                                           \
             }                                                                                                  \
+            a += LANES;                                                                                        \
+            FETCH_##cols(n1)                                                                                   \
+            {                                                                                                  \
+                LOAD_##cols(v1)                                                                                \
+                ROWS_##rows(FMA_##cols)                                                                        \
+            }                                                                                                  \
+            a -= LANES - 1;                                                                                    \
+            v0 += CLKV_HEAD_DIM_V;                                                                             \
+            v1 += CLKV_HEAD_DIM_V;                                                                             \
+            n0 += cols * LANES;                                                                                \
+            n1 += cols * LANES;                                                                                \
+        }                                                                                                      \
+        for (uint t = pairs; t < min(LANES, tokens); t++) {                                                    \
+            LOAD_##cols(v0)                                                                                    \
+            ROWS_##rows(FMA_##cols)                                                                            \
+            a++;                                                                                               \
+            v0 += CLKV_HEAD_DIM_V;                                                                             \
         }                                                                                                      \
         ROWS_##rows(VALUE_##cols)                                                                              \
     }
+VALUES_FEW(1, 8)
+VALUES_FEW(1, 4)
 VALUES_FEW(1, 2)
-VALUES_FEW(2, 2)
-VALUES_FEW(4, 2)
-VALUES_FEW(8, 2)
-#if V_VECS % 2
 VALUES_FEW(1, 1)
+VALUES_FEW(2, 8)
+VALUES_FEW(2, 4)
+VALUES_FEW(2, 2)
 VALUES_FEW(2, 1)
+VALUES_FEW(4, 4)
+VALUES_FEW(4, 2)
 VALUES_FEW(4, 1)
+VALUES_FEW(8, 2)
 VALUES_FEW(8, 1)
-#define LAST_VALUES(rows) values_few_##rows##_1(pass, &step, &next, c, all);
-#else
-#define LAST_VALUES(rows)
-#endif
 #undef ROW_STRIDE
+
+/* All columns, as many at a time as registers hold, then those that are left. */
+#define COLS(rows, cols, c) values_few_##rows##_##cols(pass, &step, &next, (c), all)
+#define VALUES_LEFT_2(rows)                                                                                    \
+    if (V_VECS & 1) {                                                                                          \
+        COLS(rows, 1, V_VECS - 1);                                                                             \
+    }
+#define VALUES_LEFT_4(rows)                                                                                    \
+    if (V_VECS & 2) {                                                                                          \
+        COLS(rows, 2, V_VECS / 4 * 4);                                                                         \
+    }                                                                                                          \
+    VALUES_LEFT_2(rows)
+#define VALUES_LEFT_8(rows)                                                                                    \
+    if (V_VECS & 4) {                                                                                          \
+        COLS(rows, 4, V_VECS / 8 * 8);                                                                         \
+    }                                                                                                          \
+    VALUES_LEFT_4(rows)
+#define VALUES_BY(rows, cols)                                                                                  \
+    for (uint c = 0; c < V_VECS / cols * cols; c += cols) {                                                    \
+        COLS(rows, cols, c);                                                                                   \
+    }                                                                                                          \
+    VALUES_LEFT_##cols(rows)
+#define VALUES_1 VALUES_BY(1, 8)
+#define VALUES_2 VALUES_BY(2, 8)
+#define VALUES_4 VALUES_BY(4, 4)
+#define VALUES_8 VALUES_BY(8, 2)
+#define VALUES(rows) VALUES_##rows
 
 /* Calls X with the rows of the smallest tile that holds the pass; not with tiles that a group never needs. */
 #if CLKV_GROUP % 4 == 0
@@ -319,13 +368,6 @@ VALUES_FEW(8, 1)
     if (pass->n <= 1) { X(1) } else if (pass->n <= 2) { X(2) } else if (pass->n <= 4) { X(4) } else { X(8) }
 #endif
 #define SCORES(rows) scores_few_##rows(pass, &step, &next);
-#define VALUES(rows)                                                                                           \
-    uint c = 0;                                                                                                \
-    for (; c + 2 <= V_VECS; c += 2) {                                                                          \
-        values_few_##rows##_2(pass, &step, &next, c, all);                                                     \
-    }                                                                                                          \
-    LAST_VALUES(rows)
-
 INLINE void few(const clkv_item *item, clkv_pass *pass, uint end, CLKV_SLAB_PARAMS)
 {
     clkv_step step, far;
@@ -453,13 +495,37 @@ INLINE void widen_v(const clkv_item *item, float16 *wide, uint t0, uint tokens, 
     }
 }
 
+/* Fetch share i of n of the K, or the V, of a step: the arithmetic of a register tile hides it. */
+INLINE void fetch_k(const clkv_item *item, uint t0, uint end, uint i, uint n, CLKV_SLAB_PARAMS)
+{
+    const uint line_dims = CLKV_BLOCK_SIZE * sizeof(clkv_kv_bits) < 64 ? 2 : 1;
+    for (uint t = t0; t < min(t0 + MANY_STEP, end); t += LANES) {
+        __global const clkv_kv *k = k_of(item, t, CLKV_SLAB_ARGS);
+        for (uint d = i * CLKV_HEAD_DIM / n; d < (i + 1u) * CLKV_HEAD_DIM / n; d += line_dims) {
+            FETCH(k + d * CLKV_BLOCK_SIZE);
+        }
+    }
+}
+
+INLINE void fetch_v(const clkv_item *item, uint t0, uint tokens, uint i, uint n, CLKV_SLAB_PARAMS)
+{
+    for (uint t = i * tokens / n; t < (i + 1u) * tokens / n; t++) {
+        __global const clkv_kv *v = v_of(item, t0 + t, CLKV_SLAB_ARGS);
+        for (uint d = 0; d < CLKV_HEAD_DIM_V; d += LINE) {
+            FETCH(v + d);
+        }
+    }
+}
+
 INLINE void many(const clkv_item *item, clkv_pass *pass, uint end, CLKV_SLAB_PARAMS)
 {
     float16 wide[CLKV_HEAD_DIM * 4 > MANY_STEP * V_VECS ? CLKV_HEAD_DIM * 4 : MANY_STEP * V_VECS];
+    const uint tiles = (pass->n + MICRO - 1u) / MICRO;
     for (uint t0 = item->first; t0 < end; t0 += MANY_STEP) {
         const uint tokens = min(MANY_STEP, end - t0);
         widen_k(item, wide, t0, end, CLKV_SLAB_ARGS);
         for (uint r = 0; r < pass->n; r += MICRO) {
+            fetch_v(item, t0, tokens, r / MICRO, tiles, CLKV_SLAB_ARGS);
             scores_many(pass, wide, r);
         }
         for (uint r = 0; r < pass->n; r++) {
@@ -470,6 +536,7 @@ INLINE void many(const clkv_item *item, clkv_pass *pass, uint end, CLKV_SLAB_PAR
             const uint last = min(r + MICRO, pass->n) - 1u;
             const uint all = seen_by(item, pass, r, t0, tokens);
             uint c = 0;
+            fetch_k(item, t0 + MANY_STEP, end, r / MICRO, tiles, CLKV_SLAB_ARGS);
 #if V_VECS >= 4
             for (; c + 4 <= V_VECS; c += 4) {
                 values_many_4(pass, wide, r, c, all);
