@@ -16,7 +16,8 @@ void clkv_append(CLKV_SLAB_PARAMS, __global const clkv_in *k, ulong k_offset, __
     }
     const uint slot = batch[slots_at + token];
     const uint in_block = slot % CLKV_BLOCK_SIZE;
-    __global clkv_kv *k_tile = clkv_kv_tile(slot / CLKV_BLOCK_SIZE, layer, kv_head, blocks_per_slab, CLKV_SLAB_ARGS);
+    __global clkv_kv *k_tile =
+        clkv_kv_tile(slot / CLKV_BLOCK_SIZE, layer, kv_head, blocks_per_slab, CLKV_SLAB_ARGS);
     __global clkv_kv *v_row = k_tile + CLKV_K_TILE + in_block * CLKV_HEAD_DIM_V;
     const ulong pair = (ulong)token * CLKV_KV_HEADS + kv_head;
 

@@ -33,6 +33,8 @@
 
 /* Not left to the compiler's taste: the tiles below must end up in registers. */
 #define INLINE static inline __attribute__((always_inline))
+/* pocl makes three copies of a kernel's body: what is long is called, not copied. */
+#define CALLED static __attribute__((noinline))
 
 #if CLKV_KV_HALF
 #define LOAD_16(p) vload_half16(0, (p))
@@ -161,21 +163,17 @@ INLINE void softmax(clkv_pass *pass, uint r, uint seen, const uint vecs)
 
 /* Register tiles: C [rows][cols] = Σ A [rows][i] · B [i][cols], A scalars ROW_STRIDE apart from row to row, B and
  * C vectors. Compilers do not reliably keep an array in registers, so the rows and columns are names. */
-#define ROWS_1(X) X(0)
-#define ROWS_2(X) X(0) X(1)
-#define ROWS_4(X) ROWS_2(X) X(2) X(3)
+#define ROWS_4(X) X(0) X(1) X(2) X(3)
 #define ROWS_6(X) ROWS_4(X) X(4) X(5)
 #define ROWS_8(X) ROWS_6(X) X(6) X(7)
 #define ZERO_1(i) float16 c##i##0 = (float16)(0.0f);
 #define ZERO_2(i) ZERO_1(i) float16 c##i##1 = (float16)(0.0f);
 #define ZERO_4(i) ZERO_2(i) float16 c##i##2 = (float16)(0.0f), c##i##3 = (float16)(0.0f);
-#define ZERO_8(i) ZERO_4(i) float16 c##i##4 = (float16)(0.0f), c##i##5 = (float16)(0.0f), c##i##6 = (float16)(0.0f), c##i##7 = (float16)(0.0f);
 #define FMA(i, j) c##i##j = fma(x, b##j, c##i##j);
 #define A(i) const float16 x = (float16)(a[i * ROW_STRIDE]);
 #define FMA_1(i) { A(i) FMA(i, 0) }
 #define FMA_2(i) { A(i) FMA(i, 0) FMA(i, 1) }
 #define FMA_4(i) { A(i) FMA(i, 0) FMA(i, 1) FMA(i, 2) FMA(i, 3) }
-#define FMA_8(i) { A(i) FMA(i, 0) FMA(i, 1) FMA(i, 2) FMA(i, 3) FMA(i, 4) FMA(i, 5) FMA(i, 6) FMA(i, 7) }
 #define SCORE(i, j) pass->p[r + i][j] = c##i##j;
 #define SCORE_2(i) SCORE(i, 0) SCORE(i, 1)
 #define SCORE_4(i) SCORE_2(i) SCORE(i, 2) SCORE(i, 3)
@@ -183,9 +181,8 @@ INLINE void softmax(clkv_pass *pass, uint r, uint seen, const uint vecs)
 #define VALUE_1(i) VALUE(i, 0)
 #define VALUE_2(i) VALUE_1(i) VALUE(i, 1)
 #define VALUE_4(i) VALUE_2(i) VALUE(i, 2) VALUE(i, 3)
-#define VALUE_8(i) VALUE_4(i) VALUE(i, 4) VALUE(i, 5) VALUE(i, 6) VALUE(i, 7)
 
-/* O += P V for rows [r, r + rows) and the tokens [all, any) that only some of them see, straight from the blocks. */
+/* O += P V for rows [r, r + rows) and the tokens [all, any) that only some of them see, from the blocks. */
 INLINE void values_rest(const clkv_item *item, clkv_pass *pass, uint r, uint rows, uint t0, uint all, uint any,
                         CLKV_SLAB_PARAMS)
 {
@@ -210,15 +207,13 @@ typedef struct clkv_step {
 } clkv_step;
 
 /* The step at t0. Tokens past the end are taken from its first vector: table and slots there hold anything. */
-INLINE clkv_step locate(const clkv_item *item, uint t0, uint end, CLKV_SLAB_PARAMS)
+INLINE void locate(clkv_step *step, const clkv_item *item, uint t0, uint end, CLKV_SLAB_PARAMS)
 {
     const uint t1 = t0 + LANES < end ? t0 + LANES : t0;
-    clkv_step step;
-    step.k0 = k_of(item, t0, CLKV_SLAB_ARGS);
-    step.k1 = k_of(item, t1, CLKV_SLAB_ARGS);
-    step.v0 = v_of(item, t0, CLKV_SLAB_ARGS);
-    step.v1 = v_of(item, t1, CLKV_SLAB_ARGS);
-    return step;
+    step->k0 = k_of(item, t0, CLKV_SLAB_ARGS);
+    step->k1 = k_of(item, t1, CLKV_SLAB_ARGS);
+    step->v0 = v_of(item, t0, CLKV_SLAB_ARGS);
+    step->v1 = v_of(item, t1, CLKV_SLAB_ARGS);
 }
 
 /* The lines of the next step's K that belong to dimensions 2d and 2d + 1. */
@@ -257,40 +252,35 @@ INLINE clkv_step locate(const clkv_item *item, uint t0, uint end, CLKV_SLAB_PARA
         }                                                                                                      \
         ROWS_##rows(SCORE_2)                                                                                   \
     }
-SCORES_FEW(1)
-SCORES_FEW(2)
 SCORES_FEW(4)
 SCORES_FEW(8)
 #undef ROW_STRIDE
 
-/* Values of `cols` vectors from c on. The two vectors of tokens are taken in turns: two streams that each run on
- * keep the hardware's prefetchers going, where many short ones do not. */
-#if CLKV_KV_HALF
+/* Values of `cols` vectors from c on. The two vectors of tokens are taken in turns, and the next step's V is
+ * fetched in the order in which it lies, this call's share of it: two long streams read faster than many short
+ * ones. */
 #define FETCH_1(n) FETCH(n);
+#if CLKV_KV_HALF
 #define FETCH_2(n) FETCH(n);
 #else
-#define FETCH_1(n) FETCH(n);
 #define FETCH_2(n) FETCH(n); FETCH((n) + LANES);
 #endif
 #define FETCH_4(n) FETCH_2(n) FETCH_2((n) + 2 * LANES)
-#define FETCH_8(n) FETCH_4(n) FETCH_4((n) + 4 * LANES)
 #define LOAD_1(v) const float16 b0 = LOAD_16(v);
 #define LOAD_2(v) LOAD_1(v) const float16 b1 = LOAD_16((v) + LANES);
 #define LOAD_4(v) LOAD_2(v) const float16 b2 = LOAD_16((v) + 2 * LANES), b3 = LOAD_16((v) + 3 * LANES);
-#define LOAD_8(v)                                                                                              \
-    LOAD_4(v) const float16 b4 = LOAD_16((v) + 4 * LANES), b5 = LOAD_16((v) + 5 * LANES),                      \
-                            b6 = LOAD_16((v) + 6 * LANES), b7 = LOAD_16((v) + 7 * LANES);
 #define ROW_STRIDE MANY_STEP
 #define VALUES_FEW(rows, cols)                                                                                 \
     INLINE void values_few_##rows##_##cols(clkv_pass *pass, const clkv_step *step, const clkv_step *next,      \
                                            uint c, uint tokens)                                                \
     {                                                                                                          \
-        const uint r = 0, pairs = tokens > LANES ? tokens - LANES : 0u;                                        \
+        const uint r = 0;                                                                                      \
+        uint t = 0;                                                                                            \
         const float *a = (const float *)pass->p[0];                                                            \
         __global const clkv_kv *v0 = step->v0 + c * LANES, *v1 = step->v1 + c * LANES;                         \
         __global const clkv_kv *n0 = next->v0 + c * LANES * LANES, *n1 = next->v1 + c * LANES * LANES;         \
         ROWS_##rows(ZERO_##cols)                                                                               \
-        for (uint t = 0; t < pairs; t++) {                                                                     \
+        for (; t + LANES < tokens; t++) {                                                                      \
             FETCH_##cols(n0)                                                                                   \
             {                                                                                                  \
                 LOAD_##cols(v0)                                                                                \
@@ -308,7 +298,7 @@ SCORES_FEW(8)
             n0 += cols * LANES;                                                                                \
             n1 += cols * LANES;                                                                                \
         }                                                                                                      \
-        for (uint t = pairs; t < min(LANES, tokens); t++) {                                                    \
+        for (; t < min(LANES, tokens); t++) {                                                                  \
             LOAD_##cols(v0)                                                                                    \
             ROWS_##rows(FMA_##cols)                                                                            \
             a++;                                                                                               \
@@ -316,14 +306,6 @@ SCORES_FEW(8)
         }                                                                                                      \
         ROWS_##rows(VALUE_##cols)                                                                              \
     }
-VALUES_FEW(1, 8)
-VALUES_FEW(1, 4)
-VALUES_FEW(1, 2)
-VALUES_FEW(1, 1)
-VALUES_FEW(2, 8)
-VALUES_FEW(2, 4)
-VALUES_FEW(2, 2)
-VALUES_FEW(2, 1)
 VALUES_FEW(4, 4)
 VALUES_FEW(4, 2)
 VALUES_FEW(4, 1)
@@ -331,50 +313,35 @@ VALUES_FEW(8, 2)
 VALUES_FEW(8, 1)
 #undef ROW_STRIDE
 
-/* All columns, as many at a time as registers hold, then those that are left. */
+/* All columns, as many at a time as registers hold, then those that are left. Passes of one or two rows take the
+ * tile of four too: with less arithmetic between them the prefetches come faster than the memory answers, and
+ * reading gets slower, not faster. */
 #define COLS(rows, cols, c) values_few_##rows##_##cols(pass, &step, &next, (c), all)
-#define VALUES_LEFT_2(rows)                                                                                    \
-    if (V_VECS & 1) {                                                                                          \
-        COLS(rows, 1, V_VECS - 1);                                                                             \
-    }
-#define VALUES_LEFT_4(rows)                                                                                    \
+#define VALUES_4                                                                                               \
+    for (uint c = 0; c < V_VECS / 4 * 4; c += 4) {                                                             \
+        COLS(4, 4, c);                                                                                         \
+    }                                                                                                          \
     if (V_VECS & 2) {                                                                                          \
-        COLS(rows, 2, V_VECS / 4 * 4);                                                                         \
+        COLS(4, 2, V_VECS / 4 * 4);                                                                            \
     }                                                                                                          \
-    VALUES_LEFT_2(rows)
-#define VALUES_LEFT_8(rows)                                                                                    \
-    if (V_VECS & 4) {                                                                                          \
-        COLS(rows, 4, V_VECS / 8 * 8);                                                                         \
+    if (V_VECS & 1) {                                                                                          \
+        COLS(4, 1, V_VECS - 1);                                                                                \
+    }
+#define VALUES_8                                                                                               \
+    for (uint c = 0; c < V_VECS / 2 * 2; c += 2) {                                                             \
+        COLS(8, 2, c);                                                                                         \
     }                                                                                                          \
-    VALUES_LEFT_4(rows)
-#define VALUES_BY(rows, cols)                                                                                  \
-    for (uint c = 0; c < V_VECS / cols * cols; c += cols) {                                                    \
-        COLS(rows, cols, c);                                                                                   \
-    }                                                                                                          \
-    VALUES_LEFT_##cols(rows)
-#define VALUES_1 VALUES_BY(1, 8)
-#define VALUES_2 VALUES_BY(2, 8)
-#define VALUES_4 VALUES_BY(4, 4)
-#define VALUES_8 VALUES_BY(8, 2)
-#define VALUES(rows) VALUES_##rows
+    if (V_VECS & 1) {                                                                                          \
+        COLS(8, 1, V_VECS - 1);                                                                                \
+    }
 
-/* Calls X with the rows of the smallest tile that holds the pass; not with tiles that a group never needs. */
-#if CLKV_GROUP % 4 == 0
-#define FOR_ROWS(X) if (pass->n <= 4) { X(4) } else { X(8) }
-#elif CLKV_GROUP % 2 == 0
-#define FOR_ROWS(X) if (pass->n <= 2) { X(2) } else if (pass->n <= 4) { X(4) } else { X(8) }
-#else
-#define FOR_ROWS(X) \
-    if (pass->n <= 1) { X(1) } else if (pass->n <= 2) { X(2) } else if (pass->n <= 4) { X(4) } else { X(8) }
-#endif
-#define SCORES(rows) scores_few_##rows(pass, &step, &next);
-INLINE void few(const clkv_item *item, clkv_pass *pass, uint end, CLKV_SLAB_PARAMS)
+CALLED void few(const clkv_item *item, clkv_pass *pass, uint end, CLKV_SLAB_PARAMS)
 {
-    clkv_step step, far;
-    clkv_step next = locate(item, item->first, end, CLKV_SLAB_ARGS);
+    clkv_step step, next, far;
+    locate(&next, item, item->first, end, CLKV_SLAB_ARGS);
     far = next;
     if (item->first + FEW_STEP < end) {
-        far = locate(item, item->first + FEW_STEP, end, CLKV_SLAB_ARGS);
+        locate(&far, item, item->first + FEW_STEP, end, CLKV_SLAB_ARGS);
     }
     for (uint t0 = item->first; t0 < end; t0 += FEW_STEP) {
         const uint tokens = min(FEW_STEP, end - t0);
@@ -382,7 +349,7 @@ INLINE void few(const clkv_item *item, clkv_pass *pass, uint end, CLKV_SLAB_PARA
         next = far;
         if (t0 + 2 * FEW_STEP < end) {
             /* the first lines of the step after the next start the hardware's own prefetchers */
-            far = locate(item, t0 + 2 * FEW_STEP, end, CLKV_SLAB_ARGS);
+            locate(&far, item, t0 + 2 * FEW_STEP, end, CLKV_SLAB_ARGS);
             FETCH(far.k0);
             FETCH(far.k0 + LINE);
             FETCH(far.v0);
@@ -392,12 +359,20 @@ INLINE void few(const clkv_item *item, clkv_pass *pass, uint end, CLKV_SLAB_PARA
             FETCH(far.v1);
             FETCH(far.v1 + LINE);
         }
-        FOR_ROWS(SCORES)
+        if (pass->n <= 4) {
+            scores_few_4(pass, &step, &next);
+        } else {
+            scores_few_8(pass, &step, &next);
+        }
         for (uint r = 0; r < pass->n; r++) {
             softmax(pass, r, seen_by(item, pass, r, t0, tokens), FEW_STEP / LANES);
         }
         const uint all = seen_by(item, pass, 0, t0, tokens);
-        FOR_ROWS(VALUES)
+        if (pass->n <= 4) {
+            VALUES_4
+        } else {
+            VALUES_8
+        }
         values_rest(item, pass, 0, pass->n, t0, all, seen_by(item, pass, pass->n - 1u, t0, tokens), CLKV_SLAB_ARGS);
     }
 }
@@ -498,7 +473,7 @@ INLINE void widen_v(const clkv_item *item, float16 *wide, uint t0, uint tokens, 
 /* Fetch share i of n of the K, or the V, of a step: the arithmetic of a register tile hides it. */
 INLINE void fetch_k(const clkv_item *item, uint t0, uint end, uint i, uint n, CLKV_SLAB_PARAMS)
 {
-    const uint line_dims = CLKV_BLOCK_SIZE * sizeof(clkv_kv_bits) < 64 ? 2 : 1;
+    const uint line_dims = CLKV_BLOCK_SIZE * sizeof(clkv_kv_bits) < 64 ? 2 : 1; /* dimensions per line */
     for (uint t = t0; t < min(t0 + MANY_STEP, end); t += LANES) {
         __global const clkv_kv *k = k_of(item, t, CLKV_SLAB_ARGS);
         for (uint d = i * CLKV_HEAD_DIM / n; d < (i + 1u) * CLKV_HEAD_DIM / n; d += line_dims) {
@@ -517,7 +492,7 @@ INLINE void fetch_v(const clkv_item *item, uint t0, uint tokens, uint i, uint n,
     }
 }
 
-INLINE void many(const clkv_item *item, clkv_pass *pass, uint end, CLKV_SLAB_PARAMS)
+CALLED void many(const clkv_item *item, clkv_pass *pass, uint end, CLKV_SLAB_PARAMS)
 {
     float16 wide[CLKV_HEAD_DIM * 4 > MANY_STEP * V_VECS ? CLKV_HEAD_DIM * 4 : MANY_STEP * V_VECS];
     const uint tiles = (pass->n + MICRO - 1u) / MICRO;
@@ -562,7 +537,7 @@ INLINE ulong row_of(const clkv_item *item, const clkv_pass *pass, uint r)
            row % CLKV_GROUP;
 }
 
-INLINE void begin(const clkv_item *item, clkv_pass *pass, float scale, __global const clkv_in *q, ulong q_offset)
+CALLED void begin(const clkv_item *item, clkv_pass *pass, float scale, __global const clkv_in *q, ulong q_offset)
 {
     for (uint r = 0; r < PASS_ROWS; r++) {
         const ulong at = q_offset + row_of(item, pass, r) * CLKV_HEAD_DIM;
@@ -578,7 +553,7 @@ INLINE void begin(const clkv_item *item, clkv_pass *pass, float scale, __global 
     }
 }
 
-INLINE void finish(const clkv_item *item, const clkv_pass *pass, __global clkv_out *o, ulong o_offset,
+CALLED void finish(const clkv_item *item, const clkv_pass *pass, __global clkv_out *o, ulong o_offset,
                    __global float *lse, ulong lse_offset, uint want_lse, __global float *part_o,
                    __global float2 *part_sums)
 {
@@ -589,14 +564,16 @@ INLINE void finish(const clkv_item *item, const clkv_pass *pass, __global clkv_o
         const ulong row = row_of(item, pass, r);
         if (item->parts == 0) {
             for (uint d = 0; d < CLKV_HEAD_DIM_V; d += 8) {
-                clkv_out_8(vload8(0, (const float *)pass->o[r] + d) * norm, o, o_offset + row * CLKV_HEAD_DIM_V + d);
+                clkv_out_8(vload8(0, (const float *)pass->o[r] + d) * norm, o,
+                           o_offset + row * CLKV_HEAD_DIM_V + d);
             }
             if (want_lse) {
                 lse[lse_offset + row] = sum == 0.0f ? as_float(0xff800000u) : row_lse; /* −inf */
             }
         } else {
             const uint q = item->q_first + (pass->r0 + r) / CLKV_GROUP;
-            const ulong at = (item->part_base + (ulong)q * item->parts + item->part) * CLKV_HEADS + row % CLKV_HEADS;
+            const ulong part = item->part_base + (ulong)q * item->parts + item->part;
+            const ulong at = part * CLKV_HEADS + row % CLKV_HEADS;
             for (uint d = 0; d < CLKV_HEAD_DIM_V; d += 8) {
                 vstore8(vload8(0, (const float *)pass->o[r] + d) * norm, 0, part_o + at * CLKV_HEAD_DIM_V + d);
             }

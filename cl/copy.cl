@@ -20,7 +20,8 @@ void clkv_copy(CLKV_SLAB_PARAMS, __global const uint *batch, uint copies_at, uin
     const uint to_block = batch[copies_at + 2 * copy + 1];
     __global const clkv_piece *from =
         (__global const clkv_piece *)clkv_kv_tile(from_block, layer, 0, blocks_per_slab, CLKV_SLAB_ARGS);
-    __global clkv_piece *to = (__global clkv_piece *)clkv_kv_tile(to_block, layer, 0, blocks_per_slab, CLKV_SLAB_ARGS);
+    __global clkv_piece *to =
+        (__global clkv_piece *)clkv_kv_tile(to_block, layer, 0, blocks_per_slab, CLKV_SLAB_ARGS);
 
     for (uint i = get_local_id(0); i < CLKV_PIECES; i += CLKV_WORK_GROUP) {
         to[i] = from[i];

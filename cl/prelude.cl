@@ -217,8 +217,8 @@ static inline float8 clkv_k_8(__global const clkv_kv *p)
     const uint n = CLKV_BLOCK_SIZE;
 #if CLKV_KV_HALF
     __global const ushort *from = (__global const ushort *)p;
-    const ushort8 bits = (ushort8)(from[0], from[n], from[2 * n], from[3 * n], from[4 * n], from[5 * n], from[6 * n],
-                                   from[7 * n]);
+    const ushort8 bits = (ushort8)(from[0], from[n], from[2 * n], from[3 * n], from[4 * n], from[5 * n],
+                                   from[6 * n], from[7 * n]);
     return vload_half8(0, (const half *)&bits);
 #else
     return (float8)(p[0], p[n], p[2 * n], p[3 * n], p[4 * n], p[5 * n], p[6 * n], p[7 * n]);
