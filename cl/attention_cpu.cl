@@ -335,6 +335,15 @@ VALUES_FEW(8, 1)
         COLS(8, 1, V_VECS - 1);                                                                                \
     }
 
+/* The line at `line` of each K and V of the step after the next: starts the hardware's own prefetchers on them. */
+INLINE void fetch_first(const clkv_step *far, uint line)
+{
+    FETCH(far->k0 + line);
+    FETCH(far->v0 + line);
+    FETCH(far->k1 + line);
+    FETCH(far->v1 + line);
+}
+
 CALLED void few(const clkv_item *item, clkv_pass *pass, uint end, CLKV_SLAB_PARAMS)
 {
     clkv_step step, next, far;
@@ -348,21 +357,15 @@ CALLED void few(const clkv_item *item, clkv_pass *pass, uint end, CLKV_SLAB_PARA
         step = next;
         next = far;
         if (t0 + 2 * FEW_STEP < end) {
-            /* the first lines of the step after the next start the hardware's own prefetchers */
             locate(&far, item, t0 + 2 * FEW_STEP, end, CLKV_SLAB_ARGS);
-            FETCH(far.k0);
-            FETCH(far.k0 + LINE);
-            FETCH(far.v0);
-            FETCH(far.v0 + LINE);
-            FETCH(far.k1);
-            FETCH(far.k1 + LINE);
-            FETCH(far.v1);
-            FETCH(far.v1 + LINE);
         }
         if (pass->n <= 4) {
+            fetch_first(&far, 0);
+            fetch_first(&far, LINE);
             scores_few_4(pass, &step, &next);
         } else {
             scores_few_8(pass, &step, &next);
+            fetch_first(&far, 0); /* here the softmax hides it, and one line is enough */
         }
         for (uint r = 0; r < pass->n; r++) {
             softmax(pass, r, seen_by(item, pass, r, t0, tokens), FEW_STEP / LANES);
