@@ -75,36 +75,6 @@ typedef struct clkv_pass {
     uint r0, n;
 } clkv_pass;
 
-/* 2^x for x ≤ 0: relative error below 2e-7, exactly 0 below −126. Truncating x − ½ rounds to nearest. */
-INLINE float16 exp2_16(float16 x)
-{
-    const float16 bounded = max(x, (float16)(-126.0f));
-    const int16 whole = convert_int16(bounded - 0.5f);
-    const float16 f = bounded - convert_float16(whole);
-    float16 y = fma(f, (float16)(1.3264739e-3f), (float16)(9.67151672e-3f));
-    y = fma(y, f, (float16)(5.55073358e-2f));
-    y = fma(y, f, (float16)(2.40222424e-1f));
-    y = fma(y, f, (float16)(6.93147004e-1f));
-    y = fma(y, f, (float16)(1.0f)); /* exactly 1 at 0: a single key gives exactly its V */
-    return select(as_float16(as_int16(y) + (whole << 23)), (float16)(0.0f), x < -126.0f);
-}
-
-INLINE float max_of(float16 x)
-{
-    const float8 a = max(x.lo, x.hi);
-    const float4 b = max(a.lo, a.hi);
-    const float2 c = max(b.lo, b.hi);
-    return max(c.x, c.y);
-}
-
-INLINE float sum_of(float16 x)
-{
-    const float8 a = x.lo + x.hi;
-    const float4 b = a.lo + a.hi;
-    const float2 c = b.lo + b.hi;
-    return c.x + c.y;
-}
-
 /* How many of the `tokens` keys from t0 on a row of the pass sees. */
 INLINE uint seen_by(const clkv_item *item, const clkv_pass *pass, uint r, uint t0, uint tokens)
 {
@@ -396,7 +366,6 @@ INLINE void scores_many(clkv_pass *pass, const float16 *k, uint r)
 }
 #undef ROW_STRIDE
 
-/* Values of `cols` vectors from c on. */
 #define ROW_STRIDE MANY_STEP
 #define WIDE_1 const float16 b0 = v[0];
 #define WIDE_2 WIDE_1 const float16 b1 = v[1];

@@ -246,6 +246,36 @@ static inline void clkv_k_store_8(float8 x, __global clkv_kv *p)
     to[7 * n] = bits.s7;
 }
 
+/* 2^x for x ≤ 0: relative error below 2e-7, exactly 0 below −126. Truncating x − ½ rounds to nearest. */
+static inline __attribute__((always_inline)) float16 exp2_16(float16 x)
+{
+    const float16 bounded = max(x, (float16)(-126.0f));
+    const int16 whole = convert_int16(bounded - 0.5f);
+    const float16 f = bounded - convert_float16(whole);
+    float16 y = fma(f, (float16)(1.3264739e-3f), (float16)(9.67151672e-3f));
+    y = fma(y, f, (float16)(5.55073358e-2f));
+    y = fma(y, f, (float16)(2.40222424e-1f));
+    y = fma(y, f, (float16)(6.93147004e-1f));
+    y = fma(y, f, (float16)(1.0f)); /* exactly 1 at 0: a single key gives exactly its V */
+    return select(as_float16(as_int16(y) + (whole << 23)), (float16)(0.0f), x < -126.0f);
+}
+
+static inline __attribute__((always_inline)) float max_of(float16 x)
+{
+    const float8 a = max(x.lo, x.hi);
+    const float4 b = max(a.lo, a.hi);
+    const float2 c = max(b.lo, b.hi);
+    return max(c.x, c.y);
+}
+
+static inline __attribute__((always_inline)) float sum_of(float16 x)
+{
+    const float8 a = x.lo + x.hi;
+    const float4 b = a.lo + a.hi;
+    const float2 c = b.lo + b.hi;
+    return c.x + c.y;
+}
+
 /* What one work-item of the kernels that both tiers use moves at a time: eight elements where it is alone in
  * its work-group (every head_dim is a multiple of 8), else one, so that neighbours touch neighbours. */
 #if CLKV_WORK_GROUP == 1
