@@ -19,6 +19,7 @@ Jobs (default: all of them, in this order):
   rusticl      device tests on Mesa rusticl/llvmpipe
   oclgrind     device tests, tiny shapes, under Oclgrind with race and API checks; its log must stay empty
 Only by name:
+  asan_llm     the asan build's llm suite: clkv-generate many times over, for minutes
   coverage     line coverage of the unit and device tests (needs gcovr)
 
 Options:
@@ -43,7 +44,7 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     -h | --help) usage; exit 0 ;;
-    gcc | clang | core | asan | tsan | variants | limits | rusticl | oclgrind | coverage) jobs+=("$1") ;;
+    gcc | clang | core | asan | tsan | variants | limits | rusticl | oclgrind | asan_llm | coverage) jobs+=("$1") ;;
     *)
         printf 'tests/run.sh: unknown job or option: %s\n' "$1" >&2
         usage >&2
@@ -120,11 +121,13 @@ build_gcc() { configure gcc --buildtype=release; }
 job_gcc() { build_gcc && run gcc pocl unit device tools llm kernels headers house install; }
 job_clang() { CC=clang-15 CXX=clang++-15 configure clang && run clang pocl_small unit device; }
 job_core() { configure core -Dopencl=disabled && run core pocl unit tools llm headers install; }
+build_asan() { configure asan -Db_sanitize=address,undefined -Db_lundef=false; }
 job_asan() {
-    configure asan -Db_sanitize=address,undefined -Db_lundef=false || return
+    build_asan || return
     run asan asan unit
-    run asan pocl_asan device tools llm
+    run asan pocl_asan device tools
 }
+job_asan_llm() { build_asan && run asan pocl_asan llm; }
 job_tsan() { configure tsan -Db_sanitize=thread -Db_lundef=false && run tsan tsan unit; }
 job_variants() {
     build_gcc || return
