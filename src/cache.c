@@ -19,6 +19,8 @@ static clkv_status create_manager(clkv_cache *cache)
     m.max_context = p->max_context;
     m.watermark = p->watermark;
     m.hash_bits = p->hash_bits;
+    m.hash_seed = p->hash_seed;
+    m.event_content = p->event_content;
     m.shuffle_seed = p->shuffle_seed;
     m.no_prefix = p->no_prefix;
     m.clock_ms = p->clock_ms;

@@ -38,8 +38,8 @@ typedef struct clkv_cache_params {
     uint64_t max_slab_bytes;   /* default and upper limit: the device's allocation limit */
     /* the host half; as in clkv_manager_params, defaults included */
     uint32_t block_size, max_sequences, max_context, watermark, hash_bits;
-    uint64_t shuffle_seed;
-    int no_prefix;
+    uint64_t hash_seed, shuffle_seed;
+    int event_content, no_prefix;
     uint64_t (*clock_ms)(void *user);
     clkv_cache_event_fn on_event;
     void *user;

@@ -28,6 +28,8 @@ typedef struct clkv_manager_params {
     uint32_t max_context;   /* tokens of one sequence, at most 2^31; default: what the pool can hold */
     uint32_t watermark;     /* blocks a batch leaves free for the next step; default 0 */
     uint32_t hash_bits;     /* of the prefix index; default 64; fewer for tests of collisions only */
+    uint64_t hash_seed;     /* as in clkv_prefix_params; default: random */
+    int event_content;      /* as there: 1: events carry tokens and keys; default 0: hashes only */
     uint64_t shuffle_seed;  /* 0: blocks are first used in order; else in a pseudo-random one, for tests */
     int no_prefix;          /* 1: no prefix index; nothing is ever shared but by fork */
     uint64_t (*clock_ms)(void *user); /* monotonic milliseconds, for pins; default: the system's */

@@ -4,8 +4,8 @@
  * The index is a tree. A node stands for one prefix: its parent node, the block_size tokens that follow
  * it, and the extra keys that belong to them. A node lists the blocks that hold it (two sequences may
  * have computed the same one independently). Chained 64-bit hashes (XXH3 of the tokens and keys, seeded
- * with the parent's hash) find a candidate node; parent, tokens and keys are compared before it is
- * shared, so a collision costs a comparison and nothing else.
+ * with the parent's hash, the first with a secret number) find a candidate node; parent, tokens and keys
+ * are compared before it is shared, so a collision costs a comparison and nothing else.
  *
  *   root(salt, adapter) ──▶ [16 tokens] ──▶ [16 tokens] ──▶ …        node
  *                             │  blocks 7, 31    │ block 8            blocks that hold it
@@ -52,19 +52,20 @@ typedef enum clkv_cache_event_kind {
     CLKV_EVENT_CLEARED = 3, /* everything is gone */
 } clkv_cache_event_kind;
 
-/* Enough to rebuild the index elsewhere: apply stored (parent_hash, hash, tokens, keys) and removed
- * (hash) in order. Pointers are valid during the callback only. Hashes are local to the process's
- * choice of hash and not secret; `parent_hash` of a first block is the hash of its root: 0 for
- * CLKV_PREFIX_ROOT, else one that covers salt and adapter. Keys are in the canonical form of
- * docs/formats.md. */
+/* With event_content enough to rebuild the index elsewhere: apply stored (parent_hash, hash, tokens, keys)
+ * and removed (hash) in order. Without, an event names prefixes by hashes alone, which without the index's
+ * seed tell nothing of the tokens. Pointers are valid during the callback only. `parent_hash` of a first
+ * block is the hash of its root: 0 for CLKV_PREFIX_ROOT, else one that covers salt and adapter. Keys are in
+ * the canonical form of docs/formats.md. */
 typedef struct clkv_cache_event {
     clkv_cache_event_kind kind;
     uint32_t block;        /* the block that was stored or removed; CLKV_NO_BLOCK for cleared */
     uint64_t hash, parent_hash;
-    const uint32_t *tokens;
+    const uint32_t *tokens; /* NULL without event_content */
     uint32_t token_count;  /* block_size; 0 for cleared */
-    const void *keys;      /* the block's own CONTENT keys; with its root's keys for a first block */
-    size_t keys_bytes;
+    const void *keys;      /* the block's own CONTENT keys; with its root's keys for a first block. NULL
+                              without event_content */
+    size_t keys_bytes;     /* 0 without event_content */
 } clkv_cache_event;
 
 /* Called synchronously from inside the mutation; must not call clkv. */
@@ -75,6 +76,11 @@ typedef struct clkv_prefix_params {
     uint32_t blocks;      /* block ids are 0 … blocks − 1; no default */
     uint32_t block_size;  /* tokens: a power of two, 1 … 256; default 16 */
     uint32_t hash_bits;   /* 1 … 64; default 64. Fewer make collisions, for tests only */
+    uint64_t hash_seed;   /* what the hashes begin with; default: a random number of the system's, so that
+                             nobody outside can make prefixes collide or guess tokens from a hash. A fixed
+                             one gives the same hashes in every process: then it is a secret to keep */
+    int event_content;    /* 1: events carry tokens and keys as they are, that is, what users have written;
+                             default 0: hashes only */
     clkv_cache_event_fn on_event; /* default none */
     void *user;
 } clkv_prefix_params;

@@ -83,6 +83,8 @@ static clkv_status make_parts(clkv_manager *m, const clkv_manager_params *params
                                            .blocks = m->blocks,
                                            .block_size = m->block_size,
                                            .hash_bits = params->hash_bits,
+                                           .hash_seed = params->hash_seed,
+                                           .event_content = params->event_content,
                                            .on_event = params->on_event,
                                            .user = params->user};
         status = clkv_prefix_create(&m->prefix, &prefix);

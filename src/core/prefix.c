@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/random.h"
 
 #include <string.h>
 
@@ -54,6 +55,7 @@ clkv_status clkv_prefix_create(clkv_prefix **out, const clkv_prefix_params *para
     prefix->blocks = params->blocks;
     prefix->block_size = params->block_size ? params->block_size : 16;
     prefix->hash_mask = mask_of_bits(params->hash_bits);
+    prefix->event_content = params->event_content;
     prefix->on_event = params->on_event;
     prefix->user = params->user;
     const uint32_t room = params->blocks < FIRST_ROOM ? params->blocks + 1 : FIRST_ROOM;
@@ -69,7 +71,10 @@ clkv_status clkv_prefix_create(clkv_prefix **out, const clkv_prefix_params *para
         clkv_prefix_destroy(&prefix);
         return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "tables for %u blocks", params->blocks);
     }
-    prefix->nodes[CLKV_PREFIX_ROOT] = (clkv_node){.hash = 0, .parent = CLKV_NODE_NONE, .block = CLKV_NO_BLOCK};
+    const uint64_t seed = params->hash_seed ? params->hash_seed : clkv_random_seed();
+    prefix->nodes[CLKV_PREFIX_ROOT] =
+        (clkv_node){.hash = seed, .parent = CLKV_NODE_NONE, .block = CLKV_NO_BLOCK};
+    prefix->keys.seed = seed;
     prefix->n_nodes = 1;
     *out = prefix;
     return CLKV_OK;
@@ -242,11 +247,11 @@ static void send_event(const clkv_prefix *prefix, clkv_cache_event_kind kind, ui
         .kind = kind,
         .block = block,
         .hash = at->hash,
-        .parent_hash = prefix->nodes[at->parent].hash,
-        .tokens = clkv_node_tokens(prefix, node),
+        .parent_hash = at->parent == CLKV_PREFIX_ROOT ? 0 : prefix->nodes[at->parent].hash,
+        .tokens = prefix->event_content ? clkv_node_tokens(prefix, node) : NULL,
         .token_count = prefix->block_size,
     };
-    if (at->keys != CLKV_KEYS_NONE) {
+    if (prefix->event_content && at->keys != CLKV_KEYS_NONE) {
         event.keys = prefix->keys.entries[at->keys].data;
         event.keys_bytes = prefix->keys.entries[at->keys].bytes;
     }

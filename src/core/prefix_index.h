@@ -13,6 +13,8 @@
  *                     ▼             ▼             no tokens and never a block
  *                     7 ⇄ 31        8
  *
+ * The hash of the root is the index's secret seed: all hashes are chained from it, and it never leaves.
+ *
  * Ids of nodes registered one after the other are neighbours, also when they reuse the ids of a sequence
  * that was evicted from its tail: the walk tries id ± 1 before it hashes anything.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -62,6 +64,7 @@ struct clkv_prefix {
     uint32_t n_soon;                  /* calls of it, modulo 2^32 */
     uint64_t hash_mask;
     uint64_t collisions;
+    int event_content;
     clkv_cache_event_fn on_event;
     void *user;
 };

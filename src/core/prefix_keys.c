@@ -158,7 +158,7 @@ static int is_list(const clkv_keys *store, const clkv_keys_entry *entry, uint32_
 
 static uint64_t hash_of(const clkv_keys *store, uint32_t base, const clkv_key_list *list)
 {
-    return hash_list(base ? store->entries[base].hash : 0, list);
+    return hash_list(base ? store->entries[base].hash : store->seed, list);
 }
 
 static uint32_t find_hashed(const clkv_keys *store, uint64_t hash, uint32_t base, const clkv_key_list *list)

@@ -31,6 +31,7 @@ typedef struct clkv_keys {
     clkv_keys_entry *entries;
     uint32_t *buckets;
     size_t entries_capacity;
+    uint64_t seed; /* where the hashes of lists begin; set before the first list */
     uint32_t n_buckets, n_entries, free, live;
     size_t data_bytes;
 } clkv_keys;

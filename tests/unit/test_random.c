@@ -530,6 +530,7 @@ static void begin_round(uint64_t seed)
                                         .block_size = w.size,
                                         .max_sequences = SEQUENCES,
                                         .hash_bits = seed % 5 ? 0 : 2,
+                                        .hash_seed = seed,
                                         .shuffle_seed = seed % 3,
                                         .clock_ms = fake_clock};
     ck_ok(clkv_manager_create(&w.m, &params));

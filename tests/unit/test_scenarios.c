@@ -374,7 +374,8 @@ START_TEST(events_are_enough_to_rebuild_the_index_elsewhere)
     static follower f;
     memset(&f, 0, sizeof f);
     clkv_manager *m = NULL;
-    const clkv_manager_params params = {.size = sizeof params, .blocks = 24, .on_event = follow, .user = &f};
+    const clkv_manager_params params = {.size = sizeof params, .blocks = 24, .event_content = 1,
+                                         .on_event = follow, .user = &f};
     ck_ok(clkv_manager_create(&m, &params));
     uint64_t rng = 7, root = 0;
     uint32_t text[128];
