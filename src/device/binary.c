@@ -4,21 +4,26 @@
  *   0       8        12             16    32              40         48
  *
  * The checksum covers everything else, so that no driver ever sees a byte that it did not write: some
- * abort the process on a damaged binary. SPDX-License-Identifier: Apache-2.0 */
-#define _POSIX_C_SOURCE 200809L /* mkstemp, O_NOFOLLOW */
+ * abort the process on a damaged binary. It is no signature: who may write as this user could make a file
+ * that passes. So directory and file must be this user's and writable by nobody else, and both are examined
+ * after they were opened, through the descriptor that is then used: nothing can be put in their place in
+ * between. SPDX-License-Identifier: Apache-2.0 */
+#define _POSIX_C_SOURCE 200809L /* openat, O_NOFOLLOW, O_DIRECTORY */
 #include "device/binary.h"
 
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/random.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
+
+#define NAME_BYTES 41 /* 32 hexadecimal digits, .clkvprg, NUL */
 
 static const char magic[8] = { 'C', 'L', 'K', 'V', 'P', 'R', 'G', '\n' };
 
@@ -42,12 +47,11 @@ void clkv_binary_key_make(clkv_binary_key *out, const clkv_binary_part *parts, s
     memcpy(out->bytes, entry, sizeof out->bytes);
 }
 
-int clkv_binary_path(char *out, size_t size, const char *dir, const clkv_binary_key *key)
+/* The name of a key's file within the directory. */
+static void name_of(char name[NAME_BYTES], const clkv_binary_key *key)
 {
-    char hex[33];
-    for (int i = 0; i < 16; i++) snprintf(hex + 2 * i, 3, "%02x", key->bytes[i]);
-    const int n = snprintf(out, size, "%s/%s.clkvprg", dir, hex);
-    return n > 0 && (size_t)n < size ? 0 : -1;
+    for (int i = 0; i < 16; i++) snprintf(name + 2 * i, 3, "%02x", key->bytes[i]);
+    memcpy(name + 32, ".clkvprg", 9);
 }
 
 /* The first 40 bytes of a file, and then the checksum over them and the payload. */
@@ -89,48 +93,76 @@ static int write_all(int fd, const void *in, size_t bytes)
     return 0;
 }
 
-/* Why an open file is not to be trusted, or NULL. */
+/* Why nobody else can have put something here, or rather, why somebody could have; NULL: nobody. */
 static const char *distrust(const struct stat *s)
 {
-    if (!S_ISREG(s->st_mode)) return "not a regular file";
     if (s->st_uid != geteuid()) return "of another user";
     if (s->st_mode & (S_IWGRP | S_IWOTH)) return "writable by others";
-    if (s->st_size <= (off_t)CLKV_BINARY_HEADER_BYTES) return "too short";
     return NULL;
 }
 
-void *clkv_binary_load(const char *dir, const clkv_binary_key *key, size_t *bytes_out)
+/* The directory, open; −1: it is not there, or after a log line. */
+static int open_directory(const char *dir)
 {
-    char path[512];
-    if (clkv_binary_path(path, sizeof path, dir, key)) return NULL;
-    /* O_NONBLOCK: somebody's FIFO of that name must not hang us. */
-    const int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
-        if (errno != ENOENT) clkv_log(CLKV_LOG_WARNING, "program cache: %s: %s", path, strerror(errno));
-        return NULL;
+        if (errno != ENOENT) clkv_log(CLKV_LOG_WARNING, "program cache: %s: %s", dir, strerror(errno));
+        return -1;
     }
+    struct stat s;
+    const char *fault = fstat(fd, &s) ? "cannot be examined" : distrust(&s);
+    if (!fault) return fd;
+    clkv_log(CLKV_LOG_WARNING, "program cache: directory %s not used: %s", dir, fault);
+    close(fd);
+    return -1;
+}
+
+/* Reads and checks an open file. The payload, or NULL and why. */
+static void *read_entry(int fd, const clkv_binary_key *key, size_t *bytes_out, const char **fault)
+{
     uint8_t header[CLKV_BINARY_HEADER_BYTES], expected[CLKV_BINARY_HEADER_BYTES];
     struct stat s;
-    void *payload = NULL;
-    size_t bytes = 0;
-    const char *fault = fstat(fd, &s) ? "cannot be examined" : distrust(&s);
-    if (!fault) {
-        bytes = (size_t)s.st_size - sizeof header;
-        payload = clkv_alloc(bytes);
-        if (!payload) fault = "no memory for it";
-        else if (read_all(fd, header, sizeof header) || read_all(fd, payload, bytes)) fault = "cannot be read";
-    }
-    close(fd);
-    if (!fault) {
+    *fault = "cannot be examined";
+    if (fstat(fd, &s)) return NULL;
+    *fault = S_ISREG(s.st_mode) ? distrust(&s) : "not a regular file";
+    if (!*fault && s.st_size <= (off_t)sizeof header) *fault = "too short";
+    if (*fault) return NULL;
+    const size_t bytes = (size_t)s.st_size - sizeof header;
+    void *payload = clkv_alloc(bytes);
+    if (!payload) {
+        *fault = "no memory for it";
+    } else if (read_all(fd, header, sizeof header) || read_all(fd, payload, bytes)) {
+        *fault = "cannot be read";
+    } else {
         make_header(expected, key, payload, bytes);
-        if (memcmp(header, expected, sizeof header)) fault = "damaged, or not made by this version";
+        if (memcmp(header, expected, sizeof header)) *fault = "damaged, or not made by this version";
     }
-    if (fault) {
-        clkv_log(CLKV_LOG_WARNING, "program cache: %s ignored: %s", path, fault);
+    if (*fault) {
         clkv_free(payload, bytes);
         return NULL;
     }
     *bytes_out = bytes;
+    return payload;
+}
+
+void *clkv_binary_load(const char *dir, const clkv_binary_key *key, size_t *bytes)
+{
+    char name[NAME_BYTES];
+    name_of(name, key);
+    const int at = open_directory(dir);
+    if (at < 0) return NULL;
+    /* O_NONBLOCK: somebody's FIFO of that name must not hang us. */
+    const int fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    const int error = errno;
+    close(at);
+    if (fd < 0) {
+        if (error != ENOENT) clkv_log(CLKV_LOG_WARNING, "program cache: %s/%s: %s", dir, name, strerror(error));
+        return NULL;
+    }
+    const char *fault = NULL;
+    void *payload = read_entry(fd, key, bytes, &fault);
+    close(fd);
+    if (!payload) clkv_log(CLKV_LOG_WARNING, "program cache: %s/%s ignored: %s", dir, name, fault);
     return payload;
 }
 
@@ -152,32 +184,34 @@ static int make_directory(const char *dir)
     return mkdir(path, 0700) && errno != EEXIST ? -1 : 0;
 }
 
+/* Writes a file of that name, which must not exist. 0, or the error. */
+static int write_file(int at, const char *name, const clkv_binary_key *key, const void *binary, size_t bytes)
+{
+    uint8_t header[CLKV_BINARY_HEADER_BYTES];
+    const int fd = openat(at, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) return errno;
+    make_header(header, key, binary, bytes);
+    int error = write_all(fd, header, sizeof header) || write_all(fd, binary, bytes) ? errno : 0;
+    if (close(fd) && !error) error = errno;
+    return error;
+}
+
 int clkv_binary_store(const char *dir, const clkv_binary_key *key, const void *binary, size_t bytes)
 {
-    char path[512], temporary[sizeof path + 8];
-    uint8_t header[CLKV_BINARY_HEADER_BYTES];
-    const char *what = "no name for the file";
-    int fd = -1, error = 0;
-    if (clkv_binary_path(path, sizeof path, dir, key)) goto fail;
-    what = "cannot make the directory";
-    if (make_directory(dir)) goto fail;
-    snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
-    what = "cannot make a file";
-    fd = mkstemp(temporary); /* mode 0600 */
-    if (fd < 0) goto fail;
-    make_header(header, key, binary, bytes);
-    what = "cannot write";
-    const int written = !write_all(fd, header, sizeof header) && !write_all(fd, binary, bytes);
-    if (!written) error = errno;
-    if (close(fd) && !error) error = errno;
-    if (!error && rename(temporary, path)) error = errno;
-    if (error) {
-        unlink(temporary);
-        errno = error;
-        goto fail;
+    char name[NAME_BYTES], temporary[NAME_BYTES + 17];
+    name_of(name, key);
+    if (make_directory(dir)) {
+        clkv_log(CLKV_LOG_WARNING, "program cache: %s: cannot make the directory: %s", dir, strerror(errno));
+        return -1;
     }
-    return 0;
-fail:
-    clkv_log(CLKV_LOG_WARNING, "program cache: %s: %s: %s", dir, what, strerror(errno));
+    const int at = open_directory(dir);
+    if (at < 0) return -1;
+    snprintf(temporary, sizeof temporary, "%s.%016llx", name, (unsigned long long)clkv_random_seed());
+    int error = write_file(at, temporary, key, binary, bytes);
+    if (!error && renameat(at, temporary, at, name)) error = errno;
+    if (error && error != EEXIST) unlinkat(at, temporary, 0);
+    close(at);
+    if (!error) return 0;
+    clkv_log(CLKV_LOG_WARNING, "program cache: %s/%s: cannot write: %s", dir, name, strerror(error));
     return -1;
 }

@@ -24,11 +24,8 @@ typedef struct clkv_binary_part {
 /* Hashes the format version and all parts, each with its length; as docs/formats.md says. */
 void clkv_binary_key_make(clkv_binary_key *out, const clkv_binary_part *parts, size_t n);
 
-/* The whole path of a key's file. 0, or -1 when it does not fit. */
-int clkv_binary_path(char *out, size_t size, const char *dir, const clkv_binary_key *key);
-
-/* The binary kept for a key (free it with clkv_free(p, *bytes)), or NULL: there is none, or its file is
- * not a regular one of this user that nobody else may write, or it is not what was written. */
+/* The binary kept for a key (free it with clkv_free(p, *bytes)), or NULL: there is none, or its directory
+ * or file is a link, of another user or writable by others, or the file is not what was written. */
 void *clkv_binary_load(const char *dir, const clkv_binary_key *key, size_t *bytes);
 
 /* Keeps a binary; replaces the file in one step, makes the directory (mode 0700) when it is not there.

@@ -1,6 +1,7 @@
-/* test_program.c: programs are built once, found again on disk, and never taken from a file that is not
- * exactly what was written. SPDX-License-Identifier: Apache-2.0 */
-#define _XOPEN_SOURCE 700 /* mkdtemp, nftw, mkfifo */
+/* test_program.c: programs are built once, found again on disk, and built anew when what is there does
+ * not work. The files themselves: test_binary.c. SPDX-License-Identifier: Apache-2.0 */
+#define _XOPEN_SOURCE 700 /* mkdtemp, nftw */
+#include "cache_dir.h"
 #include "kernels.h"
 #include "open.h"
 
@@ -12,66 +13,7 @@
 
 #include <clkv/log.h>
 
-#include <dirent.h>
-#include <ftw.h>
 #include <pthread.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-static char dir[64], cache[96];
-
-static int remove_one(const char *path, const struct stat *s, int type, struct FTW *at)
-{
-    (void)s, (void)type, (void)at;
-    return remove(path);
-}
-
-static void begin(void)
-{
-    snprintf(dir, sizeof dir, "/tmp/clkv-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    snprintf(cache, sizeof cache, "%s/made/here", dir);
-}
-
-static void end(void)
-{
-    ck_assert_int_eq(nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
-}
-
-/* The only file of the cache. */
-static void only_file(char *path, size_t size)
-{
-    int n = 0;
-    DIR *d = opendir(cache);
-    ck_assert_ptr_nonnull(d);
-    for (struct dirent *e; (e = readdir(d));) {
-        if (e->d_name[0] == '.') continue;
-        snprintf(path, size, "%s/%s", cache, e->d_name);
-        n++;
-    }
-    closedir(d);
-    ck_assert_int_eq(n, 1);
-}
-
-static char *read_file(const char *path, size_t *bytes)
-{
-    FILE *f = fopen(path, "rb");
-    ck_assert_ptr_nonnull(f);
-    char *p = malloc(1 << 22);
-    *bytes = fread(p, 1, 1 << 22, f);
-    fclose(f);
-    return p;
-}
-
-static void write_file(const char *path, const char *data, size_t bytes)
-{
-    remove(path);
-    FILE *f = fopen(path, "wb");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_uint_eq(fwrite(data, 1, bytes, f), bytes);
-    ck_assert_int_eq(fclose(f), 0);
-    ck_assert_int_eq(chmod(path, 0600), 0);
-}
 
 /* Runs "fixed" built with a step, and checks what it does. */
 static void run_fixed(clkv_device *device, cl_uint step)
@@ -178,56 +120,6 @@ START_TEST(on_disk)
 }
 END_TEST
 
-/* Whether a key's file is taken; the payload must then be what was kept. */
-static int is_taken(const clkv_binary_key *key, const char *payload, size_t bytes)
-{
-    size_t got = 0;
-    char *p = clkv_binary_load(cache, key, &got);
-    if (!p) return 0;
-    ck_assert_uint_eq(got, bytes);
-    ck_assert_mem_eq(p, payload, bytes);
-    clkv_free(p, got);
-    return 1;
-}
-
-/* Every bit flipped, every length, another file under this name: none is taken. */
-START_TEST(damaged_file)
-{
-    begin();
-    const clkv_binary_key key = { "sixteen bytes.." }, another = { "sixteen bytes,," };
-    char payload[150], path[512], wrong[512];
-    for (size_t i = 0; i < sizeof payload; i++) payload[i] = (char)(i * 37);
-    ck_assert(!is_taken(&key, payload, sizeof payload));
-    ck_assert_int_eq(clkv_binary_store(cache, &key, payload, sizeof payload), 0);
-    ck_assert(is_taken(&key, payload, sizeof payload));
-    only_file(path, sizeof path);
-    ck_assert_int_eq(clkv_binary_path(wrong, sizeof wrong, cache, &another), 0);
-
-    size_t bytes = 0;
-    char *good = read_file(path, &bytes), *copy = malloc(bytes + 1);
-    ck_assert_uint_eq(bytes, CLKV_BINARY_HEADER_BYTES + sizeof payload);
-    for (size_t bit = 0; bit < bytes * 8; bit++) {
-        memcpy(copy, good, bytes);
-        copy[bit / 8] ^= (char)(1 << bit % 8);
-        write_file(path, copy, bytes);
-        ck_assert_msg(!is_taken(&key, payload, sizeof payload), "bit %zu flipped", bit);
-    }
-    memcpy(copy, good, bytes);
-    copy[bytes] = 0;
-    for (size_t n = 0; n <= bytes + 1; n++) {
-        write_file(path, copy, n);
-        ck_assert_int_eq(is_taken(&key, payload, sizeof payload), n == bytes);
-    }
-    write_file(wrong, good, bytes);
-    ck_assert(!is_taken(&another, payload, sizeof payload));
-    ck_assert_int_eq(clkv_binary_store(cache, &another, payload, 1), 0);
-    ck_assert(is_taken(&another, payload, 1));
-    free(good);
-    free(copy);
-    end();
-}
-END_TEST
-
 /* The program is built anew, works, and the file is replaced. */
 START_TEST(damaged)
 {
@@ -247,43 +139,6 @@ START_TEST(damaged)
     live(cache, 0, 1);
     only_file(path, sizeof path);
     free(good);
-    end();
-}
-END_TEST
-
-START_TEST(not_to_be_trusted)
-{
-    begin();
-    const clkv_binary_key key = { "sixteen bytes.." };
-    char path[512], aside[128];
-    ck_assert_int_eq(clkv_binary_store(cache, &key, "abc", 3), 0);
-    only_file(path, sizeof path);
-    snprintf(aside, sizeof aside, "%s/aside", dir);
-
-    static const mode_t modes[] = { 0620, 0602, 0666, 0600 };
-    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
-        ck_assert_int_eq(chmod(path, modes[i]), 0);
-        ck_assert_int_eq(is_taken(&key, "abc", 3), modes[i] == 0600);
-    }
-    if (geteuid() == 0) { /* only root can give a file away */
-        ck_assert_int_eq(chown(path, 65534, 65534), 0);
-        ck_assert(!is_taken(&key, "abc", 3));
-        ck_assert_int_eq(chown(path, 0, 0), 0);
-        ck_assert(is_taken(&key, "abc", 3));
-    }
-    ck_assert_int_eq(rename(path, aside), 0);
-    ck_assert_int_eq(symlink(aside, path), 0);
-    ck_assert(!is_taken(&key, "abc", 3));
-    ck_assert_int_eq(clkv_binary_store(cache, &key, "abc", 3), 0); /* replaces the link, not what it names */
-    ck_assert(is_taken(&key, "abc", 3));
-    ck_assert_int_eq(remove(path), 0);
-    ck_assert_int_eq(mkfifo(path, 0600), 0);
-    ck_assert(!is_taken(&key, "abc", 3)); /* and does not hang */
-    ck_assert_int_eq(remove(path), 0);
-    ck_assert_int_eq(mkdir(path, 0700), 0);
-    ck_assert(!is_taken(&key, "abc", 3));
-    ck_assert_int_eq(clkv_binary_store(cache, &key, "abc", 3), -1);
-    only_file(path, sizeof path); /* no temporary file is left */
     end();
 }
 END_TEST
@@ -478,9 +333,7 @@ int main(void)
     tcase_set_timeout(tests, 600);
     tcase_add_test(tests, in_memory);
     tcase_add_test(tests, on_disk);
-    tcase_add_test(tests, damaged_file);
     tcase_add_test(tests, damaged);
-    tcase_add_test(tests, not_to_be_trusted);
     tcase_add_test(tests, without_the_kernel);
     tcase_add_test(tests, unwritable);
     tcase_add_test(tests, keys);
