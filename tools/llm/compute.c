@@ -11,6 +11,7 @@
 
 #define HUGE_PAGE   ((size_t)2 << 20)
 #define GROUP_LIMIT 64u /* work-items: enough to hide latency, few enough for every device's registers */
+#define CPU_STRIP   32u /* as in matmul.cl */
 
 static const char *const kernel_names[LLM_KERNELS] = {
     [LLM_KERNEL_EMBED] = "llm_embed",
@@ -20,7 +21,7 @@ static const char *const kernel_names[LLM_KERNELS] = {
     [LLM_KERNEL_SWIGLU] = "llm_swiglu",
     [LLM_KERNEL_PACK] = "llm_pack",
     [LLM_KERNEL_EXPAND] = "llm_expand",
-    [LLM_KERNEL_MATMUL_FEW] = "llm_matmul_few",
+    [LLM_KERNEL_MATMUL_FEW] = "llm_matmul_few", /* of tiers with groups only */
     [LLM_KERNEL_MATMUL_MANY] = "llm_matmul_many",
     [LLM_KERNEL_GREEDY] = "llm_greedy",
     [LLM_KERNEL_SAMPLE] = "llm_sample",
@@ -97,13 +98,14 @@ static int build(llm_compute *c, int *fits, char *why)
     *fits = 1;
     c->program = clCreateProgramWithSource(c->context, sizeof texts / sizeof *texts, texts, NULL, &err);
     if (err != CL_SUCCESS) return llm_fail_driver(why, err, "clCreateProgramWithSource");
-    snprintf(options, sizeof options, "-cl-std=CL1.2 -DLLM_GROUP=%u -DLLM_HALF=%d", (unsigned)c->group,
-             c->half_weights);
+    snprintf(options, sizeof options, "-cl-std=CL1.2 -DLLM_GROUP=%u -DLLM_STRIP=%u -DLLM_HALF=%d",
+             (unsigned)c->group, (unsigned)c->strip, c->half_weights);
     if (clBuildProgram(c->program, 1, &c->id, options, NULL, NULL) != CL_SUCCESS) {
         clGetProgramBuildInfo(c->program, c->id, CL_PROGRAM_BUILD_LOG, sizeof log - 1, log, NULL);
         return llm_fail(why, "the device's compiler refuses the model's kernels: %s", log);
     }
     for (int i = 0; i < LLM_KERNELS; i++) {
+        if (i == LLM_KERNEL_MATMUL_FEW && c->group == 1) continue;
         c->kernels[i] = clCreateKernel(c->program, kernel_names[i], &err);
         if (err != CL_SUCCESS) return llm_fail(why, "clCreateKernel of %s failed (%d)", kernel_names[i], (int)err);
         size_t most = c->group;
@@ -126,6 +128,7 @@ int llm_compute_open(llm_compute *c, const llm_compute_params *params, char *why
     *exit_code = EXIT_NO_DEVICE;
     for (int fits = 0; !fits; c->group /= fits ? 1 : 2) {
         release_program(c);
+        c->strip = c->group == 1 && !params->row_major ? CPU_STRIP : 1;
         if (build(c, &fits, why)) return -1;
         if (!fits && c->group == 1)
             return llm_fail(why, "the device cannot run one work-item of the model's kernels");

@@ -57,6 +57,7 @@ typedef struct llm_compute {
     int cpu;        /* the tier of one work-item per work-group */
     int cpu_device; /* whatever the tier */
     uint32_t group; /* work-items of a work-group: 1 on that tier */
+    uint32_t strip; /* rows of a strip of weights (matmul.cl): 32 where the group is 1, else 1 */
     int half_weights;
     cl_program program;
     cl_kernel kernels[LLM_KERNELS];
@@ -76,12 +77,19 @@ typedef struct llm_buffer {
 typedef struct llm_compute_params {
     const char *device, *variant; /* as in clkv_device_params */
     int half_weights;             /* the type that the kernels read weights in: 1 fp16, 0 fp32 */
+    int row_major;                /* 1: strips of one row on every tier; our own matmul wants 0 */
     int profile;
 } llm_compute_params;
 
 /* `c` is all zeros. *exit_code is set on failure. Whether it fails or not, llm_compute_close takes it. */
 int llm_compute_open(llm_compute *c, const llm_compute_params *params, char *why, int *exit_code);
 void llm_compute_close(llm_compute *c);
+
+/* n rounded up to a multiple of step. */
+static inline uint64_t llm_round_up(uint64_t n, uint64_t step)
+{
+    return (n + step - 1) / step * step;
+}
 
 /* Buffers hold nothing defined. A huge one lies in 2 MiB pages on CPU devices, for what is streamed. */
 int llm_buffer_create(llm_compute *c, llm_buffer *b, size_t bytes, char *why);

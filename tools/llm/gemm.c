@@ -5,38 +5,32 @@
 
 #include <string.h>
 
-#define CPU_STRIP      32u          /* rows of a work-group: as in matmul.cl */
-#define CPU_TILE_STEP  6u           /* tokens that its inner loop takes at a time */
+#define CPU_TILE_STEP  12u          /* tokens that the inner loop of matmul.cl takes at a time there */
+#define CPU_TILE_LEAST 24u          /* fewer tokens are not worth reading the weights again */
 #define CPU_X_BYTES    (256u << 10) /* of x that a work-group goes over again and again: half of a small L2 */
-#define LIBRARY_TOKENS 9u           /* our kernel for few tokens takes eight */
+#define OWN_FEW        8u           /* tokens that our kernel for few is good for */
+#define LIBRARY_TOKENS (OWN_FEW + 1)
 #define EXPAND_TOKENS  64u
 #define EXPAND_BYTES   ((uint64_t)512 << 20)
-
-static uint32_t round_up(uint32_t n, uint32_t step)
-{
-    return (n + step - 1) / step * step;
-}
 
 static int multiply_own(llm_gemm *g, const llm_matrix *w, cl_mem x, cl_mem y, uint32_t tokens, int add, char *why)
 {
     const cl_ulong ld = w->ld;
     const cl_uint adds = add ? 1 : 0;
-    llm_kernel kernel;
+    llm_kernel kernel = LLM_KERNEL_MATMUL_MANY;
     size_t groups;
     cl_uint tile = 1;
-    if (g->c->cpu) {
+    if (g->c->group == 1) {
         const uint32_t fitting = CPU_X_BYTES / (w->cols * (uint32_t)sizeof(float)) / CPU_TILE_STEP * CPU_TILE_STEP;
-        kernel = tokens == 1 ? LLM_KERNEL_MATMUL_FEW : LLM_KERNEL_MATMUL_MANY;
-        tile = fitting > CPU_TILE_STEP ? fitting : CPU_TILE_STEP;
-        groups = (size_t)round_up(w->rows, CPU_STRIP) / CPU_STRIP;
-        if (kernel == LLM_KERNEL_MATMUL_MANY) groups *= round_up(tokens, tile) / tile;
+        tile = fitting > CPU_TILE_LEAST ? fitting : CPU_TILE_LEAST;
+        groups = (size_t)llm_round_up(w->rows, g->c->strip) / g->c->strip * (size_t)(llm_round_up(tokens, tile) / tile);
+    } else if (tokens <= OWN_FEW) {
+        kernel = LLM_KERNEL_MATMUL_FEW;
+        groups = w->rows;
     } else {
         const uint32_t wide = g->c->group < 8 ? g->c->group : 8, rows = 4 * wide,
                        columns = 4 * (g->c->group / wide);
-        kernel = tokens <= 8 ? LLM_KERNEL_MATMUL_FEW : LLM_KERNEL_MATMUL_MANY;
-        groups = kernel == LLM_KERNEL_MATMUL_FEW
-                     ? w->rows
-                     : (size_t)round_up(w->rows, rows) / rows * (round_up(tokens, columns) / columns);
+        groups = (size_t)llm_round_up(w->rows, rows) / rows * (size_t)(llm_round_up(tokens, columns) / columns);
     }
     const llm_arg args[] = {LLM_ARG(w->data.mem), LLM_ARG(ld),      LLM_ARG(x),       LLM_ARG(w->cols),
                             LLM_ARG(y),           LLM_ARG(w->rows), LLM_ARG(w->rows), LLM_ARG(w->cols),
@@ -72,13 +66,13 @@ static int multiply_clblast(llm_gemm *g, const llm_matrix *w, cl_mem x, cl_mem y
     return 0;
 }
 
-/* The table. On CPU devices our kernels: 10 to 12 times CLBlast's untuned ones, and built in a fraction of the
- * time. On others CLBlast, whose kernels are tuned for them, from a tile's worth of tokens on; fp16 weights only
+/* The table. On CPU devices our kernels: many times CLBlast's, and built in a fraction of the time. Weights in
+ * strips are for our kernels only. On others CLBlast, whose kernels are tuned for them, from a tile's worth of tokens on; fp16 weights only
  * when the expansion is small beside the product. */
 static int by_clblast(const llm_gemm *g, const llm_matrix *w, uint32_t tokens)
 {
     if (g->way != LLM_GEMM_AUTO) return g->way == LLM_GEMM_CLBLAST;
-    if (g->c->cpu_device) return 0;
+    if (g->c->cpu_device || g->c->strip > 1) return 0;
     if (!g->c->half_weights) return tokens >= LIBRARY_TOKENS;
     return tokens >= EXPAND_TOKENS && (uint64_t)w->rows * w->ld * sizeof(float) <= EXPAND_BYTES;
 }

@@ -1,5 +1,5 @@
 /* layers.cl: what a forward pass needs beside projections and attention. Compiled behind matmul.cl, whose
- * weight type and group size it uses. A work-group of LLM_GROUP work-items has one row, whatever that is.
+ * weight type, strips and group size it uses. A work-group of LLM_GROUP work-items has one row, whatever that is.
  *
  *   input   one upload per step: [token ids][positions][rows picked]{how they are sampled}, offsets in uints
  *
@@ -30,9 +30,9 @@ llm_embed(__global const llm_weight *w, ulong ld, uint dim, __global const uint 
           __global float *x)
 {
     const uint token = (uint)get_group_id(0);
-    w += input[ids_at + token] * ld;
+    w += LLM_ROW(input[ids_at + token], ld);
     x += (ulong)token * dim;
-    for (uint i = (uint)get_local_id(0); i < dim; i += LLM_GROUP) x[i] = LLM_W(w, i);
+    for (uint i = (uint)get_local_id(0); i < dim; i += LLM_GROUP) x[i] = LLM_W(w, (ulong)i * LLM_STRIP);
 }
 
 /* y[n] = RMSNorm(x[n]) · w; of picked rows only, when rows_at is not 0xffffffff: y[n] of x[input[rows_at + n]].
@@ -143,20 +143,35 @@ llm_swiglu(__global const float *both, uint hidden, __global float *out)
 #endif
 }
 
-/* Rows of floats into weights, from row `first` on; the room behind a row's last column becomes 0. */
+/* Rows of floats into weights, from row `first` on; the room behind a row's last column becomes 0. A group per
+ * LLM_STRIP rows, which are one run of the weights when `first` begins a strip. */
 __kernel __attribute__((reqd_work_group_size(LLM_GROUP, 1, 1))) void
-llm_pack(__global const float *from, uint cols, __global llm_weight *to, ulong first, uint ld)
+llm_pack(__global const float *from, uint rows, uint cols, __global llm_weight *to, uint first, uint ld)
 {
-    const uint row = (uint)get_group_id(0);
-    from += (ulong)row * cols;
-    to += (first + row) * ld;
-    for (uint i = (uint)get_local_id(0); i < ld; i += LLM_GROUP) {
-        const float x = i < cols ? from[i] : 0.0f;
-        LLM_W_STORE(x, to, i);
+    const uint begin = (uint)get_group_id(0) * LLM_STRIP, n = min(rows - begin, (uint)LLM_STRIP);
+    from += (ulong)begin * cols;
+    first += begin;
+#if LLM_STRIP == 32
+    /* A column at a time: single halves are slow to convert. */
+    if (n == 32 && first % 32 == 0) {
+        to += (ulong)first * ld;
+        for (uint i = 0; i < ld; i++, to += 32) {
+            float column[32];
+            for (uint r = 0; r < 32; r++) column[r] = i < cols ? from[(ulong)r * cols + i] : 0.0f;
+            LLM_W_STORE16(vload16(0, column), to, 0);
+            LLM_W_STORE16(vload16(1, column), to, 1);
+        }
+        return;
     }
+#endif
+    for (uint r = 0; r < n; r++)
+        for (uint i = (uint)get_local_id(0); i < ld; i += LLM_GROUP) {
+            const float x = i < cols ? from[(ulong)r * cols + i] : 0.0f;
+            LLM_W_STORE(x, to, LLM_ROW(first + r, ld) + (ulong)i * LLM_STRIP);
+        }
 }
 
-/* The other way: a matrix of weights as floats, for libraries that cannot mix types. */
+/* The other way: a matrix of weights as floats, for libraries that cannot mix types. Strips of one row only. */
 __kernel __attribute__((reqd_work_group_size(LLM_GROUP, 1, 1))) void
 llm_expand(__global const llm_weight *from, uint ld, __global float *to)
 {

@@ -1,12 +1,22 @@
 /* matmul.cl: y[token][row] (+)= Σ w[row][col] · x[token][col], weights fp16 or fp32, the rest fp32.
- * OpenCL C 1.2 without any extension; the host passes LLM_GROUP and LLM_HALF.
+ * OpenCL C 1.2 without any extension; the host passes LLM_GROUP, LLM_STRIP and LLM_HALF.
  *
- * Both kernels take the same arguments, and rows of w lie `ld` apart, a multiple of 16, so that every vector
- * of weights is aligned. Each output is one sum over the columns in an order that does not depend on how many
- * tokens there are: within a kernel, a token's result does not change with the company that it keeps.
- * SPDX-License-Identifier: Apache-2.0 */
+ * Weights lie in strips of LLM_STRIP rows, and within a strip column by column: element (row, col) is at
+ * (row / LLM_STRIP · ld + col) · LLM_STRIP + row % LLM_STRIP. With strips of one row that is row by row, `ld`
+ * apart, a multiple of 16. The CPU tier has strips of 32: one lane is one row, no sum goes across lanes, and what
+ * a core reads is one run of memory.
+ *
+ *   strip   col 0  r0 r1 r2 … r31        one fp16 cache line, 32 products for each token
+ *           col 1  r0 r1 r2 … r31
+ *           …
+ *
+ * Each output is one sum over the columns in an order that does not depend on how many tokens there are: within
+ * a kernel, a token's result does not change with the company that it keeps. SPDX-License-Identifier: Apache-2.0 */
 #ifndef LLM_GROUP
 #define LLM_GROUP 64 /* work-items of a work-group: a power of two; 1 on the CPU tier */
+#endif
+#ifndef LLM_STRIP
+#define LLM_STRIP 1 /* rows of a strip: 32 on the CPU tier, or 1 where a library reads the weights too */
 #endif
 #ifndef LLM_HALF
 #define LLM_HALF 1 /* weights: 1 = binary16, 0 = binary32 */
@@ -18,12 +28,14 @@ typedef half llm_weight;
 #define LLM_W4(p) vload_half4(0, (p))
 #define LLM_W16(p) vload_half16(0, (p))
 #define LLM_W_STORE(x, p, i) vstore_half_rte((x), (i), (p))
+#define LLM_W_STORE16(x, p, i) vstore_half16_rte((x), (i), (p))
 #else
 typedef float llm_weight;
 #define LLM_W(p, i) ((p)[i])
 #define LLM_W4(p) vload4(0, (p))
 #define LLM_W16(p) vload16(0, (p))
 #define LLM_W_STORE(x, p, i) ((p)[i] = (x))
+#define LLM_W_STORE16(x, p, i) vstore16((x), (i), (p))
 #endif
 
 /* What every kernel of this file is called with. `tile` is in tokens. */
@@ -31,105 +43,124 @@ typedef float llm_weight;
     __global const llm_weight *w, ulong ld, __global const float *x, uint ldx, __global float *y, uint ldy,        \
         uint rows, uint cols, uint tokens, uint add, uint tile
 
-static inline float llm_sum16(float16 v)
-{
-    const float8 a = v.lo + v.hi;
-    const float4 b = a.lo + a.hi;
-    const float2 c = b.lo + b.hi;
-    return c.x + c.y;
-}
+/* Where a row's first element is; its others are LLM_STRIP apart. */
+#define LLM_ROW(row, ld) ((ulong)((row) / LLM_STRIP) * (ld) * LLM_STRIP + (row) % LLM_STRIP)
 
 #if LLM_GROUP == 1
-/* R rows by T tokens at a time, an accumulator of 16 columns for each pair: every vector of weights serves T
- * products and every vector of x R of them. Written out by macros, since arrays of accumulators would go
- * through memory in some compilers. */
-static inline float llm_rest(__global const llm_weight *w, __global const float *x, uint from, uint cols)
+/* A strip by T tokens at a time, its 32 rows in two vectors for each token. Written out by macros, since arrays of
+ * accumulators would go through memory in some compilers; called, not inlined, since some make several copies
+ * of a kernel's body. Columns come in blocks that the first-level cache holds while all tokens use them, and
+ * which make long sums in two levels. */
+#define BLOCK_COLS 512
+#define AHEAD 8192 /* bytes of weights between what is asked for and what is used */
+
+/* pocl's prefetch() does nothing, so where the compiler makes code for the host's own CPU it is clang's. */
+#if defined(__x86_64__) || defined(__aarch64__)
+#define FETCH(p) __builtin_prefetch((const void *)((ulong)(p) + AHEAD))
+#else
+#define FETCH(p) prefetch((p) + AHEAD / sizeof(llm_weight), 1)
+#endif
+#if LLM_HALF
+#define FETCH_COLUMN(p) FETCH(p)
+#else
+#define FETCH_COLUMN(p)                                                                                            \
+    FETCH(p);                                                                                                      \
+    FETCH((p) + 16)
+#endif
+
+/* y[0 … lanes) of a token, the sums so far added when `more`. */
+static inline void llm_put(float16 a, float16 b, __global float *y, uint lanes, uint more)
 {
-    float sum = 0.0f;
-    for (uint k = from; k < cols; k++) sum = fma(LLM_W(w, k), x[k], sum);
-    return sum;
+    if (lanes == 32) {
+        vstore16(more ? vload16(0, y) + a : a, 0, y);
+        vstore16(more ? vload16(1, y) + b : b, 1, y);
+        return;
+    }
+    float all[32];
+    vstore16(a, 0, all);
+    vstore16(b, 1, all);
+    for (uint r = 0; r < lanes; r++) y[r] = more ? y[r] + all[r] : all[r];
 }
 
-#define EACH_ROW1(M, t) M(0, t)
-#define EACH_ROW4(M, t) M(0, t) M(1, t) M(2, t) M(3, t)
-#define EACH_ROW8(M, t) EACH_ROW4(M, t) M(4, t) M(5, t) M(6, t) M(7, t)
-#define EACH_TOKEN1(M, R) M(R, 0)
-#define EACH_TOKEN2(M, R) M(R, 0) M(R, 1)
-#define EACH_TOKEN4(M, R) EACH_TOKEN2(M, R) M(R, 2) M(R, 3)
-#define EACH_TOKEN6(M, R) EACH_TOKEN4(M, R) M(R, 4) M(R, 5)
+#define EACH1(M) M(0)
+#define EACH2(M) EACH1(M) M(1)
+#define EACH3(M) EACH2(M) M(2)
+#define EACH4(M) EACH3(M) M(3)
+#define EACH5(M) EACH4(M) M(4)
+#define EACH6(M) EACH5(M) M(5)
+#define EACH7(M) EACH6(M) M(6)
+#define EACH8(M) EACH7(M) M(7)
+#define EACH9(M) EACH8(M) M(8)
+#define EACH10(M) EACH9(M) M(9)
+#define EACH11(M) EACH10(M) M(10)
+#define EACH12(M) EACH11(M) M(11)
 
-#define ZERO(r, t) float16 a##r##t = (float16)(0.0f);
-#define WEIGHTS(r, t) const float16 w##r = LLM_W16(w + r * ld + k);
-#define MULTIPLY(r, t) a##r##t = fma(w##r, xv, a##r##t);
-#define STORE(r, t)                                                                                                \
+#define ZERO(t) float16 a##t = (float16)(0.0f), b##t = a##t;
+#define MULTIPLY(t)                                                                                                \
     {                                                                                                              \
-        const float sum = llm_sum16(a##r##t) + llm_rest(w + r * ld, x + t * ldx, whole, cols);                     \
-        y[t * ldy + r] = add ? y[t * ldy + r] + sum : sum;                                                         \
+        const float16 xv = (float16)(x[t * ldx + k]);                                                              \
+        a##t = fma(wa, xv, a##t);                                                                                  \
+        b##t = fma(wb, xv, b##t);                                                                                  \
     }
-#define ZERO_TOKEN(R, t) EACH_ROW##R(ZERO, t)
-#define MULTIPLY_TOKEN(R, t)                                                                                       \
-    {                                                                                                              \
-        const float16 xv = vload16(0, x + t * ldx + k);                                                            \
-        EACH_ROW##R(MULTIPLY, t)                                                                                   \
-    }
-#define STORE_TOKEN(R, t) EACH_ROW##R(STORE, t)
+#define PUT(t) llm_put(a##t, b##t, y + t * ldy, lanes, more);
 
-#define TILE(R, T)                                                                                                 \
-    static inline void llm_tile_##R##x##T(__global const llm_weight *w, ulong ld, __global const float *x,         \
-                                          ulong ldx, __global float *y, ulong ldy, uint cols, uint add)            \
+#define TILE(T)                                                                                                    \
+    static __attribute__((noinline)) void llm_tile_##T(__global const llm_weight *w, __global const float *x,      \
+                                                       ulong ldx, __global float *y, ulong ldy, uint cols,         \
+                                                       uint lanes, uint more)                                      \
     {                                                                                                              \
-        const uint whole = cols & ~15u;                                                                            \
-        EACH_TOKEN##T(ZERO_TOKEN, R) for (uint k = 0; k < whole; k += 16)                                          \
+        EACH##T(ZERO) for (uint k = 0; k < cols; k++, w += 32)                                                     \
         {                                                                                                          \
-            EACH_ROW##R(WEIGHTS, 0) EACH_TOKEN##T(MULTIPLY_TOKEN, R)                                               \
+            FETCH_COLUMN(w);                                                                                       \
+            const float16 wa = LLM_W16(w), wb = LLM_W16(w + 16);                                                   \
+            EACH##T(MULTIPLY)                                                                                      \
         }                                                                                                          \
-        EACH_TOKEN##T(STORE_TOKEN, R)                                                                              \
+        EACH##T(PUT)                                                                                               \
     }
 
-TILE(1, 1)
-TILE(4, 1)
-TILE(8, 1)
-TILE(4, 2)
-TILE(4, 4)
-TILE(4, 6)
+TILE(1)
+TILE(2)
+TILE(3)
+TILE(4)
+TILE(5)
+TILE(6)
+TILE(7)
+TILE(8)
+TILE(9)
+TILE(10)
+TILE(11)
+TILE(12)
 
-/* One token: a work-group takes 32 rows, eight at a time; nothing matters but that memory streams. */
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void llm_matmul_few(LLM_MATMUL_PARAMS)
-{
-    const uint first = (uint)get_group_id(0) * 32, last = min(first + 32, rows);
-    for (uint t = 0; t < tokens; t++, x += ldx, y += ldy) {
-        uint r = first;
-        for (; r + 8 <= last; r += 8) llm_tile_8x1(w + r * ld, ld, x, ldx, y + r, ldy, cols, add);
-        for (; r < last; r++) llm_tile_1x1(w + r * ld, ld, x, ldx, y + r, ldy, cols, add);
-    }
-}
-
-/* Many: a work-group takes 32 rows and `tile` tokens, so few that their x stays in the second-level cache. Each
- * four rows of weights come from memory once and serve all of them. Groups of the same rows follow each other. */
+/* A work-group takes a strip and `tile` tokens. Groups of the same strip follow each other. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void llm_matmul_many(LLM_MATMUL_PARAMS)
 {
     const uint tiles = (tokens + tile - 1) / tile, group = (uint)get_group_id(0);
-    const uint first = group / tiles * 32, last = min(first + 32, rows);
+    const uint first = group / tiles * 32, lanes = min(rows - first, 32u);
     const uint from = group % tiles * tile, to = min(from + tile, tokens);
-    uint r = first;
-    for (; r + 4 <= last; r += 4) {
-        __global const llm_weight *wr = w + r * ld;
-        uint t = from;
-        for (; t + 6 <= to; t += 6)
-            llm_tile_4x6(wr, ld, x + (ulong)t * ldx, ldx, y + (ulong)t * ldy + r, ldy, cols, add);
-        if (t + 4 <= to) {
-            llm_tile_4x4(wr, ld, x + (ulong)t * ldx, ldx, y + (ulong)t * ldy + r, ldy, cols, add);
-            t += 4;
+    w += first * ld;
+    y += first;
+    for (uint k = 0; k < cols; k += BLOCK_COLS) {
+        const uint n = min(cols - k, (uint)BLOCK_COLS), more = add || k > 0;
+        __global const llm_weight *wk = w + (ulong)k * 32;
+        for (uint t = from; t < to; t += 12) {
+#define TAKE(T)                                                                                                    \
+    case T: llm_tile_##T(wk, x + (ulong)t * ldx + k, ldx, y + (ulong)t * ldy, ldy, n, lanes, more); break;
+            switch (min(to - t, 12u)) {
+                TAKE(1)
+                TAKE(2)
+                TAKE(3)
+                TAKE(4)
+                TAKE(5)
+                TAKE(6)
+                TAKE(7)
+                TAKE(8)
+                TAKE(9)
+                TAKE(10)
+                TAKE(11)
+                TAKE(12)
+            }
         }
-        if (t + 2 <= to) {
-            llm_tile_4x2(wr, ld, x + (ulong)t * ldx, ldx, y + (ulong)t * ldy + r, ldy, cols, add);
-            t += 2;
-        }
-        if (t < to) llm_tile_4x1(wr, ld, x + (ulong)t * ldx, ldx, y + (ulong)t * ldy + r, ldy, cols, add);
     }
-    for (; r < last; r++)
-        for (uint t = from; t < to; t++)
-            llm_tile_1x1(w + r * ld, ld, x + (ulong)t * ldx, ldx, y + (ulong)t * ldy + r, ldy, cols, add);
 }
 
 #else

@@ -60,6 +60,7 @@ int llm_runtime_create(llm_runtime **out, const llm_model *model, const llm_runt
     const llm_compute_params cp = {.device = params->device,
                                    .variant = params->variant,
                                    .half_weights = params->weight_type != CLKV_F32,
+                                   .row_major = params->gemm == LLM_GEMM_CLBLAST,
                                    .profile = params->profile};
     r->model = model;
     r->max_context = least(least(model->context, model->window), params->max_context);

@@ -46,6 +46,14 @@ static inline uint llm_group_min(uint x, __local float *floats)
 #endif
 }
 
+static inline float llm_sum16(float16 v)
+{
+    const float8 a = v.lo + v.hi;
+    const float4 b = a.lo + a.hi;
+    const float2 c = b.lo + b.hi;
+    return c.x + c.y;
+}
+
 static inline float llm_max_of(__global const float *x, uint n, __local float *room)
 {
     float most = -MAXFLOAT;

@@ -20,17 +20,19 @@ typedef struct staging {
 static int send_rows(staging *s, const llm_tensor *t, llm_matrix *m, uint64_t first)
 {
     const uint32_t cols = (uint32_t)t->cols;
-    const uint64_t at_once = s->floats / t->cols;
+    uint64_t at_once = s->floats / t->cols;
+    if (at_once > s->c->strip) at_once -= at_once % s->c->strip;
     for (uint64_t row = 0; row < t->rows; row += at_once) {
         const uint64_t n = t->rows - row < at_once ? t->rows - row : at_once;
         for (uint64_t i = 0; i < n; i++) llm_tensor_row(t, row + i, s->host + i * t->cols);
         const cl_int err = clEnqueueWriteBuffer(s->c->queue, s->device.mem, CL_TRUE, 0, n * t->cols * sizeof(float),
                                                 s->host, 0, NULL, NULL);
         if (err != CL_SUCCESS) return llm_fail_driver(s->why, err, "clEnqueueWriteBuffer of weights");
-        const cl_ulong at = first + row;
-        const llm_arg args[] = {LLM_ARG(s->device.mem), LLM_ARG(cols), LLM_ARG(m->data.mem), LLM_ARG(at),
-                                LLM_ARG(m->ld)};
-        if (llm_compute_launch(s->c, LLM_KERNEL_PACK, n, args, sizeof args / sizeof *args, LLM_TIME_OTHER, s->why))
+        const cl_uint at = (cl_uint)(first + row), rows = (cl_uint)n;
+        const llm_arg args[] = {LLM_ARG(s->device.mem), LLM_ARG(rows), LLM_ARG(cols),
+                                LLM_ARG(m->data.mem),   LLM_ARG(at),   LLM_ARG(m->ld)};
+        if (llm_compute_launch(s->c, LLM_KERNEL_PACK, llm_round_up(n, s->c->strip) / s->c->strip, args,
+                               sizeof args / sizeof *args, LLM_TIME_OTHER, s->why))
             return -1;
     }
     return 0;
@@ -49,8 +51,8 @@ static int send_matrix(staging *s, llm_matrix *m, const llm_tensor *const *tenso
                         cols);
     m->rows = (uint32_t)rows;
     m->cols = (uint32_t)cols;
-    m->ld = (m->cols + LD_STEP - 1) / LD_STEP * LD_STEP;
-    const size_t bytes = (size_t)m->rows * m->ld * (s->c->half_weights ? sizeof(cl_half) : sizeof(float));
+    m->ld = (uint32_t)llm_round_up(m->cols, LD_STEP);
+    const size_t bytes = (size_t)llm_round_up(m->rows, s->c->strip) * m->ld * (s->c->half_weights ? sizeof(cl_half) : sizeof(float));
     if (llm_buffer_huge(s->c, &m->data, bytes, s->why)) return -1;
     w->bytes += bytes;
     uint64_t first = 0;

@@ -1,8 +1,9 @@
 /* weights.h: a model's weights on the device, in the type that the kernels read (fp16 or fp32), laid out for a
  * pass:
  *
- *   matrix   [rows][ld], ld = cols rounded up to 16 with zeros behind the last column; matrices that see the
- *            same input are stacked, so that a pass multiplies once: wq over wk over wv, gate over up
+ *   matrix   [rows][ld], ld = cols rounded up to 16 with zeros behind the last column, in strips of rows as
+ *            matmul.cl wants them (the last strip may be filled up with rows that hold nothing defined); matrices
+ *            that see the same input are stacked, so that a pass multiplies once: wq over wk over wv, gate over up
  *   vector   float32 whatever the weights are: norms, and the stacked biases
  *
  * Files' types are decoded a row at a time on the host, converted and padded on the device.
