@@ -17,6 +17,7 @@ Jobs (default: all of them, in this order):
   variants     device tests with each kernel variant forced, on pocl
   limits       device tests on pocl with 256 MiB allocations, with work-groups of 64, and with three devices
   rusticl      device tests on Mesa rusticl/llvmpipe
+  fuzz         libFuzzer on every parser, bounded and always the same inputs, under both sanitizers (clang)
   oclgrind     device tests, tiny shapes, under Oclgrind with race and API checks; its log must stay empty
 Only by name:
   asan_llm     the asan build's llm suite: clkv-generate many times over, for minutes
@@ -44,7 +45,7 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     -h | --help) usage; exit 0 ;;
-    gcc | clang | core | asan | tsan | variants | limits | rusticl | oclgrind | asan_llm | coverage) jobs+=("$1") ;;
+    gcc | clang | core | asan | tsan | variants | limits | rusticl | oclgrind | fuzz | asan_llm | coverage) jobs+=("$1") ;;
     *)
         printf 'tests/run.sh: unknown job or option: %s\n' "$1" >&2
         usage >&2
@@ -53,7 +54,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ ${#jobs[@]} -gt 0 ] || jobs=(gcc clang core asan tsan variants limits rusticl oclgrind)
+[ ${#jobs[@]} -gt 0 ] || jobs=(gcc clang core asan tsan variants limits rusticl oclgrind fuzz)
 
 if [ $install = 1 ]; then
     packages_install "${packages_build[@]}" "${packages_test[@]}" || exit 2
@@ -118,13 +119,13 @@ run() {
 }
 
 build_gcc() { configure gcc --buildtype=release; }
-job_gcc() { build_gcc && run gcc pocl unit device tools llm kernels headers house install; }
+job_gcc() { build_gcc && run gcc pocl unit device tools llm fuzz kernels headers house install; }
 job_clang() { CC=clang-15 CXX=clang++-15 configure clang && run clang pocl_small unit device; }
 job_core() { configure core -Dopencl=disabled && run core pocl unit tools llm headers install; }
 build_asan() { configure asan -Db_sanitize=address,undefined -Db_lundef=false; }
 job_asan() {
     build_asan || return
-    run asan asan unit
+    run asan asan unit fuzz
     run asan pocl_asan device tools
 }
 job_asan_llm() { build_asan && run asan pocl_asan llm; }
@@ -142,6 +143,10 @@ job_limits() {
 }
 job_rusticl() { build_gcc && run gcc rusticl portable; }
 job_oclgrind() { build_gcc && run gcc oclgrind portable; }
+job_fuzz() {
+    CC=clang-15 CXX=clang++-15 configure fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false &&
+        run fuzz asan fuzz
+}
 job_coverage() {
     configure coverage -Db_coverage=true && run coverage pocl unit device &&
         gcovr --root "$src" --filter "$src/src/" "$build/coverage"

@@ -171,6 +171,7 @@ def test_input():
             ("CSV without requests", azure, "no requests"),
             ("CSV negative", azure + "a,5,5\r\nb,-5,5\r\n", ":3:", "ContextTokens", "-5"),
             ("CSV no number", azure + "a,5,x\r\n", ":2:", "GeneratedTokens", "x"),
+            ("CSV that a terminal would obey", azure + "a,\x1b[2J,5\r\n", ":2:", "ContextTokens '?[2J'"),
             ("CSV huge", azure + "a,99999999999999999999,5\r\n", ":2:", "ContextTokens"),
             ("CSV too few columns", azure + "a,5\r\n", ":2:", "fewer"),
             ("CSV after JSON", good + "a,5,5\n", ":2:", "not valid JSON")):

@@ -239,6 +239,7 @@ def refused():
         "nan_atol": (with_meta(atol="nan"), "atol"),
         "negative_rtol": (with_meta(rtol="-1"), "rtol"),
         "text_scale": (with_meta(scale="big"), "scale"),
+        "escaping_scale": (with_meta(scale="\x1b[2J"), "'?[2J'"),
         "infinite_scale": (with_meta(scale="inf"), "scale"),
         "causal_2": (with_meta(causal="2"), "causal"),
         "window_half": (with_meta(window="0.5"), "window"),
