@@ -33,6 +33,15 @@ int tool_fail(int code, const char *fmt, ...)
     return code;
 }
 
+const char *tool_shown(const char *text, size_t bytes, char out[TOOL_SHOWN_BYTES])
+{
+    const size_t most = TOOL_SHOWN_BYTES - 4; /* room for "..." and the final 0 */
+    const size_t n = bytes < most ? bytes : most;
+    for (size_t i = 0; i < n; i++) out[i] = (unsigned char)text[i] < 32 || text[i] == 127 ? '?' : text[i];
+    strcpy(out + n, n < bytes ? "..." : "");
+    return out;
+}
+
 static int code_of(clkv_status status)
 {
     switch (status) {

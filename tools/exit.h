@@ -7,6 +7,8 @@
 
 #include <clkv/status.h>
 
+#include <stddef.h>
+
 enum {
     EXIT_GOOD = 0,      /* done, and every check passed */
     EXIT_CHECK = 1,     /* done, but a check failed; or the work could not be done to its end */
@@ -27,7 +29,12 @@ const char *tool_name(void);
 /* Prints "name: message" and returns `code`, so that `return tool_fail(EXIT_USAGE, …);` does both. */
 int tool_fail(int code, const char *fmt, ...) TOOLS_PRINTF(2, 3);
 
-/* The same for a failed call of the library: "name: doing: text of the status: last error's message".
+/* Text out of a file, fit to be printed in a message: hostile ones may be megabytes of what a terminal obeys. What
+ * does not fit is cut, and ends in "...". Returns `out`. */
+#define TOOL_SHOWN_BYTES 64
+const char *tool_shown(const char *text, size_t bytes, char out[TOOL_SHOWN_BYTES]);
+
+/* tool_fail for a failed call of the library: "name: doing: text of the status: last error's message".
  * The code follows from the status: NO_DEVICE and BUILD are EXIT_NO_DEVICE; INVALID, UNSUPPORTED, LIMIT and
  * the two kinds of too little memory are EXIT_USAGE (what was asked for cannot be served); the rest is
  * EXIT_CHECK. */

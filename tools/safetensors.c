@@ -47,14 +47,9 @@ int safetensors_fail(char *error, const char *fmt, ...)
     return -1;
 }
 
-/* A name out of the file, fit to be printed: hostile ones may be megabytes of control characters. */
-static const char *shown(const char *name, char out[64])
+static const char *shown(const char *name, char out[TOOL_SHOWN_BYTES])
 {
-    size_t i = 0;
-    for (; name[i] && i < 60; i++) out[i] = (unsigned char)name[i] < 32 || name[i] == 127 ? '?' : name[i];
-    out[i] = 0;
-    if (name[i]) strcpy(out + 57, "...");
-    return out;
+    return tool_shown(name, strlen(name), out);
 }
 
 static int read_u64(const cJSON *number, uint64_t *out)
@@ -69,7 +64,7 @@ static int read_u64(const cJSON *number, uint64_t *out)
 static int parse_shape(const cJSON *shape, uint64_t element_bytes, safetensors_tensor *t, uint64_t *bytes,
                        const char *path, char *error)
 {
-    char name[64];
+    char name[TOOL_SHOWN_BYTES];
     const cJSON *dim;
     if (!cJSON_IsArray(shape))
         return safetensors_fail(error, "%s: tensor '%s': shape is missing or not an array", path,
@@ -96,7 +91,7 @@ static int parse_shape(const cJSON *shape, uint64_t element_bytes, safetensors_t
 
 static int parse_tensor(const safetensors *st, const cJSON *item, safetensors_tensor *t, char *error)
 {
-    char name[64], other[64];
+    char name[TOOL_SHOWN_BYTES], other[TOOL_SHOWN_BYTES];
     t->name = item->string;
     if (!cJSON_IsObject(item))
         return safetensors_fail(error, "%s: tensor '%s': not an object", st->path, shown(t->name, name));
@@ -147,7 +142,7 @@ static int by_name(const void *a, const void *b)
 /* Tensors must tile the data: neither overlap nor leave a hole, as the format demands. */
 static int check_cover(safetensors *st, char *error)
 {
-    char name[64], other[64];
+    char name[TOOL_SHOWN_BYTES], other[TOOL_SHOWN_BYTES];
     uint64_t at = 0;
     qsort(st->tensors, st->n_tensors, sizeof *st->tensors, by_begin);
     for (size_t i = 0; i < st->n_tensors; i++) {
@@ -197,7 +192,7 @@ static int parse_header(safetensors *st, const char *text, size_t bytes, char *e
         }
         if (st->metadata) return safetensors_fail(error, "%s: __metadata__ is there twice", st->path);
         if (!cJSON_IsObject(item)) return safetensors_fail(error, "%s: __metadata__ is not an object", st->path);
-        char name[64];
+        char name[TOOL_SHOWN_BYTES];
         cJSON_ArrayForEach(value, item) if (!cJSON_IsString(value)) return safetensors_fail(
             error, "%s: metadata '%s' is not a string", st->path, shown(value->string, name));
         st->metadata = item;

@@ -224,12 +224,12 @@ static bool azure_header(reader *r, char *line)
 
 static int azure_length(const reader *r, const char *name, const char *text, uint32_t min, uint32_t *out)
 {
-    char *stop;
+    char *stop, shown[TOOL_SHOWN_BYTES];
     errno = 0;
     unsigned long long v = strtoull(text, &stop, 10);
     if (*text < '0' || *text > '9' || *stop || errno || v < min || v > TRACE_MAX_LENGTH)
-        return fail_line(r, "%s '%s' is not a whole number from %" PRIu32 " to %d", name, text, min,
-                         TRACE_MAX_LENGTH);
+        return fail_line(r, "%s '%s' is not a whole number from %" PRIu32 " to %d", name,
+                         tool_shown(text, strlen(text), shown), min, TRACE_MAX_LENGTH);
     *out = (uint32_t)v;
     return 0;
 }

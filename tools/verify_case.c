@@ -12,11 +12,13 @@ static int read_number(const verify_case *c, const safetensors *st, const char *
                        char *error)
 {
     const char *text = safetensors_metadata(st, name);
+    char shown[TOOL_SHOWN_BYTES];
     *out = 0;
     if (!text && !required) return 0;
     if (!text) return safetensors_fail(error, "%s: metadata '%s' is missing", c->path, name);
     if (options_read_real(text, out) || !isfinite(*out))
-        return safetensors_fail(error, "%s: metadata '%s' is '%.40s', not a finite number", c->path, name, text);
+        return safetensors_fail(error, "%s: metadata '%s' is '%s', not a finite number", c->path, name,
+                                tool_shown(text, strlen(text), shown));
     return 0;
 }
 

@@ -22,11 +22,7 @@ int llm_fail_clkv(char *why, const char *doing)
 
 const char *llm_shown(const char *text, size_t bytes, char out[SHOWN_BYTES])
 {
-    const size_t most = SHOWN_BYTES - 4; /* room for "..." and the final 0 */
-    const size_t n = bytes < most ? bytes : most;
-    for (size_t i = 0; i < n; i++) out[i] = (unsigned char)text[i] < 32 || text[i] == 127 ? '?' : text[i];
-    strcpy(out + n, n < bytes ? "..." : "");
-    return out;
+    return tool_shown(text, bytes, out);
 }
 
 const char *llm_shown_path(const char *path)

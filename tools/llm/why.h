@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #define WHY_BYTES   256
-#define SHOWN_BYTES 64
+#define SHOWN_BYTES TOOL_SHOWN_BYTES
 
 /* Writes the line, cut to WHY_BYTES, and returns −1, so that `return llm_fail(why, …);` does both. */
 int llm_fail(char *why, const char *fmt, ...) TOOLS_PRINTF(2, 3);
@@ -17,7 +17,7 @@ int llm_fail(char *why, const char *fmt, ...) TOOLS_PRINTF(2, 3);
 /* The same for a failed call of clkv: "doing: text of the status: message". */
 int llm_fail_clkv(char *why, const char *doing);
 
-/* Text out of a file, fit to be printed: hostile names may be megabytes of control characters. */
+/* tool_shown, for strings of a model. */
 const char *llm_shown(const char *text, size_t bytes, char out[SHOWN_BYTES]);
 
 /* The path, or of a long one its end, so that the reason has room behind it. */
