@@ -9,6 +9,12 @@
  * commit. Operations enqueue on the device's queue and never block; wait lists and events are OpenCL's.
  * Commands of one cache take effect in the order in which they are called.
  *
+ * When the driver fails a call, the function that made it has changed nothing on the host and may be called
+ * again. DEVICE, DEVICE_MEMORY, DEVICE_LOST, NO_MEMORY or BUILD, by the driver's code, is then what any
+ * function here and in append.h, attention.h, copy.h and gather.h returns where its comment says DEVICE.
+ * DEVICE_LOST: the driver takes no more commands for the device; destroy its caches (which works as ever) and
+ * close it. Caches on other devices, and new ones, are not touched by that.
+ *
  * Thread-safe: functions on one cache lock it; a batch belongs to one thread at a time.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_CACHE_H

@@ -22,7 +22,8 @@ typedef enum clkv_status {
     CLKV_ERROR_NO_DEVICE = -8,   /* no OpenCL platform, no device, or none of that name */
     CLKV_ERROR_DEVICE = -9,      /* an OpenCL call failed; clkv_error.driver_code holds its cl_int */
     CLKV_ERROR_BUILD = -10,      /* a kernel did not compile; the log callback got the compiler's output */
-    CLKV_ERROR_DEVICE_MEMORY = -11, /* the device cannot give that much memory */
+    CLKV_ERROR_DEVICE_MEMORY = -11, /* the device cannot give that much memory, or is out of other resources */
+    CLKV_ERROR_DEVICE_LOST = -12, /* the driver takes no more commands for the device: see cache.h */
 } clkv_status;
 
 /* The calling thread's most recent failure. A successful call leaves it as it was. */
@@ -30,11 +31,16 @@ typedef struct clkv_error {
     clkv_status status;
     int32_t driver_code;    /* the cl_int of the failed OpenCL call, else 0 */
     const char *where;      /* the clkv or OpenCL function that failed; static storage */
-    char message[256];      /* one line, no newline: what and with which values */
+    char message[256];      /* one line, no newline: what and with which values; an OpenCL call's begins with
+                               "clFoo gave CL_SOMETHING (-5): " */
 } clkv_error;
 
 /* A short English text for a status; static storage, never NULL. */
 CLKV_API const char *clkv_status_text(clkv_status status);
+
+/* The name of a cl_int, as "CL_OUT_OF_RESOURCES"; "an unknown code" for one that OpenCL 1.2 does not define.
+ * Static storage. */
+CLKV_API const char *clkv_driver_text(int32_t driver_code);
 
 /* The calling thread's last error; valid until the thread ends, changed by its next failure. Never NULL. */
 CLKV_API const clkv_error *clkv_last_error(void);

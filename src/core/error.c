@@ -31,6 +31,7 @@ const char *clkv_status_text(clkv_status status)
     case CLKV_ERROR_DEVICE: return "OpenCL call failed";
     case CLKV_ERROR_BUILD: return "kernel did not compile";
     case CLKV_ERROR_DEVICE_MEMORY: return "out of device memory";
+    case CLKV_ERROR_DEVICE_LOST: return "device lost";
     }
     return "unknown status";
 }
@@ -42,10 +43,14 @@ const clkv_error *clkv_last_error(void)
 
 static void record(clkv_status status, int32_t code, const char *where, const char *fmt, va_list args)
 {
+    char *out = last_error.message;
+    int n = 0;
     last_error.status = status;
     last_error.driver_code = code;
     last_error.where = where;
-    vsnprintf(last_error.message, sizeof last_error.message, fmt, args);
+    /* Shorter than the message by far: both names are of fixed lists. */
+    if (code) n = snprintf(out, sizeof last_error.message, "%s gave %s (%d): ", where, clkv_driver_text(code), (int)code);
+    vsnprintf(out + n, sizeof last_error.message - (size_t)n, fmt, args);
 }
 
 clkv_status clkv_error_set(clkv_status status, int32_t driver_code, const char *where, const char *fmt, ...)
@@ -57,11 +62,18 @@ clkv_status clkv_error_set(clkv_status status, int32_t driver_code, const char *
     return status;
 }
 
+clkv_status clkv_error_restore(const clkv_error *error)
+{
+    last_error = *error;
+    return error->status;
+}
+
 clkv_status clkv_error_set_driver(int32_t code, const char *call, const char *fmt, ...)
 {
-    /* CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_OUT_OF_RESOURCES, CL_OUT_OF_HOST_MEMORY,
-     * CL_BUILD_PROGRAM_FAILURE: this room does not see OpenCL's headers. */
+    /* CL_DEVICE_NOT_AVAILABLE, CL_INVALID_COMMAND_QUEUE, CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_OUT_OF_RESOURCES,
+     * CL_OUT_OF_HOST_MEMORY, CL_BUILD_PROGRAM_FAILURE: this room does not see OpenCL's headers. */
     clkv_status status = CLKV_ERROR_DEVICE;
+    if (code == -2 || code == -36) status = CLKV_ERROR_DEVICE_LOST;
     if (code == -4 || code == -5) status = CLKV_ERROR_DEVICE_MEMORY;
     if (code == -6) status = CLKV_ERROR_NO_MEMORY;
     if (code == -11) status = CLKV_ERROR_BUILD;

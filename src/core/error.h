@@ -26,6 +26,10 @@ clkv_status clkv_error_set(clkv_status status, int32_t driver_code, const char *
     CLKV_PRINTF(4, 5);
 clkv_status clkv_error_set_driver(int32_t code, const char *call, const char *fmt, ...) CLKV_PRINTF(3, 4);
 
+/* Makes a copy of an earlier last error the last one again: what failed meanwhile did no harm, or the earlier
+ * failure is the one to tell. Returns its status. */
+clkv_status clkv_error_restore(const clkv_error *error);
+
 /* Checks a params struct: NULL and any other size than the library's own are errors. Used as
  *     CLKV_CHECK_PARAMS(params, clkv_pool_params);  returns INVALID from the calling function. */
 #define CLKV_CHECK_PARAMS(params, type)                                                                       \
