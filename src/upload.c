@@ -140,7 +140,8 @@ static clkv_status count(const clkv_cache *cache, const clkv_batch *batch, clkv_
     return CLKV_OK;
 }
 
-/* Packs and enqueues. On failure the device may have some of it; nothing on the host believes so. */
+/* Packs and enqueues. On failure the device may have some of it, but nothing on the host believes so, and no
+ * block has been written: copies come last. */
 static clkv_status send(clkv_cache *cache, clkv_pass *pass, const clkv_batch *batch, const clkv_events *events)
 {
     clkv_ops *ops = &cache->ops;
@@ -169,7 +170,6 @@ static clkv_status upload(clkv_cache *cache, clkv_batch *batch, const clkv_uploa
     if (st != CLKV_OK) return st;
     lay_out(pass);
     st = clkv_ring_acquire(&cache->ring, pass->bytes, &pass->slot);
-    batch->written = 1; /* a send that fails may have copied: a rollback must not believe in old content */
     if (st == CLKV_OK) st = send(cache, pass, batch, events);
     if (st != CLKV_OK) {
         clkv_ring_release(&cache->ring, pass->slot);
