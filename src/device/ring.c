@@ -113,7 +113,8 @@ clkv_status clkv_ring_submit(clkv_ring *ring, clkv_ring_slot *slot, size_t bytes
     if (slot->written) clReleaseEvent(slot->written);
     slot->written = written;
     if (event) {
-        clRetainEvent(written);
+        const cl_int err = clRetainEvent(written);
+        if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clRetainEvent", "event of an upload");
         *event = written;
     }
     return CLKV_OK;

@@ -29,7 +29,8 @@ void clkv_ring_init(clkv_ring *ring, clkv_stream *stream);
 void clkv_ring_destroy(clkv_ring *ring);
 /* A free slot with room for `bytes` (at least 4 KiB; capacities double). NO_MEMORY, DEVICE_MEMORY, DEVICE. */
 clkv_status clkv_ring_acquire(clkv_ring *ring, size_t bytes, clkv_ring_slot **out);
-/* One non-blocking write of the first `bytes`. event may be NULL. On failure the slot is still held. */
+/* One non-blocking write of the first `bytes`. event may be NULL. On failure the slot is still held,
+ * and the write may be under way: the slot knows. */
 clkv_status clkv_ring_submit(clkv_ring *ring, clkv_ring_slot *slot, size_t bytes, cl_uint n_wait,
                              const cl_event *wait, cl_event *event);
 /* NULL is allowed. Commands already enqueued may still read the slot: the stream keeps later ones behind. */

@@ -46,14 +46,22 @@ static cl_event *wanted(const clkv_stream *stream, cl_event *ours, const cl_even
     return stream->out_of_order || callers ? ours : NULL;
 }
 
-/* Takes over the reference to `ours`: remembers it, and hands it to the caller, who gets one of his own. */
+/* Takes over the reference to `ours`: remembers it, and hands it to the caller, who gets one of his own. The
+ * command is on its way: nothing may fail any more. */
 static void advance(clkv_stream *stream, cl_event ours, cl_event *callers)
 {
     if (callers) *callers = ours;
     if (!stream->out_of_order) return;
-    if (callers) clRetainEvent(ours);
+    cl_event mine = ours;
+    if (callers && clRetainEvent(ours) != CL_SUCCESS) {
+        /* The only reference is the caller's. A marker stands in for the command; without one, wait for it. */
+        if (clEnqueueMarkerWithWaitList(stream->queue, 1, &ours, &mine) != CL_SUCCESS) {
+            mine = NULL;
+            clWaitForEvents(1, &ours);
+        }
+    }
     if (stream->last) clReleaseEvent(stream->last);
-    stream->last = ours;
+    stream->last = mine;
 }
 
 void clkv_stream_init(clkv_stream *stream, clkv_device *device)
