@@ -13,15 +13,20 @@
 
 #define PLATFORM_NOT_FOUND (-1001) /* CL_PLATFORM_NOT_FOUND_KHR: the loader knows no driver */
 
+/* What has just failed is left out, but for want of memory. */
+static clkv_status skip(clkv_device_set *all, clkv_status st, const char *what)
+{
+    if (st == CLKV_ERROR_NO_MEMORY) return st;
+    all->skipped = *clkv_last_error();
+    clkv_log(CLKV_LOG_WARNING, "%s skipped: %s", what, all->skipped.message);
+    return CLKV_OK;
+}
+
 static clkv_status add_device(clkv_device_set *all, cl_platform_id platform, cl_device_id id)
 {
     clkv_facts f;
     clkv_status st = clkv_facts_query(&f, platform, id);
-    if (st == CLKV_ERROR_NO_MEMORY) return st;
-    if (st) {
-        clkv_log(CLKV_LOG_WARNING, "device skipped: %s", clkv_last_error()->message);
-        return CLKV_OK;
-    }
+    if (st) return skip(all, st, "device");
     void *p = all->facts;
     if (clkv_grow(&p, &all->capacity, all->n + 1, sizeof *all->facts))
         return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu devices", all->n + 1);
@@ -41,16 +46,14 @@ static clkv_status add_platform(clkv_device_set *all, cl_platform_id platform)
         clkv_log(CLKV_LOG_INFO, "platform %s has no devices", name);
         return CLKV_OK;
     }
-    if (err != CL_SUCCESS) {
-        clkv_log(CLKV_LOG_WARNING, "platform %s skipped: clGetDeviceIDs gave %d", name, (int)err);
-        return CLKV_OK;
-    }
+    if (err != CL_SUCCESS)
+        return skip(all, CLKV_FAIL_DRIVER(err, "clGetDeviceIDs", "devices of %s", name), "platform");
     cl_device_id *ids = clkv_alloc(n * sizeof *ids);
     if (!ids) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%u device ids", (unsigned)n);
     clkv_status st = CLKV_OK;
     err = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, n, ids, NULL);
     if (err != CL_SUCCESS)
-        clkv_log(CLKV_LOG_WARNING, "platform %s skipped: clGetDeviceIDs gave %d", name, (int)err);
+        st = skip(all, CLKV_FAIL_DRIVER(err, "clGetDeviceIDs", "%u devices of %s", (unsigned)n, name), "platform");
     for (cl_uint i = 0; err == CL_SUCCESS && !st && i < n; i++) st = add_device(all, platform, ids[i]);
     clkv_free(ids, n * sizeof *ids);
     return st;
@@ -64,6 +67,7 @@ clkv_status clkv_devices_find(clkv_device_set *out)
     else if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clGetPlatformIDs", "number of platforms");
 
     clkv_device_set all = { 0 };
+    const clkv_error before = *clkv_last_error(); /* a device that is left out is no failure */
     if (n) {
         cl_platform_id *platforms = clkv_alloc(n * sizeof *platforms);
         if (!platforms) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%u platform ids", (unsigned)n);
@@ -77,6 +81,7 @@ clkv_status clkv_devices_find(clkv_device_set *out)
             return st;
         }
     }
+    clkv_error_restore(&before);
     *out = all;
     return CLKV_OK;
 }
@@ -117,7 +122,12 @@ static clkv_status no_such_device(const clkv_device_set *set, const char *select
 
 clkv_status clkv_devices_choose(const clkv_device_set *set, const char *select, size_t *index)
 {
-    if (set->n == 0) return CLKV_FAIL(CLKV_ERROR_NO_DEVICE, "no OpenCL device was found");
+    if (set->n == 0) {
+        /* Having none because a driver failed is that driver's failure. */
+        if (set->skipped.driver_code) return clkv_error_restore(&set->skipped);
+        return CLKV_FAIL(CLKV_ERROR_NO_DEVICE, "no OpenCL device was found%s%s", set->skipped.status ? ": " : "",
+                         set->skipped.message);
+    }
     if (!select) select = "";
     if (*select && strspn(select, "0123456789") == strlen(select)) {
         const unsigned long i = strlen(select) < 10 ? strtoul(select, NULL, 10) : ULONG_MAX;
