@@ -19,6 +19,7 @@ Jobs (default: all of them, in this order):
   rusticl      device tests on Mesa rusticl/llvmpipe
   fuzz         libFuzzer on every parser, bounded and always the same inputs, under both sanitizers (clang)
   oclgrind     device tests, tiny shapes, under Oclgrind with race and API checks; its log must stay empty
+  fault        every OpenCL call and host allocation fails in turn, on pocl, with and without sanitizers
 Only by name:
   asan_llm     the asan build's llm suite: clkv-generate many times over, for minutes
   coverage     line coverage of the unit and device tests (needs gcovr)
@@ -45,7 +46,9 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     -h | --help) usage; exit 0 ;;
-    gcc | clang | core | asan | tsan | variants | limits | rusticl | oclgrind | fuzz | asan_llm | coverage) jobs+=("$1") ;;
+    gcc | clang | core | asan | tsan | variants | limits | rusticl | oclgrind | fuzz | fault | asan_llm | coverage)
+        jobs+=("$1")
+        ;;
     *)
         printf 'tests/run.sh: unknown job or option: %s\n' "$1" >&2
         usage >&2
@@ -54,7 +57,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ ${#jobs[@]} -gt 0 ] || jobs=(gcc clang core asan tsan variants limits rusticl oclgrind fuzz)
+[ ${#jobs[@]} -gt 0 ] || jobs=(gcc clang core asan tsan variants limits rusticl oclgrind fuzz fault)
 
 if [ $install = 1 ]; then
     packages_install "${packages_build[@]}" "${packages_test[@]}" || exit 2
@@ -146,6 +149,10 @@ job_oclgrind() { build_gcc && run gcc oclgrind portable; }
 job_fuzz() {
     CC=clang-15 CXX=clang++-15 configure fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false &&
         run fuzz asan fuzz
+}
+job_fault() {
+    build_gcc && run gcc pocl fault
+    build_asan && run asan pocl_asan fault
 }
 job_coverage() {
     configure coverage -Db_coverage=true && run coverage pocl unit device &&

@@ -1,0 +1,113 @@
+/* test_calls.c: every call of the driver fails in turn, on a serving day; see days.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "days.h"
+#include "fault.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static fault_control *control;
+
+static void arm(uint64_t at, uint32_t choice)
+{
+    control->mode = FAULT_ONE;
+    control->only = NULL;
+    control->at = at;
+    control->code = 0;
+    control->choice = choice;
+    control->calls = control->failed = 0;
+    control->watch = 1;
+}
+
+static int disarm(void)
+{
+    control->watch = 0;
+    return control->failed > 0;
+}
+
+static uint32_t choices(void)
+{
+    return control->choices;
+}
+
+/* As include/clkv/status.h promises. */
+static clkv_status status_of(const char *call, cl_int code)
+{
+    switch (code) {
+    case CL_OUT_OF_HOST_MEMORY: return CLKV_ERROR_NO_MEMORY;
+    case CL_DEVICE_NOT_AVAILABLE:
+    case CL_INVALID_COMMAND_QUEUE: return CLKV_ERROR_DEVICE_LOST;
+    case CL_OUT_OF_RESOURCES:
+    case CL_MEM_OBJECT_ALLOCATION_FAILURE:
+        return strcmp(call, "clBuildProgram") ? CLKV_ERROR_DEVICE_MEMORY : CLKV_ERROR_BUILD;
+    case CL_BUILD_PROGRAM_FAILURE: return CLKV_ERROR_BUILD;
+    case CL_INVALID_BUFFER_SIZE: return CLKV_ERROR_DEVICE_MEMORY;
+    default: return CLKV_ERROR_DEVICE;
+    }
+}
+
+static const char *check(clkv_status st)
+{
+    const clkv_error *e = clkv_last_error();
+    cl_int code = control->call_code;
+    char wanted[128];
+    if (st != status_of(control->call, code)) return "another status was expected";
+    if (e->status != st) return "the last error has another status";
+    /* A buffer too large is out of memory, whatever the driver calls it. */
+    if (code == CL_INVALID_BUFFER_SIZE) code = CL_MEM_OBJECT_ALLOCATION_FAILURE;
+    if (e->driver_code != code) return "the driver's code is lost";
+    if (strcmp(e->where, control->call)) return "another call is named";
+    snprintf(wanted, sizeof wanted, "%s gave %s (%d): ", control->call, clkv_driver_text(code), (int)code);
+    if (strncmp(e->message, wanted, strlen(wanted))) return "the message does not name call and code";
+    return NULL;
+}
+
+static const char *left(void)
+{
+    static const char *const kinds[FAULT_KINDS] = { "a context", "a queue", "a buffer", "a sampler", "a program",
+                                                    "a kernel", "an event" };
+    if (control->misuses) return "an object was used that does not live";
+    for (int i = 0; i < FAULT_KINDS; i++)
+        if (control->live[i]) return kinds[i];
+    return NULL;
+}
+
+static void serve(workload *w)
+{
+    const days_injector injector = {
+        .name = "call", .arm = arm, .disarm = disarm, .choices = choices, .check = check, .left = left,
+    };
+    const days_result r = days_run(w, &injector);
+    printf("%llu days, %llu steps failed, %llu faults absorbed\n", (unsigned long long)r.days,
+           (unsigned long long)r.failed, (unsigned long long)r.absorbed);
+}
+
+START_TEST(on_its_own_queue)
+{
+    workload w = { 0 };
+    serve(&w);
+}
+END_TEST
+
+START_TEST(on_an_out_of_order_queue)
+{
+    workload w = { .out_of_order = 1 };
+    serve(&w);
+}
+END_TEST
+
+int main(void)
+{
+    control = fault_control_find();
+    if (!control) {
+        printf("the OpenCL loader has not loaded the layer (OPENCL_LAYERS): skipped\n");
+        return getenv("CLKV_TEST_NEED_DEVICE") ? EXIT_FAILURE : 77;
+    }
+    TCase *c = tcase_create("calls");
+    tcase_set_timeout(c, 0);
+    tcase_add_test(c, on_its_own_queue);
+    tcase_add_test(c, on_an_out_of_order_queue);
+    Suite *s = suite_create("calls");
+    suite_add_tcase(s, c);
+    return run_suite(s);
+}
