@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#define MOST_ROUNDS 4 /* until a batch holds something: two do, by the reasoning at reserve() */
+
 static uint32_t at_least(uint32_t a, uint32_t b)
 {
     return a > b ? a : b;
@@ -220,8 +222,22 @@ static int add(llm_schedule *s, llm_request *r, uint32_t budget, uint32_t draft,
     return 0;
 }
 
+/* Each that runs has something left to compute. Without that it would never end, and nor would the loop. */
+static int check_pending(const llm_schedule *s, char *why)
+{
+    for (uint32_t i = 0; i < s->n_alive; i++) {
+        const llm_request *r = s->alive[i];
+        const size_t length = clkv_sequence_length(r->sequence);
+        if (!r->preempted && length >= r->n_ids)
+            return llm_fail(why, "a text of %u ids has %zu in the cache: nothing is left to compute for it",
+                            (unsigned)r->n_ids, length);
+    }
+    return 0;
+}
+
 static int build(llm_schedule *s, uint32_t draft, char *why)
 {
+    if (check_pending(s, why)) return -1;
     clkv_status status = clkv_batch_clear(s->batch);
     if (status) return llm_fail_clkv(why, "clearing the batch");
     s->n_turns = 0;
@@ -265,7 +281,7 @@ static int shrink(llm_schedule *s, char *why)
 }
 
 /* The batch may end empty: what ran was younger than a preempted request, which has all the room then, and is let
- * in by the next round. */
+ * in by the next round, whose batch holds at least that one. */
 static int reserve(llm_schedule *s, char *why)
 {
     while (batch_tokens(s)) {
@@ -279,10 +295,12 @@ static int reserve(llm_schedule *s, char *why)
 
 int llm_schedule_next(llm_schedule *s, char *why)
 {
-    do {
+    for (int round = 0; round < MOST_ROUNDS; round++) {
         if (let_in(s, why) || build(s, s->draft, why) || reserve(s, why)) return -1;
-    } while (!batch_tokens(s) && (s->n_alive || s->n_waiting));
-    return 0;
+        if (batch_tokens(s) || !(s->n_alive || s->n_waiting)) return 0;
+    }
+    return llm_fail(why, "no progress: of %u texts that were begun and %zu that wait none can go on",
+                    (unsigned)s->n_alive, s->n_waiting);
 }
 
 /* ---- after the pass ---- */
