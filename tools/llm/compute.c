@@ -19,6 +19,7 @@ static const char *const kernel_names[LLM_KERNELS] = {
     [LLM_KERNEL_ANGLES] = "llm_angles",
     [LLM_KERNEL_HEADS] = "llm_heads",
     [LLM_KERNEL_SWIGLU] = "llm_swiglu",
+    [LLM_KERNEL_ROWS] = "llm_rows",
     [LLM_KERNEL_PACK] = "llm_pack",
     [LLM_KERNEL_EXPAND] = "llm_expand",
     [LLM_KERNEL_MATMUL_FEW] = "llm_matmul_few", /* of tiers with groups only */

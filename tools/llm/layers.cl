@@ -143,6 +143,15 @@ llm_swiglu(__global const float *both, uint hidden, __global float *out)
 #endif
 }
 
+/* to[n] = from[input[rows_at + n]]. A group per row of `to`. */
+__kernel __attribute__((reqd_work_group_size(LLM_GROUP, 1, 1))) void
+llm_rows(__global const float *from, uint dim, __global const uint *input, uint rows_at, __global float *to)
+{
+    from += (ulong)input[rows_at + (uint)get_group_id(0)] * dim;
+    to += get_group_id(0) * dim;
+    for (uint i = (uint)get_local_id(0); i < dim; i += LLM_GROUP) to[i] = from[i];
+}
+
 /* Rows of floats into weights, from row `first` on; the room behind a row's last column becomes 0. A group per
  * LLM_STRIP rows, which are one run of the weights when `first` begins a strip. */
 __kernel __attribute__((reqd_work_group_size(LLM_GROUP, 1, 1))) void

@@ -61,7 +61,7 @@ int llm_pass_create(llm_pass *p, const llm_pass_parts *parts, char *why)
         {&p->x, m->dim},
         {&p->normed, m->dim},
         {&p->qkv, q + k + v},
-        {&p->q, q},
+        {&p->q, q > o ? q : o}, /* takes picked rows of o, too */
         {&p->k, k},
         {&p->v, v},
         {&p->o, o},
@@ -119,19 +119,26 @@ static int heads(llm_pass *p, const llm_layer_weights *w, uint32_t n, char *why)
                   LLM_ARG(p->q.mem), LLM_ARG(p->k.mem), LLM_ARG(p->v.mem));
 }
 
-static int attend(llm_pass *p, clkv_batch *batch, uint32_t layer, char *why)
+static int append(llm_pass *p, clkv_batch *batch, uint32_t layer, char *why)
 {
     clkv_append_params a = CLKV_PARAMS_INIT(clkv_append_params);
-    clkv_attention_params t = CLKV_PARAMS_INIT(clkv_attention_params);
     cl_event event;
-    a.layer = t.layer = layer;
+    a.layer = layer;
     a.k = p->k.mem;
     a.v = p->v.mem;
-    t.q = p->q.mem;
-    t.o = p->o.mem;
     if (clkv_append(p->cache, batch, &a, 0, NULL, llm_compute_event(p->c, &event)) != CLKV_OK)
         return llm_fail_clkv(why, "append");
     if (p->c->profile) llm_compute_note(p->c, event, LLM_TIME_OTHER);
+    return 0;
+}
+
+static int attend(llm_pass *p, clkv_batch *batch, uint32_t layer, char *why)
+{
+    clkv_attention_params t = CLKV_PARAMS_INIT(clkv_attention_params);
+    cl_event event;
+    t.layer = layer;
+    t.q = p->q.mem;
+    t.o = p->o.mem;
     if (clkv_attention(p->cache, batch, &t, 0, NULL, llm_compute_event(p->c, &event)) != CLKV_OK)
         return llm_fail_clkv(why, "attention");
     if (p->c->profile) llm_compute_note(p->c, event, LLM_TIME_ATTENTION);
@@ -149,7 +156,14 @@ static int feed_forward(llm_pass *p, const llm_layer_weights *w, uint32_t n, cha
     return llm_gemm_multiply(p->gemm, &w->down, p->hidden.mem, p->x.mem, n, 1, why);
 }
 
-static int sample(llm_pass *p, const llm_pick *picks, uint32_t n, char *why)
+static int pick_rows(llm_pass *p, cl_mem from, uint32_t dim, uint32_t n, cl_mem to, char *why)
+{
+    return LAUNCH(p, LLM_KERNEL_ROWS, n, why, LLM_ARG(from), LLM_ARG(dim), LLM_ARG(p->input.device.mem),
+                  LLM_ARG(p->input.rows_at), LLM_ARG(to));
+}
+
+/* x has a row for each pick when rows_at is ALL_ROWS, else one for each token. */
+static int sample(llm_pass *p, const llm_pick *picks, uint32_t n, uint32_t rows_at, char *why)
 {
     llm_kernel kernel = LLM_KERNEL_GREEDY;
     for (uint32_t i = 0; i < n; i++)
@@ -161,7 +175,7 @@ static int sample(llm_pass *p, const llm_pick *picks, uint32_t n, char *why)
         llm_buffer_room(p->c, &p->logits, row * m->vocab, why) ||
         llm_buffer_room(p->c, &p->scratch, row * m->vocab, why) || llm_buffer_room(p->c, &p->ids, row, why))
         return -1;
-    if (norm(p, n, p->weights->final_norm.mem, p->input.rows_at, p->picked.mem, why)) return -1;
+    if (norm(p, n, p->weights->final_norm.mem, rows_at, p->picked.mem, why)) return -1;
     if (llm_gemm_multiply(p->gemm, output, p->picked.mem, p->logits.mem, n, 0, why)) return -1;
     return LAUNCH(p, kernel, n, why, LLM_ARG(p->logits.mem), LLM_ARG(m->vocab), LLM_ARG(p->input.device.mem),
                   LLM_ARG(p->input.picks_at), LLM_ARG(p->scratch.mem), LLM_ARG(p->ids.mem),
@@ -171,15 +185,31 @@ static int sample(llm_pass *p, const llm_pick *picks, uint32_t n, char *why)
 int llm_pass_run(llm_pass *p, clkv_batch *batch, const uint32_t *tokens, uint32_t n_tokens, const llm_pick *picks,
                  uint32_t n_picks, char *why)
 {
+    const llm_model *m = p->model;
+    const int fewer = n_picks < n_tokens;
     if (llm_input_send(&p->input, p->c, batch, tokens, n_tokens, picks, n_picks, why)) return -1;
     if (begin(p, n_tokens, why)) return -1;
-    for (uint32_t i = 0; i < p->model->n_layers; i++) {
+    for (uint32_t i = 0; i < m->n_layers; i++) {
         const llm_layer_weights *w = &p->weights->layers[i];
+        const int last = i + 1 == m->n_layers;
+        uint32_t rows = n_tokens;
+        cl_mem o = p->o.mem;
         if (norm(p, n_tokens, w->attn_norm.mem, ALL_ROWS, p->normed.mem, why)) return -1;
         if (llm_gemm_multiply(p->gemm, &w->qkv, p->normed.mem, p->qkv.mem, n_tokens, 0, why)) return -1;
-        if (heads(p, w, n_tokens, why) || attend(p, batch, i, why)) return -1;
-        if (llm_gemm_multiply(p->gemm, &w->out, p->o.mem, p->x.mem, n_tokens, 1, why)) return -1;
-        if (feed_forward(p, w, n_tokens, why)) return -1;
+        if (heads(p, w, n_tokens, why) || append(p, batch, i, why)) return -1;
+        if (last && n_picks == 0) return 0; /* nothing is read any more but the cache */
+        if (attend(p, batch, i, why)) return -1;
+        if (last && fewer) {
+            if (pick_rows(p, p->x.mem, m->dim, n_picks, p->normed.mem, why)) return -1;
+            if (pick_rows(p, o, m->heads * m->head_dim_v, n_picks, p->q.mem, why)) return -1;
+            const llm_buffer x = p->x;
+            p->x = p->normed;
+            p->normed = x;
+            o = p->q.mem;
+            rows = n_picks;
+        }
+        if (llm_gemm_multiply(p->gemm, &w->out, o, p->x.mem, rows, 1, why)) return -1;
+        if (feed_forward(p, w, rows, why)) return -1;
     }
-    return n_picks == 0 ? 0 : sample(p, picks, n_picks, why);
+    return sample(p, picks, n_picks, fewer ? ALL_ROWS : p->input.rows_at, why);
 }

@@ -4,7 +4,8 @@
  *                  └─────────────────────────────────────────────────────────────────────────┘       picked rows
  *                  and the same around norm ▶ gate, up ▶ silu(gate) · up ▶ down                      ▶ logits ▶ ids
  *
- * x is the residual stream, which projections add to. Buffers hold max_tokens tokens, those of picks grow.
+ * x is the residual stream, which projections add to. Behind the last layer's attention only picked rows go on;
+ * with no picks that is where a pass ends. Buffers hold max_tokens tokens, those of picks grow.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_TOOLS_LLM_PASS_H
 #define CLKV_TOOLS_LLM_PASS_H
