@@ -91,6 +91,7 @@ static int open_runtime(generator *g)
         .max_sequences = o->concurrency,
         .max_context = positions(g),
         .max_batch_tokens = llm_schedule_batch_tokens(&schedule, o->block_size),
+        .gemm = (llm_gemm_way)o->gemm,
         .profile = o->profile,
     };
     if (llm_runtime_create(&g->runtime, g->model, &params, why, &code)) return tool_fail(code, "%s", why);

@@ -12,6 +12,7 @@ static generate_options options = {
 
 static const char *const weight_types[] = { "file", "f16", "f32", NULL };
 static const char *const kv_types[] = { "f16", "f32", NULL };
+static const char *const gemm_ways[] = { "auto", "own", "clblast", "untuned", NULL }; /* as in llm_gemm_way */
 static const char *const random_types[] = { "f16", "q8_0", NULL };
 
 static const option_def table[] = {
@@ -65,6 +66,9 @@ static const option_def table[] = {
     { "device", OPTION_TEXT, "D", "its index or a part of its name, as clkv-info lists them; default: the best",
       &options.device },
     { "variant", OPTION_TEXT, "V", "force a kernel variant: cpu or portable", &options.variant },
+    { "gemm", OPTION_CHOICE, NULL,
+      "who multiplies matrices: our own kernels or CLBlast, with its parameters tuned where we have some for the "
+      "device or not", &options.gemm, .choices = gemm_ways },
     { "profile", OPTION_FLAG, NULL, "measure device time in attention, in projections and elsewhere; with --json",
       &options.profile },
     { .kind = OPTION_HEADING, .help = "Output" },

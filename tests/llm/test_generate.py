@@ -240,6 +240,10 @@ def test_kv(kv):
         for block in (1, 2, 4, 8, 16, 32, 64):
             serve(prompts, "--kv", kv, "--block-size", block, "--variant", variant)
 
+    # Whoever multiplies.
+    for gemm in ("own", "clblast"):
+        serve(prompts, "--kv", kv, "--gemm", gemm, "--weights", kv)
+
     # Any order, any chunk, fewer at a time.
     serve(prompts[::-1], "--kv", kv, "--chunk", 3)
     serve(prompts[3:] + prompts[:3], "--kv", kv, "--chunk", 1, "--concurrency", 2)

@@ -1,6 +1,8 @@
 /* gemm.c: see gemm.h. SPDX-License-Identifier: Apache-2.0 */
 #include "gemm.h"
 
+#include "tuning/clblast.h"
+
 #include <clblast_c.h>
 
 #include <string.h>
@@ -52,6 +54,15 @@ static int multiply_clblast(llm_gemm *g, const llm_matrix *w, cl_mem x, cl_mem y
         weights = g->expanded.mem;
     }
     cl_event event = NULL;
+    if (tokens == 1 && !add) {
+        /* Its GEMV multiplies by beta even when that is 0, and what y held may be no number. */
+        const float zero = 0;
+        const cl_int err = clEnqueueFillBuffer(g->c->queue, y, &zero, sizeof zero, 0, w->rows * sizeof zero, 0, NULL,
+                                               llm_compute_event(g->c, &event));
+        if (err != CL_SUCCESS) return llm_fail_driver(why, err, "clEnqueueFillBuffer");
+        if (event) llm_compute_note(g->c, event, LLM_TIME_GEMM);
+        event = NULL;
+    }
     const float beta = add ? 1.0f : 0.0f;
     const CLBlastStatusCode status =
         tokens == 1 ? CLBlastSgemv(CLBlastLayoutRowMajor, CLBlastTransposeNo, w->rows, w->cols, 1.0f, weights, 0,
@@ -71,7 +82,7 @@ static int multiply_clblast(llm_gemm *g, const llm_matrix *w, cl_mem x, cl_mem y
  * when the expansion is small beside the product. */
 static int by_clblast(const llm_gemm *g, const llm_matrix *w, uint32_t tokens)
 {
-    if (g->way != LLM_GEMM_AUTO) return g->way == LLM_GEMM_CLBLAST;
+    if (g->way != LLM_GEMM_AUTO) return llm_gemm_is_clblast(g->way);
     if (g->c->cpu_device || g->c->strip > 1) return 0;
     if (!g->c->half_weights) return tokens >= LIBRARY_TOKENS;
     return tokens >= EXPAND_TOKENS && (uint64_t)w->rows * w->ld * sizeof(float) <= EXPAND_BYTES;
@@ -81,6 +92,14 @@ int llm_gemm_multiply(llm_gemm *g, const llm_matrix *w, cl_mem x, cl_mem y, uint
 {
     if (by_clblast(g, w, tokens)) return multiply_clblast(g, w, x, y, tokens, add, why);
     return multiply_own(g, w, x, y, tokens, add, why);
+}
+
+int llm_gemm_init(llm_gemm *g, llm_compute *c, llm_gemm_way way, char *why)
+{
+    const int may_be_used = way == LLM_GEMM_CLBLAST || (way == LLM_GEMM_AUTO && !c->cpu_device && c->strip == 1);
+    g->c = c;
+    g->way = way;
+    return may_be_used && llm_clblast_tune(c->id, why) < 0 ? -1 : 0;
 }
 
 void llm_gemm_free(llm_gemm *g)
