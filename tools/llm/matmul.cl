@@ -239,6 +239,8 @@ __kernel __attribute__((reqd_work_group_size(LLM_GROUP, 1, 1))) void llm_matmul_
         }
         barrier(CLK_LOCAL_MEM_FENCE);
     }
+    /* Unrolled, or the choice among the sums puts them into memory. */
+#pragma unroll
     for (uint i = 0; i < 16; i++) {
         const float4 s = i / 4 == 0 ? s0 : i / 4 == 1 ? s1 : i / 4 == 2 ? s2 : s3;
         const float one = i % 4 == 0 ? s.x : i % 4 == 1 ? s.y : i % 4 == 2 ? s.z : s.w;

@@ -8,6 +8,32 @@
  * their rounding (1e-6 or so) of the boundary between two tokens, the neighbour may be drawn.
  * SPDX-License-Identifier: Apache-2.0 */
 
+/* What a work-item takes of a row at a time: all that a CPU's registers hold; of a GPU's 16 would spill. */
+#if LLM_GROUP == 1
+#define LLM_WIDE 16
+typedef float16 llm_wide;
+typedef int16 llm_wide_int;
+#define LLM_WIDE_LOAD(p) vload16(0, (p))
+#define LLM_WIDE_FLOAT(v) convert_float16(v)
+#define LLM_WIDE_SUM(v) llm_sum16(v)
+#define LLM_WIDE_MAX(v) llm_max16(v)
+static inline float llm_max16(float16 v)
+{
+    const float8 a = fmax(v.lo, v.hi);
+    const float4 b = fmax(a.lo, a.hi);
+    const float2 c = fmax(b.lo, b.hi);
+    return fmax(c.x, c.y);
+}
+#else
+#define LLM_WIDE 4
+typedef float4 llm_wide;
+typedef int4 llm_wide_int;
+#define LLM_WIDE_LOAD(p) vload4(0, (p))
+#define LLM_WIDE_FLOAT(v) convert_float4(v)
+#define LLM_WIDE_SUM(v) (((v).x + (v).z) + ((v).y + (v).w))
+#define LLM_WIDE_MAX(v) fmax(fmax((v).x, (v).z), fmax((v).y, (v).w))
+#endif
+
 /* The largest, and the smallest, over a work-group's work-items, for each of them. */
 static inline float llm_group_max(float x, __local float *room)
 {
@@ -57,13 +83,10 @@ static inline float llm_sum16(float16 v)
 static inline float llm_max_of(__global const float *x, uint n, __local float *room)
 {
     float most = -MAXFLOAT;
-    uint i = (uint)get_local_id(0) * 16;
-    for (; i + 16 <= n; i += LLM_GROUP * 16) {
-        const float16 v = vload16(0, x + i);
-        const float8 a = fmax(v.lo, v.hi);
-        const float4 b = fmax(a.lo, a.hi);
-        const float2 c = fmax(b.lo, b.hi);
-        most = fmax(most, fmax(c.x, c.y));
+    uint i = (uint)get_local_id(0) * LLM_WIDE;
+    for (; i + LLM_WIDE <= n; i += LLM_GROUP * LLM_WIDE) {
+        const llm_wide v = LLM_WIDE_LOAD(x + i);
+        most = fmax(most, LLM_WIDE_MAX(v));
     }
     for (; i < n; i++) most = fmax(most, x[i]);
     return llm_group_max(most, room);
@@ -88,16 +111,17 @@ static inline uint llm_first_of(__global const float *x, uint n, float value, __
 static inline float2 llm_above(__global const float *p, uint n, uint bits, __local float *room)
 {
     const float least = as_float(bits);
-    float16 sums = (float16)(0.0f);
-    int16 counts = (int16)(0);
-    uint i = (uint)get_local_id(0) * 16;
-    for (; i + 16 <= n; i += LLM_GROUP * 16) {
-        const float16 v = vload16(0, p + i);
-        const int16 in = v >= (float16)(least);
-        sums += select((float16)(0.0f), v, in);
+    llm_wide sums = (llm_wide)(0.0f);
+    llm_wide_int counts = (llm_wide_int)(0);
+    uint i = (uint)get_local_id(0) * LLM_WIDE;
+    for (; i + LLM_WIDE <= n; i += LLM_GROUP * LLM_WIDE) {
+        const llm_wide v = LLM_WIDE_LOAD(p + i);
+        const llm_wide_int in = v >= (llm_wide)(least);
+        sums += select((llm_wide)(0.0f), v, in);
         counts -= in;
     }
-    float sum = llm_sum16(sums), count = llm_sum16(convert_float16(counts));
+    const llm_wide numbers = LLM_WIDE_FLOAT(counts);
+    float sum = LLM_WIDE_SUM(sums), count = LLM_WIDE_SUM(numbers);
     for (; i < n; i++) {
         sum += p[i] >= least ? p[i] : 0.0f;
         count += p[i] >= least ? 1.0f : 0.0f;
