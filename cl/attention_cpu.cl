@@ -192,7 +192,7 @@ INLINE void locate(clkv_step *step, const clkv_item *item, uint t0, uint end, CL
 #elif CLKV_BLOCK_SIZE == 16
 #define FETCH_K FETCH(n0); FETCH(n1);
 #else
-#define FETCH_K FETCH(n0); FETCH(n0 + CLKV_BLOCK_SIZE);
+#define FETCH_K FETCH(n0); FETCH(n0 + CLKV_BLOCK_SIZE); (void)n1; /* the same line as n0 */
 #endif
 
 #define ROW_STRIDE CLKV_HEAD_DIM

@@ -340,6 +340,9 @@ static inline void read_task(task *k, __global const uint *batch, uint entries_a
     *tile_rows = min((uint)CLKV_TILE_TOKENS, q_len - item.y) * CLKV_GROUP;
 }
 
+#if CLKV_SUB_GROUP
+__attribute__((intel_reqd_sub_group_size(CLKV_SUB_GROUP)))
+#endif
 __attribute__((reqd_work_group_size(CLKV_WORK_GROUP, 1, 1)))
 __kernel void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint row_stride,
                              __global const uint *batch, uint entries_at, uint items_at, uint layer,

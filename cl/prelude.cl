@@ -38,6 +38,9 @@
 #ifndef CLKV_WORK_GROUP
 #define CLKV_WORK_GROUP 64 /* work-items per work-group; 1 on the CPU tier */
 #endif
+#ifndef CLKV_SUB_GROUP
+#define CLKV_SUB_GROUP 0 /* lanes of a sub-group that attention asks for (Intel's extension); 0: any */
+#endif
 
 #define CLKV_HEADS (CLKV_KV_HEADS * CLKV_GROUP)
 #define CLKV_K_TILE (CLKV_HEAD_DIM * CLKV_BLOCK_SIZE)

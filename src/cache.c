@@ -45,8 +45,7 @@ static void set_shape(clkv_cache *cache)
     ops->device = cache->device;
     ops->shape = shape;
     ops->tuning = *clkv_device_tuning(cache->device);
-    ops->tile_tokens = ops->tuning.tile_rows / (p->heads / p->kv_heads);
-    if (ops->tile_tokens == 0) ops->tile_tokens = 1;
+    ops->tile_tokens = clkv_ops_tile_tokens(ops);
 }
 
 clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_cache_params *params)

@@ -140,8 +140,8 @@ clkv_status clkv_device_open(clkv_device **out, const clkv_device_params *params
     if (st) goto fail;
 
     clkv_device_info *info = &device->facts.info;
-    device->quirks = clkv_quirks_match(info);
-    st = clkv_tuning_choose(&device->tuning, info, device->quirks,
+    device->quirks = clkv_quirks_match(&device->facts);
+    st = clkv_tuning_choose(&device->tuning, &device->facts, device->quirks,
                             params->variant && *params->variant ? params->variant : environment("CLKV_VARIANT"));
     if (st) goto fail;
     cl_command_queue_properties properties = 0;

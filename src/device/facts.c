@@ -11,6 +11,7 @@
 /* Newer than the 1.2 headers that the library is compiled against. */
 #define DEVICE_IL_VERSION         0x105B
 #define DEVICE_MAX_NUM_SUB_GROUPS 0x105C
+#define DEVICE_SUB_GROUP_SIZES    0x4108 /* cl_intel_required_subgroup_size */
 
 /* A string of unbounded length: platform versions of more than 100 bytes exist. */
 typedef struct text {
@@ -110,6 +111,17 @@ static int has_word(const char *list, const char *word)
     return 0;
 }
 
+/* Left at 0 where the driver has no answer: nothing depends on it but speed. */
+static uint32_t min_sub_group(cl_device_id id)
+{
+    size_t sizes[16] = {0}, bytes = 0;
+    uint32_t min = 0;
+    if (clGetDeviceInfo(id, DEVICE_SUB_GROUP_SIZES, sizeof sizes, sizes, &bytes) != CL_SUCCESS) return 0;
+    for (size_t k = 0; k < bytes / sizeof *sizes; k++)
+        if (sizes[k] && (!min || sizes[k] < min)) min = (uint32_t)sizes[k];
+    return min;
+}
+
 static clkv_status query_extensions(clkv_facts *f)
 {
     text t = {0};
@@ -120,6 +132,7 @@ static clkv_status query_extensions(clkv_facts *f)
     i->has_fp64 = has_word(t.bytes, "cl_khr_fp64");
     i->has_subgroups = has_word(t.bytes, "cl_khr_subgroups") || has_word(t.bytes, "cl_intel_subgroups");
     i->has_il = has_word(t.bytes, "cl_khr_il_program");
+    if (has_word(t.bytes, "cl_intel_required_subgroup_size")) f->min_sub_group = min_sub_group(f->id);
     text_free(&t);
 
     if (i->version >= 210 && !i->has_il) {

@@ -9,6 +9,7 @@ typedef struct clkv_facts {
     cl_platform_id platform;
     cl_device_id id;
     clkv_device_info info; /* index, variant, cache_dir and out_of_order are left to the caller */
+    uint32_t min_sub_group; /* lanes of the smallest sub-group that a kernel can ask for; 0: it cannot ask */
     uint64_t identity[2];  /* hash of the full platform, device and driver names and versions */
 } clkv_facts;
 

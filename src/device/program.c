@@ -19,7 +19,6 @@
 #include <string.h>
 
 /* No fast-math: INFINITY and NaN are tested for, and log-sum-exp needs its accuracy. */
-#define FIXED_OPTIONS "-cl-std=CL1.2 -cl-mad-enable -cl-no-signed-zeros"
 
 typedef struct program {
     char *key; /* family, newline, options */
@@ -111,7 +110,7 @@ static clkv_status get_kernel(clkv_programs *p, const char *family, const char *
                               cl_kernel *out)
 {
     char key[2048];
-    const int n = snprintf(key, sizeof key, "%s\n" FIXED_OPTIONS " %s", family, wanted ? wanted : "");
+    const int n = snprintf(key, sizeof key, "%s\n" CLKV_BUILD_OPTIONS " %s", family, wanted ? wanted : "");
     if (n < 0 || (size_t)n >= sizeof key)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "%s: %d bytes of build options", family, n);
     const char *options = strchr(key, '\n') + 1;

@@ -5,6 +5,9 @@
 
 #include <clkv/device.h>
 
+/* What every program is built with, before the options of the kernel. */
+#define CLKV_BUILD_OPTIONS "-cl-std=CL1.2 -cl-mad-enable -cl-no-signed-zeros"
+
 /* A new cl_kernel (the caller releases it) named `kernel` from the program cl/prelude.cl + cl/<family>.cl
  * built with `options` (the "-DCLKV_…=…" list; the standard and flags are added here). The program is built
  * once per (family, options) and device. Thread-safe; blocks while it compiles. BUILD (the compiler's log

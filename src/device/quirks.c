@@ -4,34 +4,39 @@
 
 #include <string.h>
 
-static int is_apple(const clkv_device_info *info)
+static int is_apple(const clkv_facts *facts)
 {
-    return strcmp(info->platform, "Apple") == 0;
+    return strcmp(facts->info.platform, "Apple") == 0;
 }
 
-static int is_intel_gpu(const clkv_device_info *info)
+static int is_intel_gpu(const clkv_facts *facts)
 {
-    return strncmp(info->platform, "Intel(R) OpenCL", 15) == 0 && info->kind != CLKV_DEVICE_CPU;
+    return strncmp(facts->info.platform, "Intel(R) OpenCL", 15) == 0 && facts->info.kind != CLKV_DEVICE_CPU;
 }
 
-static int is_pocl(const clkv_device_info *info)
+static int can_narrow(const clkv_facts *facts)
 {
-    return strcmp(info->platform, "Portable Computing Language") == 0;
+    return is_intel_gpu(facts) && facts->min_sub_group > 0;
 }
 
-static int is_llvmpipe(const clkv_device_info *info)
+static int is_pocl(const clkv_facts *facts)
 {
-    return strcmp(info->platform, "rusticl") == 0 && strncmp(info->name, "llvmpipe", 8) == 0;
+    return strcmp(facts->info.platform, "Portable Computing Language") == 0;
 }
 
-static int is_oclgrind(const clkv_device_info *info)
+static int is_llvmpipe(const clkv_facts *facts)
 {
-    return strcmp(info->platform, "Oclgrind") == 0;
+    return strcmp(facts->info.platform, "rusticl") == 0 && strncmp(facts->info.name, "llvmpipe", 8) == 0;
+}
+
+static int is_oclgrind(const clkv_facts *facts)
+{
+    return strcmp(facts->info.platform, "Oclgrind") == 0;
 }
 
 static const struct {
     const char *name;
-    int (*match)(const clkv_device_info *info);
+    int (*match)(const clkv_facts *facts);
     const char *reason, *link;
 } table[CLKV_QUIRKS] = {
     [CLKV_QUIRK_APPLE_LARGE_BUFFERS] = { "apple-large-buffers", is_apple,
@@ -41,6 +46,10 @@ static const struct {
         "a buffer above 4 GiB is addressed right only with an Intel allocation flag and an Intel build option "
         "together: slabs stay below 4 GiB",
         "https://github.com/intel/compute-runtime/blob/master/programmers-guide/ALLOCATIONS_GREATER_THAN_4GB.md" },
+    [CLKV_QUIRK_INTEL_NARROW] = { "intel-narrow", can_narrow,
+        "left alone the compiler takes 32 lanes on some devices, whose registers then spill: attention asks for the "
+        "narrowest sub-group",
+        "docs/devices.md#intel-narrow" },
     [CLKV_QUIRK_POCL_LATE_CODE] = { "pocl-late-code", is_pocl,
         "machine code is made at a kernel's first launch and not in clBuildProgram: binaries for the disk cache "
         "are taken when the device is closed",
@@ -53,11 +62,11 @@ static const struct {
         "https://github.com/jrprice/Oclgrind" },
 };
 
-uint32_t clkv_quirks_match(const clkv_device_info *info)
+uint32_t clkv_quirks_match(const clkv_facts *facts)
 {
     uint32_t bits = 0;
     for (uint32_t i = 0; i < CLKV_QUIRKS; i++)
-        if (table[i].match(info)) bits |= 1u << i;
+        if (table[i].match(facts)) bits |= 1u << i;
     return bits;
 }
 

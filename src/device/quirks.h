@@ -2,12 +2,13 @@
 #ifndef CLKV_DEVICE_QUIRKS_H
 #define CLKV_DEVICE_QUIRKS_H
 
-#include <clkv/device.h>
+#include "device/facts.h"
 
 /* The order of the rows in quirks.c. */
 typedef enum clkv_quirk {
     CLKV_QUIRK_APPLE_LARGE_BUFFERS,  /* slabs stay below 2 GiB */
     CLKV_QUIRK_INTEL_LARGE_BUFFERS,  /* slabs stay below 4 GiB */
+    CLKV_QUIRK_INTEL_NARROW,         /* the narrowest sub-group that a kernel can ask for */
     CLKV_QUIRK_POCL_LATE_CODE,       /* program binaries are taken when the device is closed */
     CLKV_QUIRK_LLVMPIPE_PORTABLE,    /* the portable variant, though it is a CPU */
     CLKV_QUIRK_OCLGRIND_NO_BINARIES, /* no disk cache */
@@ -15,7 +16,7 @@ typedef enum clkv_quirk {
 } clkv_quirk;
 
 /* A bit per quirk that is in force on a device with these facts. */
-uint32_t clkv_quirks_match(const clkv_device_info *info);
+uint32_t clkv_quirks_match(const clkv_facts *facts);
 
 /* The largest cl_mem to make on it. */
 uint64_t clkv_quirks_max_alloc(uint32_t quirks, const clkv_device_info *info);

@@ -38,8 +38,9 @@ static uint32_t power_of_two_within(uint32_t n, uint64_t limit)
     return p;
 }
 
-clkv_status clkv_tuning_choose(clkv_tuning *out, const clkv_device_info *info, uint32_t quirks, const char *forced)
+clkv_status clkv_tuning_choose(clkv_tuning *out, const clkv_facts *facts, uint32_t quirks, const char *forced)
 {
+    const clkv_device_info *info = &facts->info;
     const int cpu = info->kind == CLKV_DEVICE_CPU && !(quirks >> CLKV_QUIRK_LLVMPIPE_PORTABLE & 1);
     clkv_variant variant = cpu ? CLKV_VARIANT_CPU : CLKV_VARIANT_PORTABLE;
     if (forced && *forced) {
@@ -59,6 +60,7 @@ clkv_status clkv_tuning_choose(clkv_tuning *out, const clkv_device_info *info, u
         .groups_per_unit = table[row].groups_per_unit,
         .min_split = table[row].min_split,
         .split_max_queries = table[row].split_max_queries,
+        .sub_group = quirks >> CLKV_QUIRK_INTEL_NARROW & 1 ? facts->min_sub_group : 0,
         .copy_group = power_of_two_within(table[row].copy_group, info->max_work_group),
     };
     return CLKV_OK;

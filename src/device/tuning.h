@@ -3,7 +3,7 @@
 #ifndef CLKV_DEVICE_TUNING_H
 #define CLKV_DEVICE_TUNING_H
 
-#include <clkv/device.h>
+#include "device/facts.h"
 
 typedef enum clkv_variant { CLKV_VARIANT_CPU = 0, CLKV_VARIANT_PORTABLE = 1 } clkv_variant;
 
@@ -14,12 +14,13 @@ typedef struct clkv_tuning {
     uint32_t groups_per_unit;  /* work-groups per compute unit that fill the device */
     uint32_t min_split;        /* tokens: no part of a split context is shorter */
     uint32_t split_max_queries;/* entries with more queries are not split */
+    uint32_t sub_group;        /* lanes that attention asks the compiler for; 0: it chooses */
     uint32_t copy_group;       /* work-items per work-group of append, copy, gather, rows */
 } clkv_tuning;
 
 /* The row for a device: forced is "cpu", "portable" or NULL (then CPUs
  * take "cpu", unless a quirk says otherwise). INVALID. */
-clkv_status clkv_tuning_choose(clkv_tuning *out, const clkv_device_info *info, uint32_t quirks, const char *forced);
+clkv_status clkv_tuning_choose(clkv_tuning *out, const clkv_facts *facts, uint32_t quirks, const char *forced);
 
 const clkv_tuning *clkv_device_tuning(const clkv_device *device);
 const char *clkv_variant_name(clkv_variant variant);

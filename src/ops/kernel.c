@@ -21,15 +21,34 @@ static const struct {
     [CLKV_FAMILY_ROWS] = { { "rows", "rows" }, "clkv_rows" },
 };
 
-static void options_of(const clkv_ops *ops, size_t group, int in_half, int out_half, char *out, size_t n)
+void clkv_ops_options(const clkv_ops *ops, size_t group, int in_half, int out_half, char *out, size_t n)
 {
     const clkv_shape *s = &ops->shape;
+    const uint32_t lanes = group >= ops->tuning.sub_group ? ops->tuning.sub_group : 0;
     snprintf(out, n,
              "-DCLKV_HEAD_DIM=%u -DCLKV_HEAD_DIM_V=%u -DCLKV_KV_HEADS=%u -DCLKV_GROUP=%u -DCLKV_BLOCK_SIZE=%u "
              "-DCLKV_KV_HALF=%d -DCLKV_IN_HALF=%d -DCLKV_OUT_HALF=%d -DCLKV_SLABS=%u -DCLKV_TILE_TOKENS=%u "
-             "-DCLKV_WORK_GROUP=%zu",
+             "-DCLKV_WORK_GROUP=%zu -DCLKV_SUB_GROUP=%u",
              s->head_dim, s->head_dim_v, s->kv_heads, s->heads / s->kv_heads, s->block_size,
-             s->kv_type == CLKV_F16, in_half, out_half, ops->slabs.args, ops->tile_tokens, group);
+             s->kv_type == CLKV_F16, in_half, out_half, ops->slabs.args, ops->tile_tokens, group, lanes);
+}
+
+void clkv_ops_source(const clkv_ops *ops, clkv_family family, const char **file, const char **kernel)
+{
+    *file = families[family].file[ops->tuning.variant];
+    *kernel = families[family].kernel;
+}
+
+uint32_t clkv_ops_tile_tokens(const clkv_ops *ops)
+{
+    const uint32_t n = ops->tuning.tile_rows / (ops->shape.heads / ops->shape.kv_heads);
+    return n ? n : 1;
+}
+
+size_t clkv_ops_group(const clkv_ops *ops, clkv_family family)
+{
+    const int wide = family == CLKV_FAMILY_ATTENTION || family == CLKV_FAMILY_MERGE;
+    return wide ? ops->tuning.work_group : ops->tuning.copy_group;
 }
 
 /* The largest work-group the device allows this kernel, and whether its local memory fits at all. */
@@ -48,15 +67,14 @@ static clkv_status limits_of(const clkv_ops *ops, cl_kernel kernel, const char *
 
 static clkv_status make(clkv_ops *ops, clkv_family family, int in_half, int out_half, clkv_kernel *out)
 {
-    const char *name = families[family].kernel;
-    const int wide = family == CLKV_FAMILY_ATTENTION || family == CLKV_FAMILY_MERGE;
-    size_t group = wide ? ops->tuning.work_group : ops->tuning.copy_group;
+    const char *file = NULL, *name = NULL;
+    clkv_ops_source(ops, family, &file, &name);
+    size_t group = clkv_ops_group(ops, family);
     for (;;) {
         char options[512];
-        options_of(ops, group, in_half, out_half, options, sizeof options);
+        clkv_ops_options(ops, group, in_half, out_half, options, sizeof options);
         cl_kernel kernel = NULL;
-        clkv_status st =
-            clkv_program_kernel(ops->device, families[family].file[ops->tuning.variant], options, name, &kernel);
+        clkv_status st = clkv_program_kernel(ops->device, file, options, name, &kernel);
         if (st != CLKV_OK) return st;
         size_t allowed = 0;
         st = limits_of(ops, kernel, name, &allowed);

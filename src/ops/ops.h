@@ -64,6 +64,13 @@ void clkv_ops_free(clkv_ops *ops);
  * UNSUPPORTED: more local memory than the device has. */
 clkv_status clkv_ops_kernel(clkv_ops *ops, clkv_family family, clkv_type in, clkv_type out, clkv_kernel *kernel);
 
+/* How a family's kernel is built, also for those who build it elsewhere (tests/portability): the file and the
+ * kernel's name in it; queries per tile and the work-group of the tuning table; the options, cut to n bytes. */
+void clkv_ops_source(const clkv_ops *ops, clkv_family family, const char **file, const char **kernel);
+uint32_t clkv_ops_tile_tokens(const clkv_ops *ops); /* by shape and tuning */
+size_t clkv_ops_group(const clkv_ops *ops, clkv_family family);
+void clkv_ops_options(const clkv_ops *ops, size_t group, int in_half, int out_half, char *out, size_t n);
+
 /* Room for the unmerged parts of a pass. Commands under way keep the old memory alive. DEVICE_MEMORY. */
 clkv_status clkv_ops_reserve_parts(clkv_ops *ops, uint32_t parts);
 

@@ -205,9 +205,9 @@ START_TEST(tuning)
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         for (int kind = CLKV_DEVICE_GPU_DISCRETE; kind <= CLKV_DEVICE_CPU; kind++)
             for (int v = 0; v < 2; v++) {
-                clkv_device_info info = { .kind = (clkv_device_kind)kind, .max_work_group = limits[i] };
+                const clkv_facts facts = { .info = { .kind = (clkv_device_kind)kind, .max_work_group = limits[i] } };
                 clkv_tuning t;
-                ck_ok(clkv_tuning_choose(&t, &info, 0, clkv_variant_name((clkv_variant)v)));
+                ck_ok(clkv_tuning_choose(&t, &facts, 0, clkv_variant_name((clkv_variant)v)));
                 ck_assert_int_eq(t.variant, v);
                 if (v == CLKV_VARIANT_CPU) ck_assert_uint_eq(t.work_group, 1);
                 ck_assert(t.work_group >= 1 && t.work_group <= limits[i] && t.work_group <= 256);
@@ -230,6 +230,8 @@ START_TEST(quirks)
     } cases[] = {
         { "Apple", "Apple M2", CLKV_DEVICE_GPU_INTEGRATED, 1u << CLKV_QUIRK_APPLE_LARGE_BUFFERS },
         { "Intel(R) OpenCL Graphics", "Arc", CLKV_DEVICE_GPU_DISCRETE, 1u << CLKV_QUIRK_INTEL_LARGE_BUFFERS },
+        { "Intel(R) OpenCL Graphics", "Max", CLKV_DEVICE_GPU_DISCRETE,
+          1u << CLKV_QUIRK_INTEL_LARGE_BUFFERS | 1u << CLKV_QUIRK_INTEL_NARROW },
         { "Intel(R) OpenCL", "Xeon", CLKV_DEVICE_CPU, 0 },
         { "Portable Computing Language", "cpu", CLKV_DEVICE_CPU, 1u << CLKV_QUIRK_POCL_LATE_CODE },
         { "rusticl", "llvmpipe (LLVM 15)", CLKV_DEVICE_CPU, 1u << CLKV_QUIRK_LLVMPIPE_PORTABLE },
@@ -240,13 +242,18 @@ START_TEST(quirks)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         clkv_facts f = made_up(0, cases[i].kind, 64 * gib, cases[i].platform, cases[i].name);
         f.info.max_alloc_bytes = 16 * gib;
-        ck_assert_uint_eq(clkv_quirks_match(&f.info), cases[i].bits);
+        f.min_sub_group = strcmp(cases[i].name, "Arc") ? 16 : 0;
+        ck_assert_uint_eq(clkv_quirks_match(&f), cases[i].bits);
         const uint64_t max = clkv_quirks_max_alloc(cases[i].bits, &f.info);
         if (cases[i].bits == 1u << CLKV_QUIRK_APPLE_LARGE_BUFFERS) ck_assert_uint_lt(max, 2 * gib);
-        else if (cases[i].bits == 1u << CLKV_QUIRK_INTEL_LARGE_BUFFERS) ck_assert_uint_lt(max, 4 * gib);
+        else if (cases[i].bits >> CLKV_QUIRK_INTEL_LARGE_BUFFERS & 1) ck_assert_uint_lt(max, 4 * gib);
         else ck_assert_uint_eq(max, 16 * gib);
         f.info.max_alloc_bytes = gib;
         ck_assert_uint_eq(clkv_quirks_max_alloc(cases[i].bits, &f.info), gib);
+        clkv_tuning t;
+        f.info.max_work_group = 256;
+        ck_ok(clkv_tuning_choose(&t, &f, cases[i].bits, NULL));
+        ck_assert_uint_eq(t.sub_group, cases[i].bits >> CLKV_QUIRK_INTEL_NARROW & 1 ? 16 : 0);
     }
 
     clkv_device *device = open_device("");
