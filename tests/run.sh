@@ -67,11 +67,13 @@ mkdir -p "$build/results" "$build/cache" || exit 2
 build=$(cd "$build" && pwd)
 rm -f "$build"/results/*
 
-# The gguf package from PyPI, in an environment of its own that the builds take for python3. Without it one test of
-# the suite llm is skipped.
-if [ $install = 1 ] && ! "$build/python/bin/python3" -c 'import gguf' 2>/dev/null; then
-    { python3 -m venv "$build/python" && "$build/python/bin/pip" -q install gguf; } >&2 ||
-        printf 'The gguf package could not be installed: its test will be skipped.\n' >&2
+# From PyPI, into an environment of its own that the builds take for python3: gguf for a test of the suite llm, ptxas
+# for NVIDIA's targets of the suite kernels. Without them those are skipped.
+python_packages=(gguf nvidia-cuda-nvcc-cu12==12.9.86)
+if [ $install = 1 ] && [ "$(cat "$build/python/installed" 2>/dev/null)" != "${python_packages[*]}" ]; then
+    { python3 -m venv "$build/python" && "$build/python/bin/pip" -q install --no-cache-dir "${python_packages[@]}" &&
+        printf '%s\n' "${python_packages[*]}" >"$build/python/installed"; } >&2 ||
+        printf 'Not all of %s could be installed: tests will be skipped.\n' "${python_packages[*]}" >&2
 fi
 [ -x "$build/python/bin/python3" ] && PATH=$build/python/bin:$PATH
 

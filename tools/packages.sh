@@ -9,7 +9,8 @@ packages_build=(gcc libc6-dev meson ninja-build pkg-config python3 libxxhash-dev
     ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libclblast-dev)
 
 # For the test suite, beyond those: the framework, the other compilers, the other OpenCL implementations.
-packages_test=(check python3-venv g++ clang-15 llvm-spirv-15 spirv-tools mesa-opencl-icd oclgrind)
+packages_test=(check python3-venv g++ clang-15 llvm-spirv-15 spirv-tools mesa-opencl-icd oclgrind
+    intel-opencl-icd rocm-device-libs libclc-15 clang-19)
 
 # The same for people who do not have apt.
 packages_elsewhere='a C11 compiler, meson 1.0 or newer, ninja, pkg-config, python3, xxHash, cJSON, zlib, CLBlast,
