@@ -109,6 +109,18 @@ static int check_pool(const generator *g)
                      (unsigned)positions(g), (unsigned)needed, (unsigned)size, (unsigned)blocks);
 }
 
+/* What a user may not expect: prompts and texts that are shorter than asked for. */
+static void tell_limits(const generator *g)
+{
+    const uint32_t most = positions(g), window = g->model->window;
+    const int by_window = window && window < g->model->context && most == window;
+    const char *limit = by_window ? "the model's sliding window" : "the model's context";
+    if (by_window && (g->options.interactive || g->options.steps > window))
+        tool_note("texts end after %u positions, the model's sliding window: attention does not slide it",
+                  (unsigned)window);
+    generate_prompts_tell_cut(&g->prompts, most, most < g->options.steps ? limit : "--steps");
+}
+
 /* ---- serving ---- */
 
 static void show(generator *g)
@@ -177,6 +189,7 @@ static int generate(generator *g)
     if (!code) code = open_runtime(g);
     if (!code) code = check_pool(g);
     if (code) return code;
+    tell_limits(g);
     clkv_cache *cache = llm_runtime_cache(g->runtime);
     const llm_server_params serving = {
         .runtime = g->runtime, .tokenizer = g->tokenizer, .schedule = scheduling(g, cache),
@@ -206,5 +219,6 @@ int main(int argc, char **argv)
     llm_tokenizer_destroy(&g.tokenizer);
     llm_model_close(&g.model);
     free(g.options.prompts.items);
+    free(g.options.prompt_files.items);
     return code;
 }

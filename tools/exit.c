@@ -20,17 +20,30 @@ const char *tool_name(void)
     return program;
 }
 
-int tool_fail(int code, const char *fmt, ...)
+static void print_message(const char *fmt, va_list args)
 {
-    va_list args;
     fflush(stdout); /* in the order in which it happened, where both go to one file */
     if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr); /* over a line of progress, if there is one */
     fprintf(stderr, "%s: ", program);
-    va_start(args, fmt);
     vfprintf(stderr, fmt, args);
-    va_end(args);
     fputc('\n', stderr);
+}
+
+int tool_fail(int code, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    print_message(fmt, args);
+    va_end(args);
     return code;
+}
+
+void tool_note(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    print_message(fmt, args);
+    va_end(args);
 }
 
 const char *tool_shown(const char *text, size_t bytes, char out[TOOL_SHOWN_BYTES])

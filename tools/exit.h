@@ -29,6 +29,9 @@ const char *tool_name(void);
 /* Prints "name: message" and returns `code`, so that `return tool_fail(EXIT_USAGE, …);` does both. */
 int tool_fail(int code, const char *fmt, ...) TOOLS_PRINTF(2, 3);
 
+/* The same for what is worth knowing and no failure. */
+void tool_note(const char *fmt, ...) TOOLS_PRINTF(1, 2);
+
 /* Text out of a file, fit to be printed in a message: hostile ones may be megabytes of what a terminal obeys. What
  * does not fit is cut, and ends in "...". Returns `out`. */
 #define TOOL_SHOWN_BYTES 64

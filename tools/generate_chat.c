@@ -6,6 +6,7 @@
 #include "llm/chat.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,23 @@ typedef struct chat {
     uint32_t printed;     /* of the request's ids */
     int code;
 } chat;
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal)
+{
+    (void)signal;
+    interrupted = 1;
+}
+
+/* SIGINT ends an answer from now on, and no longer the program; unless it is ignored, as in the background. */
+static void catch_interrupts(struct sigaction *before)
+{
+    struct sigaction ours = { .sa_handler = on_interrupt, .sa_flags = SA_RESTART };
+    interrupted = 0;
+    sigemptyset(&ours.sa_mask);
+    if (!sigaction(SIGINT, NULL, before) && before->sa_handler != SIG_IGN) sigaction(SIGINT, &ours, NULL);
+}
 
 static void print_answer(void *user, llm_request *request, uint32_t n)
 {
@@ -57,13 +75,26 @@ static int take_line(chat *c, const char *line, size_t bytes, char *why)
     return failed ? -1 : 0;
 }
 
+/* What was said so far stays said, as where --steps ends an answer. */
+static void break_off(chat *c)
+{
+    c->request->finish = LLM_FINISH_STEPS;
+    llm_schedule_sweep(&c->server.schedule);
+    print_answer(c, c->request, 0);
+}
+
 static int answer(chat *c, char *why)
 {
-    int more = 1;
+    struct sigaction before;
+    int more = 1, failed;
     c->printed = c->request->n_ids;
     if (llm_server_add(&c->server, c->request, why)) return -1;
-    while (more && !c->code && c->request->finish == LLM_FINISH_NOT)
-        if (llm_server_step(&c->server, &more, why)) return -1;
+    catch_interrupts(&before);
+    do failed = llm_server_step(&c->server, &more, why);
+    while (!failed && more && !c->code && !interrupted && c->request->finish == LLM_FINISH_NOT);
+    sigaction(SIGINT, &before, NULL);
+    if (failed) return -1;
+    if (c->request->finish == LLM_FINISH_NOT) break_off(c);
     putchar('\n');
     if (!c->code && (fflush(stdout) || ferror(stdout)))
         c->code = tool_fail(EXIT_CHECK, "write error: %s", strerror(errno));

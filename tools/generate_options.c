@@ -25,7 +25,9 @@ static const option_def table[] = {
       .choices = weight_types },
     { .kind = OPTION_HEADING, .help = "Prompts (none: an empty one)" },
     { "prompt", OPTION_TEXTS, "TEXT", "may be given several times, and may be empty", &options.prompts },
-    { "prompts", OPTION_TEXT, "FILE", "a prompt in each line, after those of --prompt; - reads standard input",
+    { "prompt-file", OPTION_TEXTS, "FILE", "a whole file is a prompt, but for its last line end; may be given several "
+      "times, and comes after --prompt; - reads standard input", &options.prompt_files },
+    { "prompts", OPTION_TEXT, "FILE", "a prompt in each line, after the others; - reads standard input",
       &options.prompts_file },
     { "samples", OPTION_U32, "N", "continue each prompt N times; the prompt is computed once", &options.samples,
       .min = 1, .max = 4096 },
@@ -102,7 +104,7 @@ static int check(const generate_options *o)
     if (o->samples > 4096 / (1 + o->draft))
         return tool_fail(EXIT_USAGE, "--samples %u with --draft %u is too much", (unsigned)o->samples,
                          (unsigned)o->draft);
-    if (o->interactive && (o->prompts.n || o->prompts_file))
+    if (o->interactive && (o->prompts.n || o->prompt_files.n || o->prompts_file))
         return tool_fail(EXIT_USAGE, "--interactive takes its prompts from standard input");
     if (o->interactive && (o->json || o->samples > 1))
         return tool_fail(EXIT_USAGE, "--interactive goes with neither --json nor --samples");

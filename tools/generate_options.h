@@ -11,7 +11,7 @@ typedef struct generate_options {
     const char *model, *tokenizer;
     int weights;                 /* an index of "file", "f16", "f32" */
     /* prompts */
-    option_texts prompts;
+    option_texts prompts, prompt_files;
     const char *prompts_file;
     uint32_t samples, steps;
     int interactive;

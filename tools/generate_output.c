@@ -92,6 +92,7 @@ static cJSON *prompts_of(const generate_run *run)
         cJSON *one = cJSON_CreateObject();
         json_text(one, "prompt", run->prompts->items[i].text);
         add_result(one, run, run->requests[i * samples]);
+        json_u64(one, "cut_tokens", run->prompts->items[i].n - run->requests[i * samples]->n_prompt);
         cJSON *list = samples > 1 ? cJSON_CreateArray() : NULL;
         for (uint32_t s = 0; list && s < samples; s++) {
             cJSON *sample = cJSON_CreateObject();

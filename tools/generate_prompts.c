@@ -22,23 +22,35 @@ static int add(generate_prompts *p, char *text)
     return 0;
 }
 
-static int read_lines(generate_prompts *p, const char *path)
+/* Without the mark that some editors put at the beginning of a file. */
+static char *copy_text(const char *text, size_t line)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    return strdup(line == 1 && !strncmp(text, mark, 3) ? text + 3 : text);
+}
+
+/* Adds each line of a file as a prompt; with `end` 0 in place of '\n', the whole file. */
+static int read_file(generate_prompts *p, const char *option, const char *path, int end)
 {
     FILE *in = strcmp(path, "-") ? fopen(path, "r") : stdin;
-    char *line = NULL;
-    size_t room = 0;
+    char *text = NULL;
+    size_t room = 0, line = 0;
     ssize_t n;
     int code = 0;
-    if (!in) return tool_fail(EXIT_USAGE, "--prompts: %s: %s", path, strerror(errno));
+    if (!in) return tool_fail(EXIT_USAGE, "%s: %s: %s", option, path, strerror(errno));
     errno = 0;
-    while (!code && (n = getline(&line, &room, in)) >= 0) {
-        while (n && (line[n - 1] == '\n' || line[n - 1] == '\r')) line[--n] = 0;
-        if (memchr(line, 0, (size_t)n))
-            code = tool_fail(EXIT_USAGE, "--prompts: %s: line %zu holds a 0 byte: this is no text", path, p->n + 1);
-        else code = add(p, strdup(line));
+    while (!code && (n = getdelim(&text, &room, end, in)) >= 0) {
+        line++;
+        if (n && text[n - 1] == '\n') text[--n] = 0;
+        if (n && text[n - 1] == '\r') text[--n] = 0;
+        if (memchr(text, 0, (size_t)n))
+            code = tool_fail(EXIT_USAGE, end ? "%s: %s: line %zu holds a 0 byte: this is no text"
+                                             : "%s: %s holds a 0 byte: this is no text", option, path, line);
+        else code = add(p, copy_text(text, line));
     }
-    if (!code && ferror(in)) code = tool_fail(EXIT_USAGE, "--prompts: %s: %s", path, strerror(errno));
-    free(line);
+    if (!code && ferror(in)) code = tool_fail(EXIT_USAGE, "%s: %s: %s", option, path, strerror(errno));
+    if (!code && !line) code = tool_fail(EXIT_USAGE, "%s: %s is empty", option, path);
+    free(text);
     if (in != stdin) fclose(in);
     return code;
 }
@@ -62,13 +74,29 @@ int generate_prompts_read(generate_prompts *out, const generate_options *o, cons
 {
     int code = 0;
     for (size_t i = 0; !code && i < o->prompts.n; i++) code = add(out, strdup(o->prompts.items[i]));
-    if (!code && o->prompts_file) code = read_lines(out, o->prompts_file);
-    if (!code && !out->n) {
-        if (o->prompts_file) return tool_fail(EXIT_USAGE, "--prompts: %s is empty", o->prompts_file);
-        code = add(out, strdup(""));
-    }
+    for (size_t i = 0; !code && i < o->prompt_files.n; i++)
+        code = read_file(out, "--prompt-file", o->prompt_files.items[i], 0);
+    if (!code && o->prompts_file) code = read_file(out, "--prompts", o->prompts_file, '\n');
+    if (!code && !out->n) code = add(out, strdup(""));
     for (size_t i = 0; !code && i < out->n; i++) code = encode(&out->items[i], i + 1, model, tokenizer);
     return code;
+}
+
+void generate_prompts_tell_cut(const generate_prompts *prompts, uint32_t positions, const char *limit)
+{
+    const size_t most = (size_t)positions + 1; /* the last id has no position */
+    size_t n = 0, first = 0;
+    for (size_t i = prompts->n; i-- > 0;) {
+        if (prompts->items[i].n <= most) continue;
+        first = i;
+        n++;
+    }
+    if (n == 1)
+        tool_note("prompt %zu has %zu tokens and is cut to %zu: a text has %u positions (%s)", first + 1,
+                  prompts->items[first].n, most, (unsigned)positions, limit);
+    if (n > 1)
+        tool_note("%zu prompts (the first: prompt %zu, %zu tokens) are cut to %zu tokens: a text has %u positions (%s)",
+                  n, first + 1, prompts->items[first].n, most, (unsigned)positions, limit);
 }
 
 void generate_prompts_free(generate_prompts *prompts)

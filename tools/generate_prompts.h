@@ -20,6 +20,9 @@ typedef struct generate_prompts {
 /* Returns 0, or prints a message and returns the code to exit with; generate_prompts_free takes it either way. */
 int generate_prompts_read(generate_prompts *out, const generate_options *o, const llm_model *model,
                           const llm_tokenizer *tokenizer);
+/* A line on stderr when prompts are longer than a text of so many positions may be; `limit` says why it may not. */
+void generate_prompts_tell_cut(const generate_prompts *prompts, uint32_t positions, const char *limit);
+
 void generate_prompts_free(generate_prompts *prompts);
 
 #endif

@@ -104,7 +104,7 @@ static void describe(const option_def *o, char *buf, size_t n)
             at += (size_t)snprintf(buf + at, n - at, "%s %s", i ? "," : "", o->choices[i]);
         break;
     case OPTION_TEXTS: snprintf(buf, n, "what there is memory for"); break;
-    default: snprintf(buf, n, "a text that is not empty"); break;
+    default: snprintf(buf, n, "allowed: it must not be empty"); break;
     }
 }
 
@@ -241,6 +241,12 @@ static void print_help(const option_set *set)
     printf("\nExit status: 0 good, 1 a check failed, 2 usage or bad input, 3 no usable device.\n");
 }
 
+static int printed(void)
+{
+    if (!fflush(stdout) && !ferror(stdout)) return EXIT_GOOD;
+    return tool_fail(EXIT_CHECK, "write error: %s", strerror(errno));
+}
+
 static void fill_long(const option_set *set, struct option *longs)
 {
     size_t n = 0;
@@ -291,11 +297,11 @@ int options_parse(const option_set *set, int argc, char **argv, int *first)
     while ((value = getopt_long(argc, argv, "-:h", longs, NULL)) != -1) {
         if (value == 'h' || value == VALUE_HELP) {
             print_help(set);
-            return EXIT_GOOD;
+            return printed();
         }
         if (value == VALUE_VERSION) {
             printf("%s %s\n", tool_name(), clkv_version());
-            return EXIT_GOOD;
+            return printed();
         }
     }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """test_generate.py TOOL PART [DATA]: clkv-generate as a program. PART is one of
    refused   what it refuses, with which message and exit code (needs no device)
+   inputs    prompts as they come: odd files, odd bytes, too long
    random    a random model: what must hold whatever the weights say
    f32, f16  greedy ids and text of the real checkpoint in DATA, served in every way, with K and V of that type
    sampled   the text that was published with it
@@ -9,9 +10,12 @@
 Exit status 77 where there is no OpenCL device, no DATA, no gguf package."""
 # SPDX-License-Identifier: Apache-2.0
 import ast
+import fcntl
 import itertools
 import json
 import os
+import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -47,7 +51,7 @@ def generate(*arguments):
     if done.returncode:
         sys.exit(f"FAILED: {arguments}: exit {done.returncode}: {done.stderr.decode()}")
     # An OpenCL compiler may say something; we do not.
-    check(b"tokens" not in done.stderr, f"{arguments}: progress where there is no terminal: {done.stderr!r}")
+    check(b"tokens/s" not in done.stderr, f"{arguments}: progress where there is no terminal: {done.stderr!r}")
     return json.loads(done.stdout)
 
 
@@ -105,6 +109,18 @@ def test_refused():
     refused("an operand", given + ["text"], "text")
     refused("an odd block size", given + ["--block-size", "12"], "--block-size", "12")
     refused("both sizes", given + ["--blocks", "4", "--memory", "1M"], "--memory")
+    empty = os.path.join(WORK.name, "empty")
+    with open(empty, "wb"):
+        pass
+    refused("an empty model", ["--model", empty], "empty")
+    refused("a folder as a model", ["--model", WORK.name], WORK.name)
+    refused("no name of a model", ["--model", ""], "--model")
+    refused("an empty prompt file", given + ["--prompt-file", empty], "--prompt-file", "empty")
+    refused("a prompt file that is no text", given + ["--prompt-file", model], "--prompt-file", "0 byte")
+    refused("a folder of prompts", given + ["--prompts", WORK.name], WORK.name)
+    refused("no samples", given + ["--samples", "0"], "--samples")
+    refused("too many samples", given + ["--samples", "4000", "--draft", "8"], "--samples", "--draft")
+    refused("a chat with a prompt file", given + ["--interactive", "--prompt-file", "x"], "--interactive")
     refused("no such prompts", given + ["--prompts", "nowhere"], "nowhere")
     refused("no prompts", given + ["--prompts", os.devnull], "empty")
     refused("prompts that are no text", given + ["--prompts", model], "--prompts", "0 byte")
@@ -123,9 +139,87 @@ def test_refused():
     refused("a pool of less than a block", given + ["--memory", "10"], "10 bytes")
     refused("more than the machine has", given + ["--memory", "64T"], "memory")
     with open("/dev/full", "wb") as full:
-        for arguments in ([], ["--json"], ["--stream"]):
-            done = subprocess.run([TOOL, *given, "--steps", "20", *arguments], stdout=full, stderr=subprocess.PIPE)
+        for arguments in ([], ["--json"], ["--stream"], ["--interactive"], ["--help"]):
+            done = subprocess.run([TOOL, *given, "--steps", "20", *arguments], stdout=full, stderr=subprocess.PIPE,
+                                  input=b"a\n")
             check(done.returncode == 1 and b"write" in done.stderr, f"a full disk goes unnoticed: {arguments}")
+
+
+# ---- texts that are not quite what was expected ----
+
+def with_window(model, window):
+    """A copy of a GGUF file with one more key; a second one pads it, so that tensors keep their alignment."""
+    with open(model, "rb") as f:
+        data = f.read()
+    name, pad = b"llama.attention.sliding_window", b"pad"
+    keys = struct.pack("<Q", len(name)) + name + struct.pack("<II", 4, window)
+    n = -(len(keys) + 8 + len(pad) + 4 + 8) % 32
+    keys += struct.pack("<Q", len(pad)) + pad + struct.pack("<IQ", 8, n) + b"x" * n
+    path = os.path.join(WORK.name, "window.gguf")
+    with open(path, "wb") as f:
+        f.write(data[:16] + struct.pack("<Q", struct.unpack_from("<Q", data, 16)[0] + 2) + keys + data[24:])
+    return path
+
+
+def noted(arguments, *words):
+    """The figures of a run that succeeds with one line on stderr."""
+    done = run("--json", *arguments)
+    text = done.stderr.decode()
+    check(done.returncode == 0 and "clkv-generate: " in text, f"{arguments}: exit {done.returncode}: {text!r}")
+    for word in words:
+        check(word in text, f"{arguments}: no {word!r} in {text!r}")
+    return json.loads(done.stdout)
+
+
+def write_prompts(name, data):
+    path = os.path.join(WORK.name, name)
+    with open(path, "wb") as f:
+        f.write(data)
+    return path
+
+
+def test_inputs():
+    model = random_model()
+    given = ["--model", model, "--ignore-end"]
+    # Lines may end as on Windows, be empty, begin with a mark, and the last one may have no end.
+    lines = write_prompts("lines", b"\xef\xbb\xbfone\r\n\r\n\n  \ntwo")
+    figures = generate(*given, "--steps", 3, "--prompts", lines)
+    same([p["prompt"] for p in figures["prompts"]], ["one", "", "", "  ", "two"], "lines of --prompts")
+    whole = write_prompts("whole", b"one\ntwo\r\n")
+    figures = generate(*given, "--steps", 3, "--prompt", "a", "--prompt-file", whole, "--prompts", lines,
+                       "--prompt-file", lines)
+    same([p["prompt"] for p in figures["prompts"]][:3], ["a", "one\ntwo", "one\r\n\r\n\n  \ntwo"], "--prompt-file")
+    check(len(figures["prompts"]) == 8, "the order of prompts")
+    check(run(*given, "--steps", 9, "--prompt-file", "-", stdin=b"one\ntwo\n").stdout ==
+          run(*given, "--steps", 9, "--prompt", "one\ntwo").stdout != b"", "a prompt from standard input")
+
+    # What JSON cannot hold as it is; bytes that are no UTF-8 are all the model's to read.
+    odd = b'"\\\t\x01 \xff\xc3\xa9'
+    figures = generate(*given, "--steps", 40, "--prompts", write_prompts("odd", odd))
+    same(figures["prompts"][0]["prompt"], '"\\\t\x01 ?\xe9', "a prompt as JSON")
+    check(run(*given, "--steps", 40, "--prompts", os.path.join(WORK.name, "odd")).stdout.lstrip().startswith(odd),
+          "a prompt as text")
+
+    # Prompts that do not fit are cut, and that is said.
+    long = write_prompts("long", b"word " * 3000 + b"\nshort\n" + b"word " * 3000)
+    figures = noted([*given, "--steps", 4000, "--prompts", long], "2 prompts", "prompt 1", "2048", "context")
+    check([p["prompt_tokens"] for p in figures["prompts"]][::2] == [2049] * 2 and
+          figures["prompts"][0]["cut_tokens"] > 9000 and figures["prompts"][1]["cut_tokens"] == 0, "cut prompts")
+    noted([*given, "--steps", 5, "--prompt", "word " * 100], "prompt 1 has", "6:", "--steps")
+
+    # A window is a limit until attention slides it.
+    narrow = ["--model", with_window(model, 48), "--ignore-end"]
+    figures = noted([*narrow, "--steps", 49], "48", "window")
+    check(len(figures["prompts"][0]["ids"]) == 49 and figures["prompts"][0]["finish"] == "context", "a window")
+    wide = generate(*given, "--steps", 48)
+    same(generate(*narrow, "--steps", 48)["prompts"][0]["ids"], wide["prompts"][0]["ids"], "within the window")
+
+    # A reader that goes away ends the program, and at once.
+    with subprocess.Popen([TOOL, *map(str, given), "--steps", "2000", "--stream"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as reader:
+        reader.stdout.close()
+        reader.wait(timeout=60)
+        check(reader.returncode in (-signal.SIGPIPE, 1), f"a closed pipe: exit {reader.returncode}")
 
 
 # ---- random ----
@@ -336,6 +430,25 @@ def test_chat():
     check(run(*given, stdin=b"Once upon a time").stdout == first, "chat: no final line end")
     full = run(*given[:-1], 300, stdin=text)
     check(full.returncode == 1 and b"512" in full.stderr, f"chat: a full context: {full.stderr!r}")
+    interrupt()
+
+
+def interrupt():
+    """SIGINT ends an answer, and the chat goes on. A pipe that nobody reads yet holds the answer up."""
+    command = [TOOL, "--model", random_model(), "--interactive", "--stream", "--steps", "1000", "--ignore-end"]
+    whole = run(*command[1:], stdin=b"a\nb\n")
+    check(whole.returncode == 0 and len(whole.stdout) > 8000, f"chat: {len(whole.stdout)} bytes of two answers")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          bufsize=0) as chat:
+        fcntl.fcntl(chat.stdout, 1031, 4096)  # F_SETPIPE_SZ
+        chat.stdin.write(b"a\n")
+        chat.stdin.flush()
+        first = chat.stdout.read(1)
+        chat.send_signal(signal.SIGINT)
+        out, said = chat.communicate(b"b\n", timeout=600)
+    check(chat.returncode == 0, f"chat: an interrupt: exit {chat.returncode}: {said.decode()}")
+    check(len(first + out) < len(whole.stdout) - 500, f"chat: an interrupt leaves {len(out) + 1} bytes of "
+          f"{len(whole.stdout)}")
 
 
 {name: value for name, value in globals().items() if name.startswith("test_")}["test_" + PART]()
