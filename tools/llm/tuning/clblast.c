@@ -19,7 +19,7 @@ typedef struct tuned_kernel {
 
 typedef struct tuned_device {
     const char *name; /* what the device's name begins with */
-    tuned_kernel kernels[4];
+    tuned_kernel kernels[8];
 } tuned_device;
 
 /* pocl's CPU devices: pocl 3.1 (LLVM 15) on two cores of an AMD EPYC with AVX-512, CLBlast 1.5.3, fp32. Few
@@ -32,6 +32,9 @@ static const tuned_device table[] = {
          {"Xgemm",
           {{"GEMMK", 0}, {"KREG", 1}, {"KWG", 32}, {"KWI", 2}, {"MDIMA", 8}, {"MDIMC", 8}, {"MWG", 128}, {"NDIMB", 8},
            {"NDIMC", 8}, {"NWG", 64}, {"SA", 0}, {"SB", 1}, {"STRM", 0}, {"STRN", 0}, {"VWM", 8}, {"VWN", 8}}},
+         {"Copy", {{"COPY_DIMX", 32}, {"COPY_DIMY", 16}, {"COPY_VW", 4}, {"COPY_WPT", 4}}},
+         {"Transpose", {{"TRA_DIM", 8}, {"TRA_PAD", 0}, {"TRA_SHUFFLE", 0}, {"TRA_WPT", 8}}},
+         {"Padtranspose", {{"PADTRA_PAD", 0}, {"PADTRA_TILE", 8}, {"PADTRA_WPT", 4}}},
          {"XgemvFastRot", {{"VW3", 8}, {"WGS3", 16}, {"WPT3", 16}}},
      }},
 };
