@@ -24,7 +24,7 @@ typedef struct tuned_device {
 
 /* pocl's CPU devices: pocl 3.1 (LLVM 15) on two cores of an AMD EPYC with AVX-512, CLBlast 1.5.3, fp32. Few
  * work-items with much work each are best there. What is not in the table was no better than CLBlast's own values:
- * XgemmDirect, which serves up to 13 tokens of a 2,048 by 2,048 matrix, got slower with those that
+ * XgemmDirect, which serves up to 23 tokens of a 2,048 by 2,048 matrix, got slower with those that
  * clblast_tuner_xgemm_direct found for its square product. */
 static const tuned_device table[] = {
     {"pthread-",
@@ -32,6 +32,7 @@ static const tuned_device table[] = {
          {"Xgemm",
           {{"GEMMK", 0}, {"KREG", 1}, {"KWG", 32}, {"KWI", 2}, {"MDIMA", 8}, {"MDIMC", 8}, {"MWG", 128}, {"NDIMB", 8},
            {"NDIMC", 8}, {"NWG", 64}, {"SA", 0}, {"SB", 1}, {"STRM", 0}, {"STRN", 0}, {"VWM", 8}, {"VWN", 8}}},
+         {"GemmRoutine", {{"XGEMM_MIN_INDIRECT_SIZE", 464}}}, /* cube root of a product's size; below: XgemmDirect */
          {"Copy", {{"COPY_DIMX", 32}, {"COPY_DIMY", 16}, {"COPY_VW", 4}, {"COPY_WPT", 4}}},
          {"Transpose", {{"TRA_DIM", 8}, {"TRA_PAD", 0}, {"TRA_SHUFFLE", 0}, {"TRA_WPT", 8}}},
          {"Padtranspose", {{"PADTRA_PAD", 0}, {"PADTRA_TILE", 8}, {"PADTRA_WPT", 4}}},
