@@ -9,26 +9,6 @@
 
 #include <string.h>
 
-static clkv_status create_manager(clkv_cache *cache)
-{
-    const clkv_cache_params *p = &cache->params;
-    clkv_manager_params m = CLKV_PARAMS_INIT(clkv_manager_params);
-    m.blocks = p->blocks;
-    m.block_size = p->block_size;
-    m.max_sequences = p->max_sequences;
-    m.max_context = p->max_context;
-    m.watermark = p->watermark;
-    m.hash_bits = p->hash_bits;
-    m.hash_seed = p->hash_seed;
-    m.event_content = p->event_content;
-    m.shuffle_seed = p->shuffle_seed;
-    m.no_prefix = p->no_prefix;
-    m.clock_ms = p->clock_ms;
-    m.on_event = p->on_event;
-    m.user = p->user;
-    return clkv_manager_create(&cache->manager, &m);
-}
-
 static clkv_status create_rows(clkv_cache *cache)
 {
     const clkv_cache_params *p = &cache->params;
@@ -66,7 +46,8 @@ clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_
     set_shape(cache);
     clkv_stream_init(&cache->ops.stream, device);
     clkv_ring_init(&cache->ring, &cache->ops.stream);
-    if ((st = create_manager(cache)) != CLKV_OK) goto fail;
+    const clkv_manager_params manager = clkv_cache_manager_params(&resolved);
+    if ((st = clkv_manager_create(&cache->manager, &manager)) != CLKV_OK) goto fail;
     if ((st = clkv_slabs_create(&cache->ops.slabs, device, resolved.blocks, clkv_cache_block_bytes(&resolved),
                                 resolved.max_slab_bytes)) != CLKV_OK)
         goto fail;

@@ -3,6 +3,7 @@
 #include "cache_state.h"
 
 #include "core/error.h"
+#include "core/manager.h"
 
 #define DEFAULT_BLOCK_SIZE 16u
 #define DEFAULT_CONTEXT 131072u
@@ -75,11 +76,30 @@ static clkv_status resolve_blocks(const clkv_device *device, clkv_cache_params *
     if (p->blocks > UINT32_MAX / p->block_size)
         return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "%u blocks of %u tokens: slots are 32-bit numbers",
                          (unsigned)p->blocks, (unsigned)p->block_size);
-    if (each * p->blocks > limit)
+    if (each > limit / p->blocks) /* their product may pass 2^64 */
         return CLKV_FAIL(CLKV_ERROR_DEVICE_MEMORY, "%u blocks of %llu bytes: the device can give %llu bytes",
                          (unsigned)p->blocks, (unsigned long long)each, (unsigned long long)limit);
     p->memory_bytes = each * p->blocks;
     return CLKV_OK;
+}
+
+clkv_manager_params clkv_cache_manager_params(const clkv_cache_params *p)
+{
+    clkv_manager_params m = CLKV_PARAMS_INIT(clkv_manager_params);
+    m.blocks = p->blocks;
+    m.block_size = p->block_size;
+    m.max_sequences = p->max_sequences;
+    m.max_context = p->max_context;
+    m.watermark = p->watermark;
+    m.hash_bits = p->hash_bits;
+    m.hash_seed = p->hash_seed;
+    m.event_content = p->event_content;
+    m.shuffle_seed = p->shuffle_seed;
+    m.no_prefix = p->no_prefix;
+    m.clock_ms = p->clock_ms;
+    m.on_event = p->on_event;
+    m.user = p->user;
+    return m;
 }
 
 clkv_status clkv_cache_resolve(const clkv_device *device, const clkv_cache_params *in, clkv_cache_params *out)
@@ -102,8 +122,12 @@ clkv_status clkv_cache_resolve(const clkv_device *device, const clkv_cache_param
                          "block tables of %u sequences of %u tokens: %llu entries, at most 2^32 - 1",
                          (unsigned)p.max_sequences, (unsigned)p.max_context,
                          (unsigned long long)(row * p.max_sequences));
-    *out = p;
-    return CLKV_OK;
+    const clkv_manager_params manager = clkv_cache_manager_params(&p);
+    clkv_slabs slabs;
+    st = clkv_manager_check_params(&manager);
+    if (st == CLKV_OK) st = clkv_slabs_divide(&slabs, device, p.blocks, block_bytes(&p), p.max_slab_bytes);
+    if (st == CLKV_OK) *out = p;
+    return st;
 }
 
 clkv_status clkv_cache_supported(const clkv_device *device, const clkv_cache_params *params)

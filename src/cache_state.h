@@ -35,8 +35,12 @@ struct clkv_cache {
     uint64_t uploaded_bytes, uploads;
 };
 
-/* The params with every default filled in; checks all that needs no allocation. INVALID, UNSUPPORTED. */
+/* The params with every default filled in; checks all that needs no allocation. INVALID, UNSUPPORTED,
+ * DEVICE_MEMORY. */
 clkv_status clkv_cache_resolve(const clkv_device *device, const clkv_cache_params *in, clkv_cache_params *out);
+
+/* Those of the cache's block manager; `params` are resolved. */
+clkv_manager_params clkv_cache_manager_params(const clkv_cache_params *params);
 
 /* The pass of an uploaded batch of this cache. STATE: not uploaded. INVALID: another cache's. */
 clkv_status clkv_cache_pass_of(clkv_cache *cache, const clkv_batch *batch, clkv_cache_pass **out);

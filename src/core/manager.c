@@ -15,6 +15,7 @@
 #define DEFAULT_BLOCK_SIZE    16u
 #define DEFAULT_MAX_SEQUENCES 256u
 #define MAX_CONTEXT           (1u << 31)
+#define MAX_BLOCKS            (1u << 31) /* of a pool */
 
 static uint64_t system_clock_ms(void *user)
 {
@@ -38,9 +39,17 @@ static void evict(void *user, uint32_t block)
     m->reserving->n_evicted++;
 }
 
-static clkv_status check_params(const clkv_manager_params *p, uint32_t size)
+static uint32_t size_of(const clkv_manager_params *p)
 {
+    return p->block_size ? p->block_size : DEFAULT_BLOCK_SIZE;
+}
+
+clkv_status clkv_manager_check_params(const clkv_manager_params *p)
+{
+    CLKV_CHECK_PARAMS(p, clkv_manager_params);
+    const uint32_t size = size_of(p);
     if (p->blocks == 0) return CLKV_FAIL(CLKV_ERROR_INVALID, "no blocks");
+    if (p->blocks > MAX_BLOCKS) return CLKV_FAIL(CLKV_ERROR_INVALID, "%u blocks are more than 2^31", p->blocks);
     if (size > 256 || (size & (size - 1)))
         return CLKV_FAIL(CLKV_ERROR_INVALID, "block_size %u is no power of two from 1 to 256", size);
     if ((uint64_t)p->blocks * size > (uint64_t)UINT32_MAX + 1)
@@ -51,6 +60,7 @@ static clkv_status check_params(const clkv_manager_params *p, uint32_t size)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "max_context %u is more than 2^31", p->max_context);
     if (p->watermark >= p->blocks)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "a watermark of %u leaves none of %u blocks", p->watermark, p->blocks);
+    if (p->hash_bits > 64) return CLKV_FAIL(CLKV_ERROR_INVALID, "hash_bits %u, at most 64", p->hash_bits);
     return CLKV_OK;
 }
 
@@ -104,19 +114,17 @@ static clkv_status make_parts(clkv_manager *m, const clkv_manager_params *params
 clkv_status clkv_manager_create(clkv_manager **out, const clkv_manager_params *params)
 {
     if (!out) return CLKV_FAIL(CLKV_ERROR_INVALID, "out is NULL");
-    CLKV_CHECK_PARAMS(params, clkv_manager_params);
-    const uint32_t size = params->block_size ? params->block_size : DEFAULT_BLOCK_SIZE;
-    clkv_status status = check_params(params, size);
+    clkv_status status = clkv_manager_check_params(params);
     if (status != CLKV_OK) return status;
     clkv_manager *m = clkv_alloc(sizeof *m);
     if (!m) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "a manager");
     pthread_mutex_init(&m->lock, NULL);
     m->blocks = params->blocks;
-    m->block_size = size;
-    while (1u << m->shift < size) m->shift++;
+    m->block_size = size_of(params);
+    while (1u << m->shift < m->block_size) m->shift++;
     m->max_sequences = params->max_sequences ? params->max_sequences : DEFAULT_MAX_SEQUENCES;
     m->watermark = params->watermark;
-    const uint64_t room = (uint64_t)(m->blocks - m->watermark) * size;
+    const uint64_t room = (uint64_t)(m->blocks - m->watermark) * m->block_size;
     m->max_context = params->max_context ? params->max_context : room < MAX_CONTEXT ? (uint32_t)room : MAX_CONTEXT;
     m->clock_ms = params->clock_ms ? params->clock_ms : system_clock_ms;
     m->user = params->user;

@@ -62,6 +62,9 @@ static inline void clkv_manager_hide(clkv_manager *manager, uint32_t block, int 
     }
 }
 
+/* Everything that clkv_manager_create would say against the params, memory aside. INVALID. */
+clkv_status clkv_manager_check_params(const clkv_manager_params *params);
+
 /* Ends the pins whose time is over. */
 void clkv_manager_expire_pins(clkv_manager *manager);
 

@@ -24,9 +24,13 @@ uint64_t clkv_slabs_limit(const clkv_device *device)
 
 /* How many slabs, and how many blocks in each, so that all have the same size and as little as possible
  * is left over. */
-static clkv_status divide(clkv_slabs *out, const clkv_device *device, uint32_t blocks, uint64_t block_bytes,
-                          uint64_t max_slab_bytes)
+clkv_status clkv_slabs_divide(clkv_slabs *out, const clkv_device *device, uint32_t blocks, uint64_t block_bytes,
+                              uint64_t max_slab_bytes)
 {
+    *out = (clkv_slabs){0};
+    if (blocks == 0 || block_bytes == 0)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "%u blocks of %llu bytes", (unsigned)blocks,
+                         (unsigned long long)block_bytes);
     uint64_t max = clkv_quirks_max_alloc(device->quirks, &device->facts.info);
     if (max_slab_bytes) max = least(max, max_slab_bytes);
     if (device->facts.info.address_bits < 64) max = least(max, UINT32_MAX);
@@ -86,11 +90,8 @@ clkv_status clkv_slabs_create(clkv_slabs *slabs, clkv_device *device, uint32_t b
                               uint64_t max_slab_bytes)
 {
     *slabs = (clkv_slabs){0};
-    if (blocks == 0 || block_bytes == 0)
-        return CLKV_FAIL(CLKV_ERROR_INVALID, "%u blocks of %llu bytes", (unsigned)blocks,
-                         (unsigned long long)block_bytes);
-    clkv_slabs s = {0};
-    clkv_status st = divide(&s, device, blocks, block_bytes, max_slab_bytes);
+    clkv_slabs s;
+    clkv_status st = clkv_slabs_divide(&s, device, blocks, block_bytes, max_slab_bytes);
     for (uint32_t i = 0; !st && i < s.n; i++) st = make_slab(&s, i, device);
     if (st) {
         clkv_slabs_destroy(&s);

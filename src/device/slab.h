@@ -22,6 +22,10 @@ typedef struct clkv_slabs {
  * DEVICE. */
 clkv_status clkv_slabs_create(clkv_slabs *slabs, clkv_device *device, uint32_t blocks, uint64_t block_bytes,
                               uint64_t max_slab_bytes);
+/* The same without making them: how they would be, or why there are none. */
+clkv_status clkv_slabs_divide(clkv_slabs *out, const clkv_device *device, uint32_t blocks, uint64_t block_bytes,
+                              uint64_t max_slab_bytes);
+
 /* Takes half-made ones. The device must be done with them. */
 void clkv_slabs_destroy(clkv_slabs *slabs);
 
