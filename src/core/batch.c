@@ -375,6 +375,7 @@ static clkv_status commit_entry(clkv_batch *batch, uint32_t index)
 static void drop_evicted(const clkv_batch *batch)
 {
     clkv_manager *m = batch->manager;
+    if (batch->n_evicted == 0) return; /* an empty batch has no list of blocks either */
     const uint32_t *evicted = batch->fresh + batch->n_fresh - batch->n_evicted;
     const uint32_t n = batch->n_evicted, ahead = n < CLKV_PREFIX_AHEAD ? n : CLKV_PREFIX_AHEAD;
     for (uint32_t i = 0; i < ahead; i++) clkv_prefix_prefetch(m->prefix, evicted[i]);
