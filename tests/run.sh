@@ -17,7 +17,7 @@ Jobs (default: all of them, in this order):
   variants     device tests with each kernel variant forced, on pocl
   limits       device tests on pocl with 256 MiB allocations, with work-groups of 64, and with three devices
   rusticl      device tests on Mesa rusticl/llvmpipe
-  fuzz         libFuzzer on every parser, bounded and always the same inputs, under both sanitizers (clang)
+  fuzz         libFuzzer on every parser and the block manager, bounded, under both sanitizers (clang)
   oclgrind     device tests, tiny shapes, under Oclgrind with race and API checks; its log must stay empty
   fault        every OpenCL call and host allocation fails in turn, on pocl, with and without sanitizers
 Only by name:

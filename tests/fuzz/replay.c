@@ -4,6 +4,8 @@
 
 #include <dirent.h>
 
+int LLVMFuzzerInitialize(int *argc, char ***argv) __attribute__((weak)); /* few targets have one */
+
 static size_t replay_file(const char *path)
 {
     FILE *in = fopen(path, "rb");
@@ -46,6 +48,7 @@ static size_t replay_folder(const char *path)
 int main(int argc, char **argv)
 {
     size_t done = 0;
+    if (LLVMFuzzerInitialize) LLVMFuzzerInitialize(&argc, &argv);
     for (int i = 1; i < argc; i++) done += replay_folder(argv[i]);
     printf("%zu inputs\n", done);
     return done ? EXIT_SUCCESS : EXIT_FAILURE;

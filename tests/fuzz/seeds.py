@@ -233,7 +233,7 @@ def tokenizer_seeds():
 
 
 def prompts():
-    for how in range(4):
+    for how in range(8):
         yield "lines_%d" % how, bytes([how]) + "one\ntwo \u00f6\r\n\n'four'\n\nlast".encode()
     yield "zero", b"\0a\0b\n"
     yield "nothing", b"\0"
@@ -271,7 +271,68 @@ def binary():
     yield "short", b"\0CLKVPRG\n"
 
 
-TARGETS = {"safetensors": safetensors, "trace": trace, "gguf": gguf, "checkpoint": checkpoint,
+def manager():
+    """Operations by their place in target_manager.c's list."""
+    create, add, reserve, commit, destroy, fork, truncate, preempt, resume = range(9)
+    rollback, pop, write, accept, pin, reset, victim, wrong, batch = range(12, 21)
+
+    def world(size=2, blocks=15, rest=(5, 1, 0)):
+        return bytes([size, blocks, *rest])
+
+    def prompt(s, n, text=0, keys=0x80, parts=0):
+        return bytes([create, s, 0, n, text, parts, keys])
+
+    def grow(s, n, text=0, b=0):
+        return bytes([add, b, s, 0x80, n, text, 0, reserve, b, commit, b])
+
+    yield "two_prompts", world() + prompt(0, 20) + grow(0, 20) + prompt(1, 20) + grow(1, 7) + bytes([destroy, 0])
+    yield "fork_and_write", world() + prompt(0, 9) + grow(0, 9) + bytes([fork, 0, 1]) + grow(1, 3, 1) + grow(0, 2)
+    yield "evict", world(blocks=3) + b"".join(prompt(i, 12, i) + grow(i, 12, i) + bytes([destroy, i]) for i in range(4))
+    yield "window", world() + bytes([create, 0, 8, 0, 0, 0, 0x80, 3]) + grow(0, 30) + bytes([truncate, 0, 33]) + grow(0, 9)
+    yield "drafts", world() + prompt(0, 4) + bytes([add, 0, 0, 5, 1, 0, reserve, 0, write, 0, accept, 0, 0, 2, commit, 0])
+    yield "refused", world(blocks=1) + prompt(0, 60) + bytes([add, 0, 0, 0x80, 60, 0, 0, reserve, 0, victim, 0, pop, 0, 0])
+    yield "rollback", world() + prompt(0, 9) + bytes([add, 0, 0, 0x80, 9, 0, 0, reserve, 0, write, 0, rollback, 0,
+                                                      reserve, 0, rollback, 0, batch, 0])
+    yield "rollback_after_writing", world(blocks=3) + prompt(0, 12) + grow(0, 12) + bytes([destroy, 0]) + \
+        prompt(1, 16, 1) + bytes([add, 0, 1, 0x80, 16, 1, 0, reserve, 0, write, 0, rollback, 0]) + prompt(0, 12)
+    yield "rollback_untouched", world(blocks=3) + prompt(0, 12) + grow(0, 12) + bytes([destroy, 0]) + \
+        prompt(1, 16, 1) + bytes([add, 0, 1, 0x80, 16, 1, 0, reserve, 0, rollback, 0]) + prompt(0, 12)
+    yield "truncate_into_full", world() + prompt(0, 12, 3) + grow(0, 12, 3) + bytes([truncate, 0, 3]) + \
+        grow(0, 6, 3) + prompt(1, 12, 3) + bytes([destroy, 0]) + prompt(2, 13, 3, parts=70)
+    yield "hidden", world(blocks=3) + prompt(0, 12) + grow(0, 12) + bytes([destroy, 0]) + prompt(1, 16, 1) + \
+        bytes([add, 0, 1, 0x80, 16, 1, 0, reserve, 0]) + prompt(2, 12) + bytes([commit, 0]) + prompt(3, 12)
+    yield "preempt", world() + prompt(0, 20) + grow(0, 20) + bytes([preempt, 0, resume, 0, 20, 0, 0, reset])
+    yield "pins", world(blocks=3) + prompt(0, 12) + grow(0, 12) + bytes([destroy, 0, pin, 12, 3, 5, 0, 0, 0x80, 9])
+    yield "found_empty_commit", world() + bytes([reserve, 0, commit, 0])
+    yield "keys", world() + prompt(0, 20, keys=0x1d) + bytes([3, 5, 1, 8, 8, 0]) + grow(0, 20) + bytes([wrong, 0] * 3)
+
+
+def params():
+    """Indices into target_params.c's list of likely numbers, or 0xe0 and a power of two."""
+    def cache(layers=1, heads=5, kv_heads=2, dim=6, dim_v=0, kind=0, size=6, blocks=6, rest=b""):
+        return bytes([layers, heads, kv_heads, dim, dim_v, kind, size, blocks]) + rest
+
+    yield "small", cache()
+    yield "f32", cache(kind=2, dim_v=5, rest=bytes([4, 8, 1, 8, 7]))
+    yield "by_memory", cache(blocks=0, rest=bytes([4, 8, 0, 0, 0, 14, 4, 0, 0]))
+    yield "slabs", cache(rest=bytes([4, 8, 0, 0, 0, 0, 0, 13, 2]))
+    yield "wrong", cache(heads=3)
+    # 2^16 layers, 2^12 heads of 256 + 256 floats, 2^29 blocks of 4 tokens: 2^70 bytes
+    yield "found_product_of_2_to_70", bytes([15, 13, 13, 11, 11, 1, 4, 0xe0, 29])
+    yield "found_too_many_sequences", cache(rest=bytes([15, 1, 0]))
+    yield "found_watermark", cache(rest=bytes([4, 8, 12]))
+    yield "found_hash_bits", cache(rest=bytes([4, 8, 0, 9]))
+
+
+def pool():
+    for shuffle in range(2):
+        yield "all_states_%d" % shuffle, bytes([7, 0, shuffle, 0, 5, 6, 0, 1, 6, 1, 1, 8, 1, 3, 3, 0, 3, 1, 3, 2, 2, 0, 0, 8,
+                                                9, 3, 3, 255])
+    yield "watermark", bytes([7, 7, 3, 0, 0, 6, 0, 4, 0, 2])
+    yield "priorities", bytes([5, 0, 0, 0, 6]) + b"".join(bytes([6, i, 1, 8, i, i % 3, 3, i]) for i in range(6)) + bytes([0, 6])
+
+
+TARGETS = {"pool": pool, "params": params, "manager": manager, "safetensors": safetensors, "trace": trace, "gguf": gguf, "checkpoint": checkpoint,
            "tokenizer": tokenizer_seeds, "prompts": prompts, "dequant": dequant, "options": options,
            "json": json_texts, "binary": binary}
 

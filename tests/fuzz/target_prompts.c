@@ -1,5 +1,5 @@
 /* target_prompts.c: the file of --prompts, for a vocabulary of all bytes. First byte: bit 0, BPE; bit 1, there is a
- * token that begins a text. SPDX-License-Identifier: Apache-2.0 */
+ * token that begins a text; bit 2, the file is --prompt-file's, one prompt. SPDX-License-Identifier: Apache-2.0 */
 #include "vocab_make.h"
 
 #include "generate_prompts.h"
@@ -17,10 +17,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(!llm_tokenizer_create(&t, &m, why));
     generate_options options = { 0 };
     generate_prompts prompts = { 0 };
-    options.prompts_file = fuzz_file(0, data + 1, size - 1);
+    const char *path = fuzz_file(0, data + 1, size - 1);
+    if (*data & 4) options.prompt_files = (option_texts){ &path, 1 };
+    else options.prompts_file = path;
     if (!generate_prompts_read(&prompts, &options, &m, t)) {
-        FUZZ_CHECK(prompts.n > 0);
-        for (size_t i = 0; i < prompts.n; i++) FUZZ_CHECK(prompts.items[i].n > 0 && !strchr(prompts.items[i].text, '\n'));
+        FUZZ_CHECK(*data & 4 ? prompts.n == 1 : prompts.n > 0);
+        for (size_t i = 0; i < prompts.n; i++)
+            FUZZ_CHECK(prompts.items[i].n > 0 && (*data & 4 || !strchr(prompts.items[i].text, '\n')));
+        generate_prompts_tell_cut(&prompts, 3, "four");
     }
     generate_prompts_free(&prompts);
     llm_tokenizer_destroy(&t);
