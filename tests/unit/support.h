@@ -9,6 +9,7 @@
 #include <check.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* xorshift64*: the same numbers everywhere. The state must not be 0. */
 static inline uint64_t rng_next(uint64_t *state)
@@ -25,6 +26,14 @@ static inline uint64_t rng_next(uint64_t *state)
 static inline uint32_t rng_below(uint64_t *state, uint32_t n)
 {
     return (uint32_t)((rng_next(state) >> 32) * n >> 32);
+}
+
+/* How many steps a random test makes of those it should: a tenth where CLKV_TEST_GRID asks for less, as under the
+ * sanitizers. */
+static inline uint32_t random_steps(uint32_t full)
+{
+    const char *size = getenv("CLKV_TEST_GRID");
+    return size && strcmp(size, "full") ? full / 10 : full;
 }
 
 /* An allocator that fails the fail_at-th request from now (1 = the next), and counts what it gave out. */

@@ -57,20 +57,20 @@ static void on_event(void *user, const clkv_cache_event *event)
         r->cleared++;
         return;
     }
-    ck_assert_uint_eq(event->token_count, B);
-    ck_assert_uint_lt(event->block, BLOCKS);
+    must(event->token_count == B);
+    must(event->block < BLOCKS);
     uint32_t at = 0;
     while (at < r->n && r->list[at].hash != event->hash) at++;
     if (event->kind == CLKV_EVENT_REMOVED) {
-        ck_assert_uint_lt(at, r->n);
-        ck_assert_uint_eq(r->list[at].parent_hash, event->parent_hash);
+        must(at < r->n);
+        must(r->list[at].parent_hash == event->parent_hash);
         r->list[at] = r->list[--r->n];
         return;
     }
-    ck_assert_int_eq(event->kind, CLKV_EVENT_STORED);
-    ck_assert_uint_eq(at, r->n);
-    ck_assert_uint_lt(r->n, BLOCKS);
-    ck_assert_uint_le(event->keys_bytes, sizeof r->list[at].keys);
+    must(event->kind == CLKV_EVENT_STORED);
+    must(at == r->n);
+    must(r->n < BLOCKS);
+    must(event->keys_bytes <= sizeof r->list[at].keys);
     r->list[at] = (stored){ .hash = event->hash, .parent_hash = event->parent_hash, .block = event->block,
                             .keys_bytes = event->keys_bytes };
     memcpy(r->list[at].tokens, event->tokens, sizeof r->list[at].tokens);
@@ -110,7 +110,7 @@ static int says_keys(const stored *s, uint32_t keyset, uint32_t block)
         if (found == before) return 0; /* a key that the set does not have */
         at += bytes;
     }
-    ck_assert_ptr_eq(at, end);
+    must(at == end);
     return found == wanted && (wanted != 0) == (s->keys_bytes != 0);
 }
 
@@ -195,11 +195,11 @@ static void step_register(model *m, clkv_prefix *prefix, uint64_t *rng)
     const clkv_status status = clkv_prefix_register(prefix, parent, position, keysets[p.keyset], keyset_sizes[p.keyset],
                                                     p.tokens + position, block, &node);
     if (m->blocks[block].since) {
-        ck_assert_int_eq(status, CLKV_ERROR_INVALID);
+        must(status == CLKV_ERROR_INVALID);
         return;
     }
     ck_ok(status);
-    ck_assert_uint_eq(clkv_prefix_node_of(prefix, block), node);
+    must(clkv_prefix_node_of(prefix, block) == node);
     m->blocks[block].path = p;
     m->blocks[block].since = m->clock;
 }
@@ -228,13 +228,13 @@ static void step_match(const model *m, clkv_prefix *prefix, const replica *copy,
     ck_ok(clkv_prefix_match(prefix, root_of(m, p.keyset), 0, keysets[p.keyset], keyset_sizes[p.keyset], p.tokens,
                             p.depth * B, out, &n, &node));
     while (expected < p.depth && model_find(m, &p, expected + 1) != CLKV_NO_BLOCK) expected++;
-    ck_assert_uint_eq(n, expected);
-    for (uint32_t i = 0; i < n; i++) ck_assert_uint_eq(out[i], model_find(m, &p, i + 1));
-    ck_assert_uint_eq(node, n ? clkv_prefix_node_of(prefix, out[n - 1]) : root_of(m, p.keyset));
-    if (exact) ck_assert_uint_eq(replica_match(copy, &p), expected);
+    must(n == expected);
+    for (uint32_t i = 0; i < n; i++) must(out[i] == model_find(m, &p, i + 1));
+    must(node == (n ? clkv_prefix_node_of(prefix, out[n - 1]) : root_of(m, p.keyset)));
+    if (exact) must(replica_match(copy, &p) == expected);
 }
 
-START_TEST(a_million_random_operations_agree_with_a_model)
+START_TEST(random_operations_agree_with_a_model)
 {
     static const uint32_t bits[] = { 64, 2, 1 };
     const int exact = bits[_i] == 64; /* else hashes in events do not name a prefix */
@@ -252,7 +252,8 @@ START_TEST(a_million_random_operations_agree_with_a_model)
     model m = { .clock = 0 };
     ck_ok(clkv_prefix_root(prefix, &salt_key, 1, &m.salt_root));
     uint64_t rng = 4711 + (uint64_t)_i, matched = 0;
-    for (m.clock = 1; m.clock <= 400000; m.clock++) {
+    const uint32_t steps = random_steps(400000);
+    for (m.clock = 1; m.clock <= steps; m.clock++) {
         const uint32_t what = rng_below(&rng, 1000), block = rng_below(&rng, BLOCKS);
         /* Must make no difference, whatever it is told; BLOCKS is no block. */
         clkv_prefix_prefetch(prefix, m.clock % 5 ? (block + (uint32_t)m.clock) % (BLOCKS + 1) : CLKV_NO_BLOCK);
@@ -270,11 +271,11 @@ START_TEST(a_million_random_operations_agree_with_a_model)
             clkv_prefix_reset(prefix);
             for (uint32_t b = 0; b < BLOCKS; b++) m.blocks[b].since = 0;
         }
-        ck_assert_int_eq(clkv_prefix_has(prefix, block), m.blocks[block].since != 0);
+        must(clkv_prefix_has(prefix, block) == (m.blocks[block].since != 0));
         ck_valid(clkv_prefix_validate(prefix));
     }
-    ck_assert_uint_gt(matched, 1000);
-    if (exact) ck_assert_uint_gt(copy.cleared, 100);
+    ck_assert_uint_gt(matched, steps / 5);
+    if (exact) ck_assert_uint_gt(copy.cleared, steps / 4000);
     for (uint32_t b = 0; b < BLOCKS; b++) clkv_prefix_drop(prefix, b);
     while (m.n_held) clkv_prefix_unref(prefix, m.held[--m.n_held]);
     clkv_prefix_unref(prefix, m.salt_root);
@@ -339,7 +340,7 @@ int main(void)
     TCase *tests = tcase_create("prefix_random");
     tcase_set_timeout(tests, 300);
     tcase_add_test(tests, events_tell_of_the_first_and_the_last_block_only);
-    tcase_add_loop_test(tests, a_million_random_operations_agree_with_a_model, 0, 3);
+    tcase_add_loop_test(tests, random_operations_agree_with_a_model, 0, 3);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
