@@ -28,6 +28,7 @@
 #define PASS_ROWS (TILE_ROWS <= 8 ? 12u : TILE_ROWS > 48 ? 48u : (TILE_ROWS + MICRO - 1u) / MICRO * MICRO)
 #define FEW_FITS (CLKV_BLOCK_SIZE >= 16 && CLKV_HEAD_DIM_V % 16 == 0)
 #define LOWEST (-1e30f) /* below any score; infinity is undefined under some flags */
+#define UNSEEN (-2e30f) /* below that: no weight even where nothing that a row sees has any */
 #define LOG2_E 1.44269504088896340736f
 #define LN_2 0.69314718055994530942f
 
@@ -110,7 +111,7 @@ INLINE void softmax(clkv_pass *pass, uint r, uint seen, const uint vecs)
     for (uint j = 0; j < vecs; j++) {
         s[j] = pass->p[r][j];
         if (seen < vecs * LANES) {
-            s[j] = select((float16)(LOWEST), s[j], lane + (float)(j * LANES) < (float)seen);
+            s[j] = select((float16)(UNSEEN), s[j], lane + (float)(j * LANES) < (float)seen);
         }
         highest = max(highest, s[j]);
     }

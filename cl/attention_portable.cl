@@ -227,13 +227,29 @@ static inline void add_values(v_vec *sums, __local const float4 *weight, v_vec v
     }
 }
 
+/* The same where some rows do not see all four tokens, of which t is the first: what they do not see may be NaN or
+ * infinite. */
+static inline void add_seen_values(const task *k, uint t, uint row0, v_vec *sums, __local const float4 *weight,
+                                   v_vec v0, v_vec v1, v_vec v2, v_vec v3)
+{
+    const v_vec zero = (v_vec)(0.0f);
+#pragma unroll
+    for (uint r = 0; r < 4; r++) {
+        const float4 w = weight[r * (STEP / 4)];
+        const uint limit = row_limit(k, row0 + r), seen = limit > t ? limit - t : 0;
+        sums[r] = mad(w.x, seen > 0 ? v0 : zero,
+                      mad(w.y, seen > 1 ? v1 : zero,
+                          mad(w.z, seen > 2 ? v2 : zero, mad(w.w, seen > 3 ? v3 : zero, sums[r]))));
+    }
+}
+
 /* Stage 4 for one column of a lane. Slots beyond the end may hold NaN: selected away, not multiplied by 0. */
 static inline void output(const task *k, uint t0, uint group, uint column, __local const float *area,
                           __local const uint *blocks, __local const float *scaling, v_vec *sums, CLKV_SLAB_PARAMS)
 {
 #pragma unroll
     for (uint r = 0; r < PASS_ROWS; r++) sums[r] *= scaling[r];
-    const uint n = min(k->end - t0, (uint)STEP);
+    const uint n = min(k->end - t0, (uint)STEP), all = row_limit(k, 0); /* every row sees those below `all` */
     for (uint t = 4 * group; t < n; t += 4 * TOKEN_GROUPS) {
         v_vec v[4];
 #if CLKV_BLOCK_SIZE >= 4
@@ -255,9 +271,15 @@ static inline void output(const task *k, uint t0, uint group, uint column, __loc
 #pragma unroll
         for (uint i = 1; i < 4; i++) v[i] = t + i < n ? v[i] : (v_vec)(0.0f);
         __local const float4 *weight = (__local const float4 *)(area + t);
-        add_values(sums, weight, v[0], v[1], v[2], v[3]);
-        if (PASS_ROWS > 4 && k->rows > 4)
-            add_values(sums + PASS_ROWS - 4, weight + 4 * (STEP / 4), v[0], v[1], v[2], v[3]);
+        if (t0 + min(t + 4, n) <= all) {
+            add_values(sums, weight, v[0], v[1], v[2], v[3]);
+            if (PASS_ROWS > 4 && k->rows > 4)
+                add_values(sums + PASS_ROWS - 4, weight + 4 * (STEP / 4), v[0], v[1], v[2], v[3]);
+        } else {
+            add_seen_values(k, t0 + t, 0, sums, weight, v[0], v[1], v[2], v[3]);
+            if (PASS_ROWS > 4 && k->rows > 4)
+                add_seen_values(k, t0 + t, 4, sums + PASS_ROWS - 4, weight + 4 * (STEP / 4), v[0], v[1], v[2], v[3]);
+        }
     }
 }
 
@@ -283,9 +305,9 @@ static inline void finish_rows(const task *k, __local const float *reduce, __loc
         const uint row = lid / ROW_LANES + i * CLKV_WORK_GROUP;
         if (lid % ROW_LANES == 0 && row < k->rows) {
             float total = 0.0f;
-    #pragma unroll 4
-        for (uint j = 0; j < ROW_LANES; j++) total += reduce[row * ROW_LANES + j];
-            const bool any = total > 0.0f;
+#pragma unroll 4
+            for (uint j = 0; j < ROW_LANES; j++) total += reduce[row * ROW_LANES + j];
+            const bool any = total != 0.0f; /* or NaN, which is not to be hidden */
             scaling[row] = any ? 1.0f / total : 0.0f;
             if (k->part_base != CLKV_PLAN_DIRECT)
                 part_sums[PART_ROW_AT(k, row)] = (float2)(tops[i], total);

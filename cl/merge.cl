@@ -54,11 +54,12 @@ void clkv_merge(__global const uint *batch, uint entries_at, uint merges_at, uin
             }
         }
     }
+    const float divisor = weight_sum == 0.0f ? 1.0f : weight_sum; /* no key of any weight: 0, as of one part */
     const ulong row = (ulong)(entry.z + q) * CLKV_HEADS + head;
     for (uint i = 0; i < CLKV_PIECES; i++) {
         const uint d = get_local_id(0) * CLKV_WIDTH + i * CLKV_STRIDE;
         if (d < CLKV_HEAD_DIM_V) {
-            CLKV_OUT_WIDE(sum[i] / weight_sum, o, o_offset + row * CLKV_HEAD_DIM_V + d);
+            CLKV_OUT_WIDE(sum[i] / divisor, o, o_offset + row * CLKV_HEAD_DIM_V + d);
         }
     }
     if (want_lse && get_local_id(0) == 0) {

@@ -249,10 +249,12 @@ static inline void clkv_k_store_8(float8 x, __global clkv_kv *p)
     to[7 * n] = bits.s7;
 }
 
-/* 2^x for x ≤ 0: relative error below 2e-7, exactly 0 below −126. Truncating x − ½ rounds to nearest. */
+/* 2^x for x ≤ 0: relative error below 2e-7, exactly 0 below −126, NaN for NaN: max() and min() would lose it.
+ * Truncating x − ½ rounds to nearest. */
 static inline __attribute__((always_inline)) float16 exp2_16(float16 x)
 {
-    const float16 bounded = max(x, (float16)(-126.0f));
+    const int16 under = x < -126.0f;
+    const float16 bounded = select(x, (float16)(-126.0f), under);
     const int16 whole = convert_int16(bounded - 0.5f);
     const float16 f = bounded - convert_float16(whole);
     float16 y = fma(f, (float16)(1.3264739e-3f), (float16)(9.67151672e-3f));
@@ -260,7 +262,7 @@ static inline __attribute__((always_inline)) float16 exp2_16(float16 x)
     y = fma(y, f, (float16)(2.40222424e-1f));
     y = fma(y, f, (float16)(6.93147004e-1f));
     y = fma(y, f, (float16)(1.0f)); /* exactly 1 at 0: a single key gives exactly its V */
-    return select(as_float16(as_int16(y) + (whole << 23)), (float16)(0.0f), x < -126.0f);
+    return select(as_float16(as_int16(y) + (whole << 23)), (float16)(0.0f), under);
 }
 
 static inline __attribute__((always_inline)) float max_of(float16 x)

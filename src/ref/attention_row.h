@@ -17,6 +17,8 @@ static void ROW_NAME(const clkv_ref_attention_params *p, float scale, uint32_t q
         scores[t] = dot * (REAL)scale;
         if (t == 0 || scores[t] > top) top = scores[t];
     }
+    /* Keys of score −∞ have no weight; where there is no other, nothing is seen. */
+    if (top == -INFINITY) visible = 0;
     REAL sum = 0;
     for (uint32_t d = 0; d < dim_v; d++) o_real[d] = 0;
     for (uint32_t t = 0; t < visible; t++) {
