@@ -5,16 +5,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const scores_names[] = {"random", "low", "high", "peak"};
+static const char *const scores_names[SCORES_KINDS] = {"random", "low",   "high", "peak",  "first", "last",
+                                                       "tail",   "equal", "tiny", "large", "zero",  "odd"};
+static const char *const rest_names[REST_KINDS] = {"nan", "inf", "-inf", "largest"};
+
+static const test_case case_defaults = {
+    .variant = "any",
+    .head_dim = 64, .head_dim_v = 64,
+    .heads = 8, .kv_heads = 2,
+    .block_size = 16,
+    .kv_f16 = 1,
+    .slabs = 1,
+    .layers = 2, .layer = 1,
+    .seed = 1,
+};
+
+static const char *type_name(int f16)
+{
+    return f16 ? "f16" : "f32";
+}
 
 void case_format(const test_case *c, char line[CASE_LINE])
 {
     int n = snprintf(line, CASE_LINE,
-                     "dim=%u/%u heads=%u/%u block=%u kv=%s in=%s out=%s causal=%d split=%u parts=%u slabs=%u "
-                     "scores=%s seed=%u batch=",
-                     c->head_dim, c->head_dim_v, c->heads, c->kv_heads, c->block_size, c->kv_f16 ? "f16" : "f32",
-                     c->in_f16 ? "f16" : "f32", c->out_f16 ? "f16" : "f32", !c->non_causal, c->split_tokens,
-                     c->parts, c->slabs, scores_names[c->scores], c->seed);
+                     "variant=%s dim=%u/%u heads=%u/%u block=%u kv=%s in=%s out=%s causal=%d split=%u parts=%u slabs=%u "
+                     "layers=%u/%u scale=%.9g lse=%d scores=%s rest=%s seed=%u batch=",
+                     c->variant, c->head_dim, c->head_dim_v, c->heads, c->kv_heads, c->block_size,
+                     type_name(c->kv_f16), type_name(c->in_f16), type_name(c->out_f16), !c->non_causal,
+                     c->split_tokens, c->parts, c->slabs, c->layers, c->layer, (double)c->scale, !c->no_lse,
+                     scores_names[c->scores], rest_names[c->rest], c->seed);
     for (uint32_t i = 0; i < c->n && n < CASE_LINE; i++) {
         const case_entry *e = &c->entries[i];
         n += snprintf(line + n, (size_t)(CASE_LINE - n), "%s%u:%u", i ? "," : "", e->new_tokens, e->total);
@@ -36,27 +55,90 @@ static int parse_entries(test_case *c, const char *s)
             s += 1 + used;
         }
         if (e->new_tokens == 0 || e->new_tokens > e->total) return 0;
-        if (*s++ != ',') return ++c->n, 1;
+        if (*s++ != ',') return ++c->n, s[-1] == 0;
     }
+    return 0;
+}
+
+/* "a" or "a/b"; without a second number both are the first. */
+static int parse_pair(const char *s, uint32_t *a, uint32_t *b)
+{
+    char end;
+    const int n = sscanf(s, "%u/%u%c", a, b, &end);
+    if (n == 1) *b = *a;
+    return n == 2 || (n == 1 && !strchr(s, '/'));
+}
+
+static int parse_number(const char *s, uint32_t *out)
+{
+    char end;
+    return sscanf(s, "%u%c", out, &end) == 1;
+}
+
+static int parse_flag(const char *s, int *flag, int value)
+{
+    *flag = *s == '1' ? value : !value;
+    return !strcmp(s, "0") || !strcmp(s, "1");
+}
+
+static int parse_type(const char *s, int *f16)
+{
+    *f16 = !strcmp(s, "f16");
+    return *f16 || !strcmp(s, "f32");
+}
+
+static int parse_name(const char *s, const char *const *names, uint32_t n, uint32_t *out)
+{
+    for (*out = 0; *out < n; ++*out)
+        if (!strcmp(s, names[*out])) return 1;
+    return 0;
+}
+
+static int parse_variant(const char *s, test_case *c)
+{
+    snprintf(c->variant, sizeof c->variant, "%s", s);
+    return !strcmp(s, "any") || !strcmp(s, "cpu") || !strcmp(s, "portable");
+}
+
+static int parse_word(test_case *c, const char *key, const char *s)
+{
+    char end;
+    if (!strcmp(key, "variant")) return parse_variant(s, c);
+    if (!strcmp(key, "dim")) return parse_pair(s, &c->head_dim, &c->head_dim_v);
+    if (!strcmp(key, "heads")) return parse_pair(s, &c->heads, &c->kv_heads);
+    if (!strcmp(key, "block")) return parse_number(s, &c->block_size);
+    if (!strcmp(key, "kv")) return parse_type(s, &c->kv_f16);
+    if (!strcmp(key, "in")) return parse_type(s, &c->in_f16);
+    if (!strcmp(key, "out")) return parse_type(s, &c->out_f16);
+    if (!strcmp(key, "causal")) return parse_flag(s, &c->non_causal, 0);
+    if (!strcmp(key, "split")) return parse_number(s, &c->split_tokens);
+    if (!strcmp(key, "parts")) return parse_number(s, &c->parts);
+    if (!strcmp(key, "slabs")) return parse_number(s, &c->slabs) && c->slabs > 0;
+    if (!strcmp(key, "layers")) return parse_pair(s, &c->layers, &c->layer) && c->layer < c->layers;
+    if (!strcmp(key, "scale")) return sscanf(s, "%f%c", &c->scale, &end) == 1;
+    if (!strcmp(key, "lse")) return parse_flag(s, &c->no_lse, 0);
+    if (!strcmp(key, "scores")) return parse_name(s, scores_names, SCORES_KINDS, &c->scores);
+    if (!strcmp(key, "rest")) return parse_name(s, rest_names, REST_KINDS, &c->rest);
+    if (!strcmp(key, "seed")) return parse_number(s, &c->seed);
+    if (!strcmp(key, "batch")) return parse_entries(c, s);
     return 0;
 }
 
 int case_parse(test_case *c, const char *line)
 {
-    char kv[4], in[4], out[4], scores[8];
-    int causal, used = 0;
-    memset(c, 0, sizeof *c);
-    if (sscanf(line,
-               "dim=%u/%u heads=%u/%u block=%u kv=%3s in=%3s out=%3s causal=%d split=%u parts=%u slabs=%u "
-               "scores=%7s seed=%u batch=%n",
-               &c->head_dim, &c->head_dim_v, &c->heads, &c->kv_heads, &c->block_size, kv, in, out, &causal,
-               &c->split_tokens, &c->parts, &c->slabs, scores, &c->seed, &used) < 14 ||
-        !used)
-        return 0;
-    c->kv_f16 = !strcmp(kv, "f16");
-    c->in_f16 = !strcmp(in, "f16");
-    c->out_f16 = !strcmp(out, "f16");
-    c->non_causal = !causal;
-    while (c->scores < 4 && strcmp(scores, scores_names[c->scores])) c->scores++;
-    return c->scores < 4 && parse_entries(c, line + used);
+    *c = case_defaults;
+    for (;;) {
+        char word[CASE_LINE];
+        line += strspn(line, " \t\n");
+        if (!*line) return c->n > 0;
+        const size_t n = strcspn(line, " \t\n");
+        if (n >= sizeof word) return 0;
+        memcpy(word, line, n);
+        word[n] = 0;
+        char *value = strchr(word, '=');
+        if (!value) return 0;
+        *value++ = 0;
+        if (!parse_word(c, word, value)) return 0;
+        line += n;
+    }
 }

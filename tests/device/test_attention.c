@@ -38,11 +38,11 @@ START_TEST(against_oracle)
     world_reserve(&w, (1u << c->n) - 1);
     world_pass(&w, c->split_tokens, c->parts, &info);
     check_plan(c, t, &info);
-    const char *wrong = world_check(&w);
+    const char *wrong = world_check(&w, NULL);
     if (wrong) fail_case(c, t, wrong);
     /* Another pass over the same reservation, cut in another way, after the batch's slots were written once. */
     world_pass(&w, c->split_tokens ? 0 : 64, 0, NULL);
-    wrong = world_check(&w);
+    wrong = world_check(&w, NULL);
     if (wrong) fail_case(c, t, wrong);
     world_rollback(&w);
     world_close(&w);
@@ -68,7 +68,7 @@ START_TEST(same_bits_in_any_batch)
     for (size_t s = 0; s < sizeof subsets / sizeof *subsets; s++) {
         world_reserve(&w, subsets[s]);
         world_pass(&w, c.split_tokens, 0, NULL);
-        const char *wrong = world_check(&w);
+        const char *wrong = world_check(&w, NULL);
         if (wrong) fail_case(&c, t, wrong);
         for (uint32_t i = 0; i < c.n; i++) {
             if (!(subsets[s] >> i & 1)) continue;

@@ -1,20 +1,16 @@
 /* world.c: a case brought to life; see world.h. SPDX-License-Identifier: Apache-2.0 */
 #include "world.h"
 
+#include "content.h"
+
+#include "cache_state.h"
+
 #include <clkv/ref.h>
 
 #include <math.h>
 
-/* Rows are checked until they have cost this many multiplications; then first, last and some between. */
-#define ORACLE_BUDGET 4e7
-
 /* Elements before and after the tensors: offsets must be honoured, and nothing written outside. */
 enum { Q_OFFSET = 3, KV_OFFSET = 1, O_OFFSET = 5, LSE_OFFSET = 7, GUARD = 9 };
-
-static float uniform(uint64_t *state) /* [-1, 1) */
-{
-    return (float)(rng_next(state) >> 40) / 8388608.0f - 1.0f;
-}
 
 static void *allocate(size_t bytes)
 {
@@ -23,41 +19,26 @@ static void *allocate(size_t bytes)
     return p;
 }
 
-static float rounded(float x, int to_f16)
-{
-    return to_f16 ? clkv_ref_float(clkv_ref_half(x)) : x;
-}
-
 static void make_host_data(world *w, uint32_t i, uint64_t *state)
 {
     const test_case *c = w->c;
     const case_entry *e = &c->entries[i];
     const size_t per_k = (size_t)c->kv_heads * c->head_dim, per_v = (size_t)c->kv_heads * c->head_dim_v;
-    const size_t n_q = (size_t)e->new_tokens * c->heads * c->head_dim;
-    const int kv_half = c->kv_f16 || c->in_f16;
     w->k[i] = allocate(e->total * per_k * sizeof(float));
     w->v[i] = allocate(e->total * per_v * sizeof(float));
-    w->q[i] = allocate(n_q * sizeof(float));
+    w->k_in[i] = allocate(e->total * per_k * sizeof(float));
+    w->v_in[i] = allocate(e->total * per_v * sizeof(float));
+    w->q[i] = allocate((size_t)e->new_tokens * c->heads * c->head_dim * sizeof(float));
     w->tokens[i] = allocate(e->total * sizeof(uint32_t));
-    for (size_t j = 0; j < e->total * per_k; j++) w->k[i][j] = rounded(2 * uniform(state), kv_half);
-    for (size_t j = 0; j < e->total * per_v; j++) w->v[i][j] = rounded(uniform(state), kv_half);
-    for (size_t j = 0; j < n_q; j++) w->q[i][j] = rounded(2 * uniform(state), c->in_f16);
+    content_fill(c, i, state, w->k_in[i], w->v_in[i], w->q[i]);
     for (uint32_t t = 0; t < e->total; t++) w->tokens[i][t] = (uint32_t)rng_next(state);
-    if (c->scores != SCORES_RANDOM) { /* the product of the first dimensions, exact in every type */
-        const float low = c->scores == SCORES_LOW ? -46341.0f : -10000.0f;
-        const float most = c->scores == SCORES_HIGH ? 10000.0f : low;
-        memset(w->k[i], 0, e->total * per_k * sizeof(float));
-        for (size_t j = 0; j < n_q; j++) w->q[i][j] = j % c->head_dim == 0 ? 1.0f : 0.0f;
-        for (uint32_t t = 0; t < e->total; t++)
-            for (uint32_t h = 0; h < c->kv_heads; h++)
-                w->k[i][t * per_k + h * c->head_dim] =
-                    rounded(c->scores == SCORES_PEAK && t == e->total / 2 - 1 ? 10000.0f : most, kv_half);
-    }
     if (e->from) { /* the history that it shares */
-        memcpy(w->k[i], w->k[e->parent], e->shared * per_k * sizeof(float));
-        memcpy(w->v[i], w->v[e->parent], e->shared * per_v * sizeof(float));
+        memcpy(w->k_in[i], w->k_in[e->parent], e->shared * per_k * sizeof(float));
+        memcpy(w->v_in[i], w->v_in[e->parent], e->shared * per_v * sizeof(float));
         memcpy(w->tokens[i], w->tokens[e->parent], e->shared * sizeof(uint32_t));
     }
+    for (size_t j = 0; j < e->total * per_k; j++) w->k[i][j] = content_round(w->k_in[i][j], c->kv_f16);
+    for (size_t j = 0; j < e->total * per_v; j++) w->v[i][j] = content_round(w->v_in[i][j], c->kv_f16);
 }
 
 /* A buffer with `before` elements, n values in the type asked for, and a guard; all else is NaN. */
@@ -105,7 +86,7 @@ static void append(world *w, const float *k, const float *v, size_t n_tokens)
 {
     const test_case *c = w->c;
     clkv_append_params params = CLKV_PARAMS_INIT(clkv_append_params);
-    params.layer = WORLD_LAYER;
+    params.layer = c->layer;
     params.type = c->in_f16 ? CLKV_F16 : CLKV_F32;
     params.k = make_buffer(w, k, KV_OFFSET, n_tokens * c->kv_heads * c->head_dim, c->in_f16);
     params.v = make_buffer(w, v, KV_OFFSET, n_tokens * c->kv_heads * c->head_dim_v, c->in_f16);
@@ -124,8 +105,8 @@ static void add_history(world *w, uint32_t i, uint32_t from, uint32_t to)
     ck_ok(clkv_batch_add(w->batch, w->sequences[i], w->tokens[i] + from, to - from, NULL));
     ck_ok(clkv_batch_reserve(w->batch));
     ck_ok(clkv_cache_upload(w->cache, w->batch, NULL, 0, NULL, NULL));
-    append(w, w->k[i] + (size_t)from * c->kv_heads * c->head_dim,
-           w->v[i] + (size_t)from * c->kv_heads * c->head_dim_v, to - from);
+    append(w, w->k_in[i] + (size_t)from * c->kv_heads * c->head_dim,
+           w->v_in[i] + (size_t)from * c->kv_heads * c->head_dim_v, to - from);
     ck_ok(clkv_batch_commit(w->batch));
 }
 
@@ -147,15 +128,35 @@ static void make_sequence(world *w, uint32_t i)
     add_history(w, i, (uint32_t)have, e->total - e->new_tokens);
 }
 
+/* Slots without a token, and block-table entries without a block, hold the worst there is. */
+static void fill_rest(const world *w)
+{
+    const uint32_t bits = content_rest(w->c), nowhere = UINT32_MAX;
+    const clkv_ops *ops = &w->cache->ops;
+    size_t bytes;
+    cl_command_queue queue = clkv_device_queue(clkv_cache_device(w->cache));
+    for (uint32_t i = 0; i < ops->slabs.n; i++)
+        ck_assert_int_eq(clEnqueueFillBuffer(queue, ops->slabs.mem[i], &bits, w->c->kv_f16 ? 2 : 4, 0,
+                                             ops->slabs.slab_bytes, 0, NULL, NULL),
+                         CL_SUCCESS);
+    ck_assert_int_eq(clGetMemObjectInfo(ops->rows, CL_MEM_SIZE, sizeof bytes, &bytes, NULL), CL_SUCCESS);
+    ck_assert_int_eq(clEnqueueFillBuffer(queue, ops->rows, &nowhere, sizeof nowhere, 0,
+                                         bytes / sizeof nowhere * sizeof nowhere, 0, NULL, NULL),
+                     CL_SUCCESS);
+    ck_assert_int_eq(clFinish(queue), CL_SUCCESS);
+}
+
 void world_open(world *w, const test_case *c, clkv_device *device)
 {
     memset(w, 0, sizeof *w);
     w->c = c;
-    w->scale = c->scores == SCORES_RANDOM ? (float)(1 / sqrt(c->head_dim)) : 1.0f;
+    w->scale = content_scale(c);
     uint32_t blocks = 3;
     for (uint32_t i = 0; i < c->n; i++) blocks += c->entries[i].total / c->block_size + 2;
+    const uint32_t per_slab = (blocks + c->slabs - 1) / c->slabs;
+    blocks = per_slab * c->slabs; /* exactly so many slabs, whatever the batch */
     clkv_cache_params params = CLKV_PARAMS_INIT(clkv_cache_params);
-    params.layers = WORLD_LAYERS;
+    params.layers = c->layers;
     params.heads = c->heads;
     params.kv_heads = c->kv_heads;
     params.head_dim = c->head_dim;
@@ -164,9 +165,9 @@ void world_open(world *w, const test_case *c, clkv_device *device)
     params.blocks = blocks;
     params.block_size = c->block_size;
     params.shuffle_seed = c->seed;
-    params.max_slab_bytes = clkv_cache_block_bytes(&params) * ((blocks + c->slabs - 1) / c->slabs);
+    params.max_slab_bytes = clkv_cache_block_bytes(&params) * per_slab;
     ck_ok(clkv_cache_create(&w->cache, device, &params));
-    ck_ok(clkv_cache_fill(w->cache, 0xff));
+    fill_rest(w);
     w->manager = clkv_cache_manager(w->cache);
     ck_ok(clkv_batch_create(w->manager, &w->batch));
     uint64_t state = 0x9e3779b97f4a7c15u * (c->seed + 1u);
@@ -193,6 +194,8 @@ void world_close(world *w)
     for (uint32_t i = 0; i < CASE_ENTRIES; i++) {
         free(w->k[i]);
         free(w->v[i]);
+        free(w->k_in[i]);
+        free(w->v_in[i]);
         free(w->q[i]);
         free(w->tokens[i]);
     }
@@ -218,6 +221,12 @@ void world_rollback(world *w)
     ck_valid(clkv_manager_validate(w->manager));
 }
 
+void world_commit(world *w)
+{
+    ck_ok(clkv_batch_commit(w->batch));
+    ck_valid(clkv_manager_validate(w->manager));
+}
+
 /* Rows of the batch's entries one after the other. `tail` takes the last new_tokens of each entry's total. */
 static float *collect(const world *w, float *const *from, size_t per_token, int tail)
 {
@@ -238,32 +247,34 @@ static void attend(world *w)
     const size_t n = clkv_batch_tokens(w->batch), per_o = (size_t)c->heads * c->head_dim_v;
     float *q = collect(w, w->q, (size_t)c->heads * c->head_dim, 0);
     clkv_attention_params params = CLKV_PARAMS_INIT(clkv_attention_params);
-    params.layer = WORLD_LAYER;
-    params.scale = w->scale;
+    params.layer = c->layer;
+    params.scale = c->scale == 0.0f && w->scale == (float)(1 / sqrt(c->head_dim)) ? 0.0f : w->scale;
     params.q_type = c->in_f16 ? CLKV_F16 : CLKV_F32;
     params.o_type = c->out_f16 ? CLKV_F16 : CLKV_F32;
     params.q = make_buffer(w, q, Q_OFFSET, n * c->heads * c->head_dim, c->in_f16);
     params.o = make_buffer(w, NULL, O_OFFSET, n * per_o, c->out_f16);
-    params.lse = make_buffer(w, NULL, LSE_OFFSET, n * c->heads, 0);
+    params.lse = c->no_lse ? NULL : make_buffer(w, NULL, LSE_OFFSET, n * c->heads, 0);
     params.q_offset = Q_OFFSET;
     params.o_offset = O_OFFSET;
     params.lse_offset = LSE_OFFSET;
     ck_ok(clkv_attention(w->cache, w->batch, &params, 0, NULL, NULL));
     float *o = read_buffer(w, params.o, O_OFFSET, n * per_o, c->out_f16);
-    float *lse = read_buffer(w, params.lse, LSE_OFFSET, n * c->heads, 0);
+    float *lse = c->no_lse ? NULL : read_buffer(w, params.lse, LSE_OFFSET, n * c->heads, 0);
     forget_results(w);
     size_t at = 0;
     for (uint32_t j = 0; j < w->n_batch; j++) {
         const uint32_t i = w->batch_of[j], rows = c->entries[i].new_tokens;
         w->o[i] = allocate(rows * per_o * sizeof(float));
-        w->lse[i] = allocate(rows * c->heads * sizeof(float));
         memcpy(w->o[i], o + at * per_o, rows * per_o * sizeof(float));
-        memcpy(w->lse[i], lse + at * c->heads, rows * c->heads * sizeof(float));
+        if (lse) {
+            w->lse[i] = allocate(rows * c->heads * sizeof(float));
+            memcpy(w->lse[i], lse + at * c->heads, rows * c->heads * sizeof(float));
+        }
         at += rows;
     }
     clReleaseMemObject(params.q);
     clReleaseMemObject(params.o);
-    clReleaseMemObject(params.lse);
+    if (params.lse) clReleaseMemObject(params.lse);
     free(q);
     free(o);
     free(lse);
@@ -276,83 +287,15 @@ void world_pass(world *w, uint32_t split_tokens, uint32_t parts, clkv_plan_info 
     params.split_tokens = split_tokens;
     params.parts = parts;
     ck_ok(clkv_cache_upload(w->cache, w->batch, &params, 0, NULL, NULL));
-    if (info) {
-        info->size = sizeof *info;
-        ck_ok(clkv_cache_plan_info(w->cache, w->batch, info));
-    }
-    float *k = collect(w, w->k, (size_t)w->c->kv_heads * w->c->head_dim, 1);
-    float *v = collect(w, w->v, (size_t)w->c->kv_heads * w->c->head_dim_v, 1);
+    clkv_plan_info planned = CLKV_PARAMS_INIT(clkv_plan_info);
+    ck_ok(clkv_cache_plan_info(w->cache, w->batch, &planned));
+    w->chunk = planned.chunk;
+    if (info) *info = planned;
+    float *k = collect(w, w->k_in, (size_t)w->c->kv_heads * w->c->head_dim, 1);
+    float *v = collect(w, w->v_in, (size_t)w->c->kv_heads * w->c->head_dim_v, 1);
     append(w, k, v, clkv_batch_tokens(w->batch));
     free(k);
     free(v);
     attend(w);
 }
 
-/* One query: a row's error is measured by the row's largest element. */
-static const char *check_row(const world *w, uint32_t i, uint32_t row, const float *o, const float *lse)
-{
-    static char text[200];
-    const test_case *c = w->c;
-    const double tolerance = c->out_f16 ? 1e-3 : 1e-5;
-    for (uint32_t h = 0; h < c->heads; h++) {
-        const size_t at = ((size_t)row * c->heads + h) * c->head_dim_v;
-        const float sum = w->lse[i][(size_t)row * c->heads + h], expected = lse[(size_t)row * c->heads + h];
-        double largest = 0;
-        for (uint32_t d = 0; d < c->head_dim_v; d++) largest = fmax(largest, fabs(o[at + d]));
-        for (uint32_t d = 0; d < c->head_dim_v; d++) {
-            if (fabs((double)w->o[i][at + d] - o[at + d]) <= tolerance * largest) continue;
-            snprintf(text, sizeof text, "entry %u query %u head %u: o[%u] is %.9g, not %.9g", i, row, h, d,
-                     w->o[i][at + d], o[at + d]);
-            return text;
-        }
-        if (fabs((double)sum - expected) <= 1e-5 * fmax(1, fabs((double)expected))) continue;
-        snprintf(text, sizeof text, "entry %u query %u head %u: lse is %.9g, not %.9g", i, row, h, sum, expected);
-        return text;
-    }
-    return NULL;
-}
-
-static const char *check_entry(const world *w, uint32_t i)
-{
-    const test_case *c = w->c;
-    const case_entry *e = &c->entries[i];
-    const double row_cost = (double)e->total * c->heads * (c->head_dim + c->head_dim_v);
-    const uint32_t n = e->new_tokens;
-    uint32_t checked = (uint32_t)(ORACLE_BUDGET / row_cost) + 3;
-    if (checked > n) checked = n;
-    float *o = allocate((size_t)n * c->heads * c->head_dim_v * sizeof(float));
-    float *lse = allocate((size_t)n * c->heads * sizeof(float));
-    clkv_ref_attention_params params = CLKV_PARAMS_INIT(clkv_ref_attention_params);
-    params.q_len = n;
-    params.kv_len = e->total;
-    params.heads = c->heads;
-    params.kv_heads = c->kv_heads;
-    params.head_dim = c->head_dim;
-    params.head_dim_v = c->head_dim_v;
-    params.scale = w->scale;
-    params.causal = !c->non_causal;
-    params.q = w->q[i];
-    params.k = w->k[i];
-    params.v = w->v[i];
-    params.o = o;
-    params.lse = lse;
-    params.row_count = 1;
-    const char *wrong = NULL;
-    for (uint32_t j = 0; j < checked && !wrong; j++) {
-        params.row_first = checked == 1 ? n - 1 : (uint32_t)((uint64_t)j * (n - 1) / (checked - 1));
-        ck_ok(clkv_ref_attention(&params));
-        wrong = check_row(w, i, params.row_first, o, lse);
-    }
-    free(o);
-    free(lse);
-    return wrong;
-}
-
-const char *world_check(const world *w)
-{
-    for (uint32_t j = 0; j < w->n_batch; j++) {
-        const char *wrong = check_entry(w, w->batch_of[j]);
-        if (wrong) return wrong;
-    }
-    return NULL;
-}
