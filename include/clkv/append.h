@@ -18,8 +18,9 @@ typedef struct clkv_append_params {
     size_t k_offset, v_offset;  /* elements before the first token */
 } clkv_append_params;
 
-/* For every token of an uploaded batch, converts to the cache's type (round to nearest even) and writes K
- * transposed and V plain into its slot. k and v are read when the command runs.
+/* For every token of an uploaded batch, converts to the cache's type (round to nearest even; 65520 and more
+ * becomes infinite in CLKV_F16) and writes K transposed and V plain into its slot. k and v are read when the
+ * command runs.
  * STATE: the batch is not uploaded. INVALID: layer, NULL buffers, buffers too small. BUILD, DEVICE. */
 CLKV_API clkv_status clkv_append(clkv_cache *cache, clkv_batch *batch, const clkv_append_params *params,
                                  cl_uint n_wait, const cl_event *wait, cl_event *event);

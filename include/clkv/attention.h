@@ -28,6 +28,9 @@ typedef struct clkv_attention_params {
 /* Computes softmax(scale · q kᵀ) v for every token of an uploaded batch; keys and values of the batch's
  * own tokens must have been appended to this layer before. Arithmetic and accumulation in float32.
  * Causal unless the upload said otherwise: query i of n sees the first context − n + i + 1 tokens.
+ * Not finite: a score of NaN or +infinity makes its query head NaN; -infinity is weight 0, and a query head without any
+ * weight is 0 with log-sum-exp -infinity; a value that is not finite makes its dimension infinite or NaN, for queries
+ * that see its token only. |scale q k| must stay below 6e29.
  * STATE: the batch is not uploaded. INVALID: layer, NULL buffers, buffers too small. BUILD, DEVICE. */
 CLKV_API clkv_status clkv_attention(clkv_cache *cache, clkv_batch *batch, const clkv_attention_params *params,
                                     cl_uint n_wait, const cl_event *wait, cl_event *event);

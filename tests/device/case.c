@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const scores_names[SCORES_KINDS] = {"random", "low",   "high", "peak",  "first", "last",
-                                                       "tail",   "equal", "tiny", "large", "zero",  "odd"};
+static const char *const scores_names[SCORES_KINDS] = {"random", "low",   "high",  "peak", "first", "last", "tail",
+                                                       "none",   "equal", "tiny", "large", "zero", "odd"};
 static const char *const rest_names[REST_KINDS] = {"nan", "inf", "-inf", "largest"};
 
 static const test_case case_defaults = {

@@ -24,7 +24,7 @@
 #define CASE_ENTRIES 8
 #define CASE_LINE    512
 
-/* What Q, K and V hold; content.c makes it. SCORES_LOW … SCORES_TAIL have exact products. */
+/* What Q, K and V hold; content.c makes it. SCORES_LOW … SCORES_NONE have exact products. */
 enum {
     SCORES_RANDOM,  /* about ±4 at the default scale */
     SCORES_LOW,     /* all −46341 */
@@ -33,6 +33,7 @@ enum {
     SCORES_FIRST,   /* the same, but it is the first key … */
     SCORES_LAST,    /* … the last one … */
     SCORES_TAIL,    /* … the first of the last block */
+    SCORES_NONE,    /* every score is −∞ */
     SCORES_EQUAL,   /* every key is the same, of random elements */
     SCORES_TINY,    /* K, V and some of Q denormal in their types */
     SCORES_LARGE,   /* V of ±65504 and about 1, K the same times a small scale */

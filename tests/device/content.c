@@ -22,7 +22,7 @@ float content_scale(const test_case *c)
 {
     if (c->scale != 0.0f) return c->scale;
     if (c->scores == SCORES_LARGE) return 1e-5f;
-    const int exact = c->scores >= SCORES_LOW && c->scores <= SCORES_TAIL;
+    const int exact = c->scores >= SCORES_LOW && c->scores <= SCORES_NONE;
     return exact ? 1.0f : (float)(1 / sqrt(c->head_dim));
 }
 
@@ -79,7 +79,7 @@ static void fill_exact(const test_case *c, const case_entry *e, float *k, float 
 {
     const size_t per_k = (size_t)c->kv_heads * c->head_dim;
     const size_t n_q = (size_t)e->new_tokens * c->heads * c->head_dim;
-    const float low = c->scores == SCORES_LOW ? -46341.0f : -10000.0f;
+    const float low = c->scores == SCORES_LOW ? -46341.0f : c->scores == SCORES_NONE ? -INFINITY : -10000.0f;
     const float most = c->scores == SCORES_HIGH ? 10000.0f : low;
     memset(k, 0, e->total * per_k * sizeof *k);
     for (size_t j = 0; j < n_q; j++) q[j] = j % c->head_dim == 0 ? 1.0f : 0.0f;
@@ -115,7 +115,7 @@ void content_fill(const test_case *c, uint32_t i, uint64_t *state, float *k, flo
     for (size_t j = 0; j < n_k; j++) k[j] = element(c, 0, kv_f16, state);
     for (size_t j = 0; j < n_v; j++) v[j] = element(c, 1, kv_f16, state);
     for (size_t j = 0; j < n_q; j++) q[j] = query(c, state);
-    if (c->scores >= SCORES_LOW && c->scores <= SCORES_TAIL) fill_exact(c, e, k, q);
+    if (c->scores >= SCORES_LOW && c->scores <= SCORES_NONE) fill_exact(c, e, k, q);
     for (size_t j = per_k; c->scores == SCORES_EQUAL && j < n_k; j++) k[j] = k[j - per_k];
     if (c->scores == SCORES_ODD) add_odd(c, e, state, k, v, q);
     for (size_t j = 0; j < n_q; j++) q[j] = content_round(q[j], c->in_f16);

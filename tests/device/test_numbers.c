@@ -4,6 +4,7 @@
  *
  *   test_numbers [--programs N] [--cases N] [--seed N]
  *   test_numbers --case 'LINE'        one case again, as a failure prints it
+ *   test_numbers --stop 1 …           ends with the first case that fails
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #define _POSIX_C_SOURCE 200809L /* setenv */
@@ -17,7 +18,7 @@
 static target targets[MAX_TARGETS];
 static size_t n_targets;
 
-static uint32_t n_programs = 40, n_cases = 60, seed = 4;
+static uint32_t n_programs = 40, n_cases = 60, seed = 4, stop;
 static const char *only; /* --case */
 
 static char line[CASE_LINE]; /* of the case under way; empty between cases */
@@ -58,8 +59,8 @@ static const char *check_blocks(const world *w)
     const char *wrong = NULL;
     for (uint32_t i = 0; i < c->n && !wrong; i++) {
         const uint32_t total = c->entries[i].total, first = c->seed % total;
-        wrong = world_check_blocks(w, i, 0, total, c->out_f16);
-        if (!wrong) wrong = world_check_blocks(w, i, first, total - first, c->out_f16);
+        wrong = world_check_blocks(w, i, 0, total, c->out_f16, 3);
+        if (!wrong) wrong = world_check_blocks(w, i, first, total - first, c->out_f16, 1 + c->seed % 2);
     }
     return wrong;
 }
@@ -81,6 +82,7 @@ static void run_case(const test_case *c, const target *t)
         print_case(t->name, wrong);
         n_failed++;
     }
+    if (wrong && stop) _exit(EXIT_FAILURE);
     world_close(&w);
     line[0] = 0;
     n_done++;
@@ -133,6 +135,7 @@ static int parse_options(int argc, char **argv)
         uint32_t *number = !strcmp(argv[i], "--programs") ? &n_programs
                            : !strcmp(argv[i], "--cases")  ? &n_cases
                            : !strcmp(argv[i], "--seed")   ? &seed
+                           : !strcmp(argv[i], "--stop")   ? &stop
                                                           : NULL;
         char end;
         if (!strcmp(argv[i], "--case"))
@@ -148,7 +151,7 @@ int main(int argc, char **argv)
     setenv("CK_FORK", "no", 1); /* a fork after the first OpenCL call hangs on pocl */
     set_size();
     if (!parse_options(argc, argv)) {
-        printf("usage: test_numbers [--programs N] [--cases N] [--seed N] [--case 'LINE']\n");
+        printf("usage: test_numbers [--programs N] [--cases N] [--seed N] [--stop 1] [--case 'LINE']\n");
         return 2;
     }
     const int nothing = without_device();

@@ -49,8 +49,8 @@ const char *world_check(const world *w, double *share);
 /* The twins in float64 and float32 against the oracle, for one query of every entry of the batch. */
 const char *world_check_twins(const world *w, double *share);
 
-/* Gathers the first n tokens of an entry's sequence, in binary16 or binary32, and compares every bit with the host's
- * numbers. As world_check. */
-const char *world_check_blocks(const world *w, uint32_t entry, uint32_t first, uint32_t n, int f16);
+/* Gathers n tokens of an entry's sequence, in binary16 or binary32, and compares every bit with the host's numbers.
+ * want: 1 K, 2 V, 3 both. As world_check. */
+const char *world_check_blocks(const world *w, uint32_t entry, uint32_t first, uint32_t n, int f16, uint32_t want);
 
 #endif

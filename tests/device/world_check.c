@@ -160,30 +160,50 @@ static const char *check_bits(const char *what, const void *got, const float *ex
     return NULL;
 }
 
-const char *world_check_blocks(const world *w, uint32_t entry, uint32_t first, uint32_t n, int f16)
+/* One of the two tensors of a gather, behind an offset. */
+typedef struct gathered {
+    cl_mem mem;
+    size_t offset, n, each;
+} gathered;
+
+static gathered make_gathered(const world *w, int wanted, size_t offset, size_t n, int f16)
+{
+    gathered g = {NULL, offset, n, f16 ? 2 : 4};
+    if (!wanted) return g;
+    g.mem = clCreateBuffer(clkv_device_context(clkv_cache_device(w->cache)), 0, (offset + n) * g.each, NULL, NULL);
+    ck_assert_ptr_nonnull(g.mem);
+    return g;
+}
+
+static const char *check_gathered(const world *w, const char *what, gathered *g, const float *expected)
+{
+    if (!g->mem) return NULL;
+    void *host = allocate(g->n * g->each);
+    ck_assert_int_eq(clEnqueueReadBuffer(clkv_device_queue(clkv_cache_device(w->cache)), g->mem, CL_TRUE,
+                                         g->offset * g->each, g->n * g->each, host, 0, NULL, NULL),
+                     CL_SUCCESS);
+    clReleaseMemObject(g->mem);
+    const char *wrong = check_bits(what, host, expected, g->n, g->each == 2);
+    free(host);
+    return wrong;
+}
+
+const char *world_check_blocks(const world *w, uint32_t entry, uint32_t first, uint32_t n, int f16, uint32_t want)
 {
     const test_case *c = w->c;
-    cl_context context = clkv_device_context(clkv_cache_device(w->cache));
-    cl_command_queue queue = clkv_device_queue(clkv_cache_device(w->cache));
-    const size_t each = f16 ? 2 : 4, per_k = (size_t)c->kv_heads * c->head_dim,
-                 per_v = (size_t)c->kv_heads * c->head_dim_v, bytes_k = n * per_k * each, bytes_v = n * per_v * each;
-    void *k = allocate(bytes_k), *v = allocate(bytes_v);
+    const size_t per_k = (size_t)c->kv_heads * c->head_dim, per_v = (size_t)c->kv_heads * c->head_dim_v;
+    gathered k = make_gathered(w, want & 1, 3, n * per_k, f16), v = make_gathered(w, want & 2, 5, n * per_v, f16);
     clkv_gather_params params = CLKV_PARAMS_INIT(clkv_gather_params);
     params.layer = c->layer;
     params.first = first;
     params.count = n;
     params.type = f16 ? CLKV_F16 : CLKV_F32;
-    params.k = clCreateBuffer(context, 0, bytes_k, NULL, NULL);
-    params.v = clCreateBuffer(context, 0, bytes_v, NULL, NULL);
-    ck_assert(params.k && params.v);
+    params.k = k.mem;
+    params.v = v.mem;
+    params.k_offset = k.offset;
+    params.v_offset = v.offset;
     ck_ok(clkv_gather(w->cache, w->sequences[entry], &params, 0, NULL, NULL));
-    ck_assert_int_eq(clEnqueueReadBuffer(queue, params.k, CL_TRUE, 0, bytes_k, k, 0, NULL, NULL), CL_SUCCESS);
-    ck_assert_int_eq(clEnqueueReadBuffer(queue, params.v, CL_TRUE, 0, bytes_v, v, 0, NULL, NULL), CL_SUCCESS);
-    clReleaseMemObject(params.k);
-    clReleaseMemObject(params.v);
-    const char *wrong = check_bits("k", k, w->k[entry] + first * per_k, n * per_k, f16);
-    if (!wrong) wrong = check_bits("v", v, w->v[entry] + first * per_v, n * per_v, f16);
-    free(k);
-    free(v);
-    return wrong;
+    const char *wrong_k = check_gathered(w, "k", &k, w->k[entry] + first * per_k);
+    const char *wrong_v = check_gathered(w, "v", &v, w->v[entry] + first * per_v);
+    return wrong_k ? wrong_k : wrong_v;
 }
