@@ -13,8 +13,8 @@ static clkv_status create_rows(clkv_cache *cache)
 {
     const clkv_cache_params *p = &cache->params;
     cache->ops.row_stride = (p->max_context + p->block_size - 1) / p->block_size;
-    const size_t bytes = (size_t)cache->ops.row_stride * p->max_sequences * sizeof(cl_uint);
-    return clkv_buffer_create(&cache->ops.rows, cache->device, bytes, "block tables");
+    cache->ops.rows_bytes = (size_t)cache->ops.row_stride * p->max_sequences * sizeof(cl_uint);
+    return clkv_buffer_create(&cache->ops.rows, cache->device, cache->ops.rows_bytes, "block tables");
 }
 
 static void set_shape(clkv_cache *cache)
@@ -93,6 +93,14 @@ clkv_device *clkv_cache_device(clkv_cache *cache)
     return cache ? cache->device : NULL;
 }
 
+clkv_status clkv_cache_done(clkv_cache *cache, clkv_status st)
+{
+    if (st == CLKV_ERROR_DEVICE_LOST && !cache->lost)
+        clkv_log(CLKV_LOG_ERROR, "device lost: %s", clkv_last_error()->message);
+    if (st == CLKV_ERROR_DEVICE_LOST || st == CLKV_OK) cache->lost = st != CLKV_OK;
+    return st;
+}
+
 clkv_status clkv_cache_fill(clkv_cache *cache, uint8_t byte)
 {
     if (!cache) return CLKV_FAIL(CLKV_ERROR_INVALID, "cache is NULL");
@@ -101,6 +109,7 @@ clkv_status clkv_cache_fill(clkv_cache *cache, uint8_t byte)
     clkv_status st = CLKV_OK;
     for (uint32_t i = 0; i < slabs->n && st == CLKV_OK; i++)
         st = clkv_stream_fill(&cache->ops.stream, slabs->mem[i], byte, slabs->slab_bytes);
+    clkv_cache_done(cache, st);
     pthread_mutex_unlock(&cache->lock);
     return st;
 }

@@ -45,7 +45,7 @@ clkv_status clkv_append(clkv_cache *cache, clkv_batch *batch, const clkv_append_
     if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
     clkv_tensor k = { params->k, params->k_offset, params->type };
     clkv_tensor v = { params->v, params->v_offset, params->type };
-    const clkv_events events = { n_wait, wait, event };
+    const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
     const clkv_cache_params *p = &cache->params;
     pthread_mutex_lock(&cache->lock);
     clkv_cache_pass *pass = NULL;
@@ -54,6 +54,7 @@ clkv_status clkv_append(clkv_cache *cache, clkv_batch *batch, const clkv_append_
     if (st == CLKV_OK) st = check_tensor("k", &k, (uint64_t)pass->pass.n_tokens * p->kv_heads * p->head_dim);
     if (st == CLKV_OK) st = check_tensor("v", &v, (uint64_t)pass->pass.n_tokens * p->kv_heads * p->head_dim_v);
     if (st == CLKV_OK) st = clkv_ops_append(&cache->ops, &pass->pass, params->layer, &k, &v, &events);
+    clkv_cache_done(cache, st);
     pthread_mutex_unlock(&cache->lock);
     return st;
 }
@@ -67,7 +68,7 @@ clkv_status clkv_attention(clkv_cache *cache, clkv_batch *batch, const clkv_atte
     clkv_tensor q = { params->q, params->q_offset, params->q_type };
     clkv_tensor o = { params->o, params->o_offset, params->o_type };
     clkv_tensor lse = { params->lse, params->lse_offset, CLKV_F32 };
-    const clkv_events events = { n_wait, wait, event };
+    const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
     const clkv_cache_params *p = &cache->params;
     const float scale = params->scale != 0.0f ? params->scale : 1.0f / sqrtf((float)p->head_dim);
     pthread_mutex_lock(&cache->lock);
@@ -80,6 +81,7 @@ clkv_status clkv_attention(clkv_cache *cache, clkv_batch *batch, const clkv_atte
     if (st == CLKV_OK && lse.mem) st = check_tensor("lse", &lse, rows);
     if (st == CLKV_OK)
         st = clkv_ops_attention(&cache->ops, &pass->pass, params->layer, scale, &q, &o, &lse, &events);
+    clkv_cache_done(cache, st);
     pthread_mutex_unlock(&cache->lock);
     return st;
 }
@@ -116,11 +118,10 @@ clkv_status clkv_copy_blocks(clkv_cache *cache, const clkv_block_copy *copies, u
     if (!cache || (n && !copies)) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "copies" : "cache");
     clkv_status st = check_copies(cache, copies, n);
     if (st != CLKV_OK) return st;
-    const clkv_events events = { n_wait, wait, event };
-    const clkv_events after = { 0, NULL, event };
+    const clkv_events after = { .event = event };
     pthread_mutex_lock(&cache->lock);
     if (n == 0) {
-        st = clkv_ops_copy(&cache->ops, cache->ops.rows, 0, 0, &events);
+        st = clkv_stream_launch(&cache->ops.stream, "clkv_copy", NULL, 0, 1, n_wait, wait, event);
     } else {
         clkv_ring_slot *slot = NULL;
         st = clkv_ring_acquire(&cache->ring, n * sizeof *copies, &slot);
@@ -128,10 +129,26 @@ clkv_status clkv_copy_blocks(clkv_cache *cache, const clkv_block_copy *copies, u
             memcpy(slot->host, copies, n * sizeof *copies);
             st = clkv_ring_submit(&cache->ring, slot, n * sizeof *copies, n_wait, wait, NULL);
         }
-        if (st == CLKV_OK) st = clkv_ops_copy(&cache->ops, slot->mem, 0, n, &after);
+        if (st == CLKV_OK) st = clkv_ops_copy(&cache->ops, slot, 0, n, &after);
         clkv_ring_release(&cache->ring, slot);
     }
+    clkv_cache_done(cache, st);
     pthread_mutex_unlock(&cache->lock);
+    return st;
+}
+
+/* The range that is asked for, and whether it is there. */
+static clkv_status check_range(const clkv_sequence *sequence, const clkv_gather_params *params, uint32_t *n)
+{
+    const size_t length = clkv_sequence_length(sequence);
+    if (params->first > length || params->count > length - params->first)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "positions [%u, %llu) of %zu", (unsigned)params->first,
+                         (unsigned long long)params->first + params->count, length);
+    *n = params->count ? params->count : (uint32_t)(length - params->first);
+    uint32_t block = 0, offset = 0;
+    const clkv_status st = *n > 0 ? clkv_sequence_locate(sequence, params->first, &block, &offset) : CLKV_OK;
+    if (st == CLKV_OK && block == CLKV_NO_BLOCK)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "the window has released position %u", (unsigned)params->first);
     return st;
 }
 
@@ -141,27 +158,19 @@ clkv_status clkv_gather(clkv_cache *cache, const clkv_sequence *sequence, const 
     CLKV_CHECK_PARAMS(params, clkv_gather_params);
     if (!cache || !sequence) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "sequence" : "cache");
     const clkv_cache_params *p = &cache->params;
-    const size_t length = clkv_sequence_length(sequence);
-    if (params->first > length || params->count > length - params->first)
-        return CLKV_FAIL(CLKV_ERROR_INVALID, "positions [%u, %llu) of %zu", (unsigned)params->first,
-                         (unsigned long long)params->first + params->count, length);
-    const uint32_t n = params->count ? params->count : (uint32_t)(length - params->first);
     clkv_tensor k = { params->k, params->k_offset, params->type };
     clkv_tensor v = { params->v, params->v_offset, params->type };
     if (!k.mem && !v.mem) return CLKV_FAIL(CLKV_ERROR_INVALID, "neither k nor v is wanted");
-    clkv_status st = check_layer(cache, params->layer);
+    const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
+    uint32_t n = 0, row = 0;
+    pthread_mutex_lock(&cache->lock);
+    clkv_status st = check_range(sequence, params, &n);
+    if (st == CLKV_OK) st = check_layer(cache, params->layer);
     if (st == CLKV_OK && k.mem) st = check_tensor("k", &k, (uint64_t)n * p->kv_heads * p->head_dim);
     if (st == CLKV_OK && v.mem) st = check_tensor("v", &v, (uint64_t)n * p->kv_heads * p->head_dim_v);
-    uint32_t block = 0, offset = 0;
-    if (st == CLKV_OK && n > 0) st = clkv_sequence_locate(sequence, params->first, &block, &offset);
-    if (st == CLKV_OK && block == CLKV_NO_BLOCK)
-        st = CLKV_FAIL(CLKV_ERROR_INVALID, "the window has released position %u", (unsigned)params->first);
-    if (st != CLKV_OK) return st;
-    const clkv_events events = { n_wait, wait, event };
-    pthread_mutex_lock(&cache->lock);
-    uint32_t row = 0;
-    st = clkv_cache_sync_row(cache, sequence, &row);
+    if (st == CLKV_OK) st = clkv_cache_sync_row(cache, sequence, &row);
     if (st == CLKV_OK) st = clkv_ops_gather(&cache->ops, row, params->layer, params->first, n, &k, &v, &events);
+    clkv_cache_done(cache, st);
     pthread_mutex_unlock(&cache->lock);
     return st;
 }

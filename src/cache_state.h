@@ -33,6 +33,7 @@ struct clkv_cache {
     clkv_ring ring;
     clkv_cache_pass *passes;
     uint64_t uploaded_bytes, uploads;
+    int lost;                 /* the log knows that the device is */
 };
 
 /* The params with every default filled in; checks all that needs no allocation. INVALID, UNSUPPORTED,
@@ -41,6 +42,9 @@ clkv_status clkv_cache_resolve(const clkv_device *device, const clkv_cache_param
 
 /* Those of the cache's block manager; `params` are resolved. */
 clkv_manager_params clkv_cache_manager_params(const clkv_cache_params *params);
+
+/* What an operation returns, with the cache locked: says in the log that the device is lost, once. */
+clkv_status clkv_cache_done(clkv_cache *cache, clkv_status st);
 
 /* The pass of an uploaded batch of this cache. STATE: not uploaded. INVALID: another cache's. */
 clkv_status clkv_cache_pass_of(clkv_cache *cache, const clkv_batch *batch, clkv_cache_pass **out);

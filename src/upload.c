@@ -149,13 +149,23 @@ static clkv_status send(clkv_cache *cache, clkv_pass *pass, const clkv_batch *ba
     const int rows = pass->n_changes > 0, copies = pass->n_copies > 0;
     clkv_status st = clkv_ring_submit(&cache->ring, pass->slot, pass->bytes, events->n_wait, events->wait,
                                       rows || copies ? NULL : events->event);
-    const clkv_events rows_events = { 0, NULL, copies ? NULL : events->event };
-    const clkv_events copy_events = { 0, NULL, events->event };
+    cl_event scattered = NULL;
+    const clkv_events rows_events = { .event = copies ? &scattered : events->event };
     if (st == CLKV_OK && rows)
-        st = clkv_ops_rows(ops, pass->slot->mem, pass->changes_at, pass->n_changes, &rows_events);
+        st = clkv_ops_rows(ops, pass->slot, pass->changes_at, pass->n_changes, &rows_events);
+    const clkv_events copy_events = { .event = events->event, .after = scattered };
     if (st == CLKV_OK && copies)
-        st = clkv_ops_copy(ops, pass->slot->mem, pass->copies_at, pass->n_copies, &copy_events);
+        st = clkv_ops_copy(ops, pass->slot, pass->copies_at, pass->n_copies, &copy_events);
+    clkv_event_release(&scattered);
     return st;
+}
+
+/* An earlier upload of the batch that has not arrived may never do so: its changes of tables are sent again. */
+static void forget_lost_upload(const clkv_cache *cache, clkv_batch *batch)
+{
+    clkv_cache_pass *earlier = batch->device_state;
+    if (!earlier || earlier->cache != cache || clkv_ring_arrived(earlier->pass.slot)) return;
+    for (uint32_t i = 0; i < batch->n_entries; i++) clkv_batch_unsync(batch, i);
 }
 
 static clkv_status upload(clkv_cache *cache, clkv_batch *batch, const clkv_upload_params *params,
@@ -164,6 +174,7 @@ static clkv_status upload(clkv_cache *cache, clkv_batch *batch, const clkv_uploa
     clkv_cache_pass *holder = take_pass(cache);
     if (!holder) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", sizeof *holder);
     clkv_pass *pass = &holder->pass;
+    forget_lost_upload(cache, batch);
     clkv_status st = count(cache, batch, pass);
     if (st == CLKV_OK) st = plan(cache, pass, batch, params);
     if (st == CLKV_OK) st = clkv_ops_reserve_parts(&cache->ops, pass->plan.n_parts);
@@ -191,10 +202,10 @@ clkv_status clkv_cache_upload(clkv_cache *cache, clkv_batch *batch, const clkv_u
     if (!params) params = &defaults;
     CLKV_CHECK_PARAMS(params, clkv_upload_params);
     if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
-    const clkv_events events = { n_wait, wait, event };
+    const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
     pthread_mutex_lock(&cache->lock);
     clkv_manager_lock(cache->manager);
-    const clkv_status st = upload(cache, batch, params, &events);
+    const clkv_status st = clkv_cache_done(cache, upload(cache, batch, params, &events));
     clkv_manager_unlock(cache->manager);
     pthread_mutex_unlock(&cache->lock);
     return st;
@@ -230,9 +241,9 @@ static clkv_status sync_row(clkv_cache *cache, clkv_sequence *sequence)
     if (st != CLKV_OK) return st;
     write_changes(slot->host, sequence->table, sequence->synced, sequence->n_blocks,
                   sequence->row * cache->ops.row_stride);
-    const clkv_events none = { 0, NULL, NULL };
+    const clkv_events none = { 0 };
     st = clkv_ring_submit(&cache->ring, slot, bytes, 0, NULL, NULL);
-    if (st == CLKV_OK) st = clkv_ops_rows(&cache->ops, slot->mem, 0, n, &none);
+    if (st == CLKV_OK) st = clkv_ops_rows(&cache->ops, slot, 0, n, &none);
     clkv_ring_release(&cache->ring, slot);
     if (st != CLKV_OK) return st;
     sequence->synced = sequence->n_blocks;

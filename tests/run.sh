@@ -153,7 +153,7 @@ job_fuzz() {
         run fuzz asan fuzz
 }
 job_fault() {
-    build_gcc && run gcc pocl fault
+    build_gcc && run gcc pocl fault && run gcc rusticl late
     build_asan && run asan pocl_asan fault
 }
 job_coverage() {

@@ -74,7 +74,8 @@ CLKV_API clkv_sequence *clkv_batch_victim(clkv_batch *batch);
 CLKV_API clkv_status clkv_batch_accept(clkv_batch *batch, uint32_t entry, uint32_t n);
 
 /* The new tokens now belong to their sequences; blocks that became full are findable. Call it when all
- * of the pass is enqueued; it needs not be finished. The batch is empty after it. STATE: not reserved. NO_MEMORY: nothing is lost,
+ * of the pass is enqueued; it needs not be finished (but see cache.h for a pass that fails on the device). The
+ * batch is empty after it. STATE: not reserved. NO_MEMORY: nothing is lost,
  * every token is committed, but some full blocks are not findable. */
 CLKV_API clkv_status clkv_batch_commit(clkv_batch *batch);
 

@@ -12,8 +12,13 @@
  * When the driver fails a call, the function that made it has changed nothing on the host and may be called
  * again. DEVICE, DEVICE_MEMORY, DEVICE_LOST, NO_MEMORY or BUILD, by the driver's code, is then what any
  * function here and in append.h, attention.h, copy.h and gather.h returns where its comment says DEVICE.
+ * A command that is enqueued may still fail on the device, when it runs: its event then has a negative status,
+ * and what it was to write is undefined. An operation of several commands has one event, and it is the last
+ * one's; none of the cache's commands runs that would take what a failed one has left for block ids. Where a
+ * later call finds out, it returns DEVICE and says so, once; it may be called again. Roll the batch back,
+ * reserve and upload it again; what is committed already cannot be rolled back: its blocks may hold anything.
  * DEVICE_LOST: the driver takes no more commands for the device; destroy its caches (which works as ever) and
- * close it. Caches on other devices, and new ones, are not touched by that.
+ * close it. Caches on other devices, and new ones, are not touched by that. The log is told once.
  *
  * Thread-safe: functions on one cache lock it; a batch belongs to one thread at a time.
  * SPDX-License-Identifier: Apache-2.0 */

@@ -110,7 +110,8 @@ static clkv_status add_locked(clkv_batch *batch, clkv_sequence *seq, const uint3
 
     if (tokens) memcpy(batch->tokens + batch->n_tokens, tokens, n * sizeof *tokens);
     batch->entries[batch->n_entries] = (clkv_batch_entry){seq, seq->row, n, batch->n_tokens, seq->length + n};
-    batch->parts[batch->n_entries] = (clkv_batch_part){n, CLKV_NO_BLOCK, 0, tokens != NULL};
+    batch->parts[batch->n_entries] = (clkv_batch_part){
+        .accept = n, .copied_from = CLKV_NO_BLOCK, .has_tokens = tokens != NULL};
     if (entry) *entry = batch->n_entries;
     batch->n_entries++;
     batch->n_tokens += n;
@@ -228,6 +229,7 @@ static uint32_t place_entry(clkv_batch *batch, uint32_t index, uint32_t next_fre
     }
     const uint32_t end = clkv_sequence_blocks_for(m, e->context);
     if (end > seq->n_blocks) clkv_sequence_unsync(seq, seq->n_blocks);
+    part->synced = seq->synced;
     for (uint32_t i = seq->n_blocks; i < end; i++) seq->table[i] = batch->fresh[next_fresh++];
     uint32_t *slot = batch->slots + e->first;
     for (uint32_t p = seq->length; p < e->context; p++)
@@ -413,10 +415,9 @@ static void rollback_locked(clkv_batch *batch)
     for (uint32_t i = 0; i < batch->n_entries; i++) {
         const clkv_batch_part *part = &batch->parts[i];
         clkv_sequence *seq = batch->entries[i].sequence;
-        clkv_sequence_unsync(seq, seq->n_blocks);
-        if (part->copied_from == CLKV_NO_BLOCK) continue;
-        seq->table[part->tail] = part->copied_from;
-        clkv_sequence_unsync(seq, part->tail);
+        /* What was sent since then is not believed in either: a pass that failed on the device ends here. */
+        clkv_sequence_unsync(seq, part->synced);
+        if (part->copied_from != CLKV_NO_BLOCK) seq->table[part->tail] = part->copied_from;
     }
     if (batch->written) drop_evicted(batch);
     clkv_pool_undo(m->pool, batch->fresh, batch->n_fresh, batch->written ? 0 : batch->n_evicted, m->pins.priority);
@@ -493,6 +494,11 @@ void clkv_batch_set_synced(clkv_batch *batch, uint32_t entry)
 {
     const clkv_batch_entry *e = &batch->entries[entry];
     e->sequence->synced = clkv_sequence_blocks_for(batch->manager, e->context);
+}
+
+void clkv_batch_unsync(clkv_batch *batch, uint32_t entry)
+{
+    clkv_sequence_unsync(batch->entries[entry].sequence, batch->parts[entry].synced);
 }
 
 const char *clkv_batch_validate(const clkv_batch *batch)

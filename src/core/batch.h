@@ -16,6 +16,7 @@ typedef struct clkv_batch_part {
     uint32_t accept;      /* new tokens that will be committed */
     uint32_t copied_from; /* the shared tail that a copy replaced, or CLKV_NO_BLOCK */
     uint32_t tail;        /* its index in the table */
+    uint32_t synced;      /* leading entries of the table that the device had when it was reserved */
     int has_tokens;
 } clkv_batch_part;
 
@@ -47,6 +48,9 @@ clkv_batch_table clkv_batch_get_table(const clkv_batch *batch, uint32_t entry);
 
 /* The device (by work enqueued) has all of clkv_batch_get_table now. */
 void clkv_batch_set_synced(clkv_batch *batch, uint32_t entry);
+
+/* The device may lack what it has been sent of an entry's table since the reservation. */
+void clkv_batch_unsync(clkv_batch *batch, uint32_t entry);
 
 static inline int clkv_batch_is_reserved(const clkv_batch *batch)
 {

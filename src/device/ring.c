@@ -17,7 +17,7 @@ void clkv_ring_init(clkv_ring *ring, clkv_stream *stream)
 /* Leaves an empty slot. The driver keeps the memory object as long as enqueued commands use it. */
 static void slot_clear(clkv_ring_slot *slot)
 {
-    if (slot->written) clReleaseEvent(slot->written);
+    clkv_event_release(&slot->written);
     clkv_buffer_release(&slot->mem);
     clkv_free(slot->host, slot->capacity);
     *slot = (clkv_ring_slot){ 0 };
@@ -36,10 +36,7 @@ void clkv_ring_destroy(clkv_ring *ring)
 /* Has the driver read all of slot->host? A write that failed reads no more. */
 static int write_is_over(const clkv_ring_slot *slot)
 {
-    if (!slot->written) return 1;
-    cl_int status = CL_QUEUED;
-    cl_int err = clGetEventInfo(slot->written, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, NULL);
-    return err == CL_SUCCESS && status <= CL_COMPLETE;
+    return !slot->written || clkv_event_status(slot->written) <= CL_COMPLETE;
 }
 
 /* Gives a slot that nobody uses room for `bytes`; unchanged on failure. */
@@ -93,8 +90,8 @@ clkv_status clkv_ring_acquire(clkv_ring *ring, size_t bytes, clkv_ring_slot **ou
     if (!best) st = add_slot(ring, bytes, &best);
     else if (best->capacity < bytes) st = slot_make_room(best, ring->stream, bytes);
     if (st) return st;
-    if (best->written) clReleaseEvent(best->written);
-    best->written = NULL;
+    clkv_event_release(&best->written);
+    best->arrived = 0;
     best->held = 1;
     *out = best;
     return CLKV_OK;
@@ -110,14 +107,31 @@ clkv_status clkv_ring_submit(clkv_ring *ring, clkv_ring_slot *slot, size_t bytes
     if (st) return st;
     /* Some drivers start nothing before a flush: without it the slot would never come free. */
     clFlush(ring->stream->queue);
-    if (slot->written) clReleaseEvent(slot->written);
+    clkv_event_release(&slot->written);
     slot->written = written;
+    slot->arrived = 0;
     if (event) {
         const cl_int err = clRetainEvent(written);
         if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clRetainEvent", "event of an upload");
         *event = written;
     }
     return CLKV_OK;
+}
+
+clkv_status clkv_ring_ready(clkv_ring_slot *slot, cl_event *after)
+{
+    const cl_int status = slot->arrived || !slot->written ? CL_COMPLETE : clkv_event_status(slot->written);
+    *after = status > CL_COMPLETE ? slot->written : NULL;
+    slot->arrived = status == CL_COMPLETE;
+    if (status >= CL_COMPLETE) return CLKV_OK;
+    return CLKV_FAIL_DRIVER(CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST, "clEnqueueWriteBuffer",
+                            "the upload failed on the device with %d: upload the batch again", (int)status);
+}
+
+int clkv_ring_arrived(clkv_ring_slot *slot)
+{
+    if (!slot->arrived && slot->written) slot->arrived = clkv_event_status(slot->written) == CL_COMPLETE;
+    return slot->arrived;
 }
 
 void clkv_ring_release(clkv_ring *ring, clkv_ring_slot *slot)

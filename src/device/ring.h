@@ -15,6 +15,7 @@ typedef struct clkv_ring_slot {
     cl_mem mem;
     size_t capacity; /* bytes of both */
     cl_event written; /* of the last submit, or NULL */
+    int arrived;      /* that one is known to be complete */
     int held;
 } clkv_ring_slot;
 
@@ -33,6 +34,11 @@ clkv_status clkv_ring_acquire(clkv_ring *ring, size_t bytes, clkv_ring_slot **ou
  * and the write may be under way: the slot knows. */
 clkv_status clkv_ring_submit(clkv_ring *ring, clkv_ring_slot *slot, size_t bytes, cl_uint n_wait,
                              const cl_event *wait, cl_event *event);
+/* For a command that reads the slot: *after is what must succeed before it, or NULL. DEVICE: the write has failed,
+ * what the slot has on the device is garbage. */
+clkv_status clkv_ring_ready(clkv_ring_slot *slot, cl_event *after);
+/* Whether the last write is known to be complete. */
+int clkv_ring_arrived(clkv_ring_slot *slot);
 /* NULL is allowed. Commands already enqueued may still read the slot: the stream keeps later ones behind. */
 void clkv_ring_release(clkv_ring *ring, clkv_ring_slot *slot);
 /* Bytes of cl_mem held. */

@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-/* What a command waits for: the caller's events, and on an out-of-order queue the stream's last command. */
+/* What a command waits for: the caller's events, and one of ours: on an out-of-order queue the stream's last
+ * command. */
 typedef struct waits {
     const cl_event *events;
     cl_uint n;
@@ -15,13 +16,48 @@ typedef struct waits {
     cl_event *heap;
 } waits;
 
-static clkv_status waits_make(waits *w, const clkv_stream *stream, cl_uint n_wait, const cl_event *wait)
+void clkv_event_release(cl_event *event)
+{
+    if (*event) clReleaseEvent(*event);
+    *event = NULL;
+}
+
+cl_int clkv_event_status(cl_event event)
+{
+    cl_int status = CL_QUEUED;
+    const cl_int err = clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, NULL);
+    return err == CL_SUCCESS ? status : CL_QUEUED;
+}
+
+/* The event of ours that the next command waits for, NULL where that one is over; and if it has failed, an error:
+ * a command that waits for it would fail too, or (pocl 3.1) never be heard of again. */
+static clkv_status earlier(clkv_stream *stream, cl_event *out)
+{
+    *out = stream->out_of_order ? stream->last : stream->also;
+    const cl_int status = *out ? clkv_event_status(*out) : CL_COMPLETE;
+    if (status > CL_COMPLETE) return CLKV_OK;
+    *out = NULL;
+    clkv_event_release(&stream->last);
+    if (status == CL_COMPLETE) return CLKV_OK;
+    return CLKV_FAIL_DRIVER(CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST, "clGetEventInfo",
+                            "an earlier command of the cache failed on the device with %d", (int)status);
+}
+
+void clkv_stream_only_after(clkv_stream *stream, cl_event event)
+{
+    stream->also = stream->out_of_order ? NULL : event;
+}
+
+static clkv_status waits_make(waits *w, clkv_stream *stream, cl_uint n_wait, const cl_event *wait)
 {
     if (n_wait && !wait) return CLKV_FAIL(CLKV_ERROR_INVALID, "wait is NULL and n_wait %u", (unsigned)n_wait);
+    cl_event extra;
+    clkv_status st = earlier(stream, &extra);
+    if (st) return st;
     w->heap = NULL;
     w->events = n_wait ? wait : NULL;
     w->n = n_wait;
-    if (!stream->last) return CLKV_OK;
+    if (!extra) return CLKV_OK;
 
     cl_event *list = w->own;
     w->n = n_wait + 1;
@@ -30,7 +66,7 @@ static clkv_status waits_make(waits *w, const clkv_stream *stream, cl_uint n_wai
         if (!list) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "wait list of %u events", (unsigned)w->n);
     }
     if (n_wait) memcpy(list, wait, n_wait * sizeof *list);
-    list[n_wait] = stream->last;
+    list[n_wait] = extra;
     w->events = list;
     return CLKV_OK;
 }
@@ -76,11 +112,15 @@ void clkv_stream_init(clkv_stream *stream, clkv_device *device)
 clkv_status clkv_stream_launch(clkv_stream *stream, const char *what, cl_kernel kernel, size_t n_groups,
                                size_t group, cl_uint n_wait, const cl_event *wait, cl_event *event)
 {
-    if (n_groups == 0 && !event) return CLKV_OK;
+    if (n_groups == 0 && !event) {
+        stream->also = NULL;
+        return CLKV_OK;
+    }
     if (n_groups && group > SIZE_MAX / n_groups)
         return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "%s: %zu groups of %zu work-items", what, n_groups, group);
     waits w;
     clkv_status st = waits_make(&w, stream, n_wait, wait);
+    stream->also = NULL;
     if (st) return st;
     cl_event ours = NULL;
     const size_t global = n_groups * group;

@@ -1,7 +1,8 @@
 /* stream.h: the commands of one cache, in order on whatever queue the caller gave.
  *
  * An in-order queue orders by itself. On an out-of-order queue every command also waits for the last one
- * of the same stream. SPDX-License-Identifier: Apache-2.0 */
+ * of the same stream; if that one has failed on the device, so does the next call (DEVICE), which says so, and
+ * the stream begins anew: a driver may never run what waits for a failed command. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_DEVICE_STREAM_H
 #define CLKV_DEVICE_STREAM_H
 
@@ -12,6 +13,7 @@ typedef struct clkv_stream {
     cl_command_queue queue;
     int out_of_order;
     cl_event last; /* out-of-order only; owned */
+    cl_event also; /* in-order only, borrowed: the next command must not run unless this one has succeeded */
 } clkv_stream;
 
 void clkv_stream_init(clkv_stream *stream, clkv_device *device);
@@ -27,6 +29,16 @@ clkv_status clkv_stream_write(clkv_stream *stream, cl_mem dst, const void *src, 
                               const cl_event *wait, cl_event *done);
 
 clkv_status clkv_stream_fill(clkv_stream *stream, cl_mem dst, uint8_t byte, size_t bytes);
+
+/* The next launch runs only if `event` (NULL: nothing) succeeds. An in-order queue runs a command also when an
+ * earlier one has failed; on an out-of-order one the stream sees to it. The event must live until then. */
+void clkv_stream_only_after(clkv_stream *stream, cl_event event);
+
+/* Takes a pointer to NULL, and leaves one. */
+void clkv_event_release(cl_event *event);
+
+/* CL_COMPLETE, a positive number while it is not, or a negative one: the command failed. */
+cl_int clkv_event_status(cl_event event);
 
 /* Waits for the stream's last command and forgets it. For teardown only. */
 void clkv_stream_finish(clkv_stream *stream);

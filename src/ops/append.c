@@ -17,7 +17,10 @@ clkv_status clkv_ops_append(clkv_ops *ops, const clkv_pass *pass, uint32_t layer
     clkv_arg_uint(&args, layer);
     clkv_arg_uint(&args, ops->slabs.blocks_per_slab);
     st = clkv_args_done(&args, "clkv_append");
+    cl_event after = NULL;
+    if (st == CLKV_OK) st = clkv_ring_ready(pass->slot, &after);
     if (st != CLKV_OK) return st;
+    clkv_stream_only_after(&ops->stream, after);
     return clkv_stream_launch(&ops->stream, "clkv_append", kernel.kernel,
                               (size_t)pass->n_tokens * ops->shape.kv_heads, kernel.group, events->n_wait,
                               events->wait, events->event);

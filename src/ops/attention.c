@@ -2,8 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "ops/args.h"
 
+/* Runs only if the parts have been computed. */
 static clkv_status merge(clkv_ops *ops, const clkv_pass *pass, const clkv_tensor *o, const clkv_tensor *lse,
-                         cl_event *event)
+                         cl_event parts, cl_event *event)
 {
     clkv_kernel k;
     clkv_status st = clkv_ops_kernel(ops, CLKV_FAMILY_MERGE, CLKV_F32, o->type, &k);
@@ -21,6 +22,7 @@ static clkv_status merge(clkv_ops *ops, const clkv_pass *pass, const clkv_tensor
     clkv_arg_mem(&args, ops->part_sums);
     st = clkv_args_done(&args, "clkv_merge");
     if (st != CLKV_OK) return st;
+    clkv_stream_only_after(&ops->stream, parts);
     return clkv_stream_launch(&ops->stream, "clkv_merge", k.kernel, (size_t)pass->plan.n_merges * ops->shape.heads,
                               k.group, 0, NULL, event);
 }
@@ -51,11 +53,15 @@ clkv_status clkv_ops_attention(clkv_ops *ops, const clkv_pass *pass, uint32_t la
     clkv_arg_mem(&args, ops->part_o);
     clkv_arg_mem(&args, ops->part_sums);
     st = clkv_args_done(&args, "clkv_attention");
+    cl_event after = NULL, parts = NULL;
+    if (st == CLKV_OK) st = clkv_ring_ready(pass->slot, &after);
     if (st != CLKV_OK) return st;
     const int split = pass->plan.n_merges > 0;
+    clkv_stream_only_after(&ops->stream, after);
     st = clkv_stream_launch(&ops->stream, "clkv_attention", k.kernel,
                             (size_t)pass->plan.n_items * ops->shape.kv_heads, k.group, events->n_wait, events->wait,
-                            split ? NULL : events->event);
-    if (st != CLKV_OK || !split) return st;
-    return merge(ops, pass, o, lse, events->event);
+                            split ? &parts : events->event);
+    if (st == CLKV_OK && split) st = merge(ops, pass, o, lse, parts, events->event);
+    clkv_event_release(&parts);
+    return st;
 }

@@ -1,19 +1,22 @@
 /* copy.c: whole blocks, all layers: copy-on-write, and the caller's moves. SPDX-License-Identifier: Apache-2.0 */
 #include "ops/args.h"
 
-clkv_status clkv_ops_copy(clkv_ops *ops, cl_mem list, uint32_t at, uint32_t n, const clkv_events *events)
+clkv_status clkv_ops_copy(clkv_ops *ops, clkv_ring_slot *slot, uint32_t at, uint32_t n, const clkv_events *events)
 {
     clkv_kernel kernel;
     clkv_status st = clkv_ops_kernel(ops, CLKV_FAMILY_COPY, CLKV_F32, CLKV_F32, &kernel);
     if (st != CLKV_OK) return st;
     clkv_args args = clkv_args_of(kernel.kernel);
     clkv_arg_slabs(&args, &ops->slabs);
-    clkv_arg_mem(&args, list);
+    clkv_arg_mem(&args, slot->mem);
     clkv_arg_uint(&args, at);
     clkv_arg_uint(&args, ops->shape.layers);
     clkv_arg_uint(&args, ops->slabs.blocks_per_slab);
     st = clkv_args_done(&args, "clkv_copy");
+    cl_event after = NULL;
+    if (st == CLKV_OK) st = clkv_ring_ready(slot, &after);
     if (st != CLKV_OK) return st;
+    clkv_stream_only_after(&ops->stream, events->after ? events->after : after);
     return clkv_stream_launch(&ops->stream, "clkv_copy", kernel.kernel, (size_t)n * ops->shape.layers, kernel.group,
                               events->n_wait, events->wait, events->event);
 }

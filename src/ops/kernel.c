@@ -152,7 +152,5 @@ clkv_status clkv_ops_reserve_parts(clkv_ops *ops, uint32_t parts)
 
 uint64_t clkv_ops_bytes(const clkv_ops *ops)
 {
-    size_t rows = 0;
-    if (ops->rows) clkv_buffer_bytes(ops->rows, &rows, "block tables");
-    return rows + part_o_bytes(ops, ops->parts_capacity) + part_sums_bytes(ops, ops->parts_capacity);
+    return ops->rows_bytes + part_o_bytes(ops, ops->parts_capacity) + part_sums_bytes(ops, ops->parts_capacity);
 }

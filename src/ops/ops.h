@@ -42,6 +42,7 @@ typedef struct clkv_ops {
     uint32_t tile_tokens;  /* queries per tile */
     cl_mem rows;
     uint32_t row_stride;   /* blocks per row */
+    size_t rows_bytes;
     cl_mem part_o, part_sums;
     uint32_t parts_capacity;
     clkv_kernel kernels[CLKV_FAMILIES][2][2]; /* [family][input is half][output is half] */
@@ -77,11 +78,13 @@ clkv_status clkv_ops_reserve_parts(clkv_ops *ops, uint32_t parts);
 /* Bytes of cl_mem beside the slabs and the ring. */
 uint64_t clkv_ops_bytes(const clkv_ops *ops);
 
-/* Wait lists and events of one command, as the caller gave them. */
+/* Wait lists and events of one command, as the caller gave them. An operation of several commands has one event,
+ * the last one's: each of them runs only if the one before has succeeded. */
 typedef struct clkv_events {
     cl_uint n_wait;
     const cl_event *wait;
     cl_event *event; /* or NULL */
+    cl_event after;  /* of our own, or NULL: the command must not run unless this one has succeeded */
 } clkv_events;
 
 typedef struct clkv_tensor { /* a caller's tensor */
@@ -90,17 +93,18 @@ typedef struct clkv_tensor { /* a caller's tensor */
     clkv_type type;
 } clkv_tensor;
 
-/* The operations. Arguments are checked by the caller; every one enqueues and returns. */
+/* The operations. Arguments are checked by the caller; every one enqueues and returns. None runs on the device
+ * unless what it reads of a slot has arrived there: garbage would be taken for block ids. */
 clkv_status clkv_ops_append(clkv_ops *ops, const clkv_pass *pass, uint32_t layer, const clkv_tensor *k,
                             const clkv_tensor *v, const clkv_events *events);
 clkv_status clkv_ops_attention(clkv_ops *ops, const clkv_pass *pass, uint32_t layer, float scale,
                                const clkv_tensor *q, const clkv_tensor *o, const clkv_tensor *lse,
                                const clkv_events *events);
-/* The list of uint2 {from, to} at `at` in `list`. */
-clkv_status clkv_ops_copy(clkv_ops *ops, cl_mem list, uint32_t at, uint32_t n, const clkv_events *events);
+/* The list of uint2 {from, to} at `at` in the slot. */
+clkv_status clkv_ops_copy(clkv_ops *ops, clkv_ring_slot *slot, uint32_t at, uint32_t n, const clkv_events *events);
 clkv_status clkv_ops_gather(clkv_ops *ops, uint32_t row, uint32_t layer, uint32_t first, uint32_t n,
                             const clkv_tensor *k, const clkv_tensor *v, const clkv_events *events);
-/* Applies the pass's changes to the block tables. */
-clkv_status clkv_ops_rows(clkv_ops *ops, cl_mem list, uint32_t at, uint32_t n, const clkv_events *events);
+/* Applies the list of changes to the block tables. */
+clkv_status clkv_ops_rows(clkv_ops *ops, clkv_ring_slot *slot, uint32_t at, uint32_t n, const clkv_events *events);
 
 #endif

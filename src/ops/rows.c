@@ -1,18 +1,21 @@
 /* rows.c: changes of block tables, scattered into the device's copy. SPDX-License-Identifier: Apache-2.0 */
 #include "ops/args.h"
 
-clkv_status clkv_ops_rows(clkv_ops *ops, cl_mem list, uint32_t at, uint32_t n, const clkv_events *events)
+clkv_status clkv_ops_rows(clkv_ops *ops, clkv_ring_slot *slot, uint32_t at, uint32_t n, const clkv_events *events)
 {
     clkv_kernel kernel;
     clkv_status st = clkv_ops_kernel(ops, CLKV_FAMILY_ROWS, CLKV_F32, CLKV_F32, &kernel);
     if (st != CLKV_OK) return st;
     clkv_args args = clkv_args_of(kernel.kernel);
     clkv_arg_mem(&args, ops->rows);
-    clkv_arg_mem(&args, list);
+    clkv_arg_mem(&args, slot->mem);
     clkv_arg_uint(&args, at);
     clkv_arg_uint(&args, n);
     st = clkv_args_done(&args, "clkv_rows");
+    cl_event after = NULL;
+    if (st == CLKV_OK) st = clkv_ring_ready(slot, &after);
     if (st != CLKV_OK) return st;
+    clkv_stream_only_after(&ops->stream, after);
     return clkv_stream_launch(&ops->stream, "clkv_rows", kernel.kernel, (n + kernel.group - 1) / kernel.group,
                               kernel.group, events->n_wait, events->wait, events->event);
 }

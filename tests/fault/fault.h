@@ -52,6 +52,18 @@ typedef struct fault_control {
     uint64_t misuses;      /* objects retained, released or used that do not live */
 } fault_control;
 
+/* Begins to count, and to fail: the at-th call from now, of any entry point. code 0: the choice-th typical one. */
+static inline void fault_arm(fault_control *control, fault_mode mode, uint64_t at, cl_int code, uint32_t choice)
+{
+    control->mode = mode;
+    control->only = NULL;
+    control->at = at;
+    control->code = code;
+    control->choice = choice;
+    control->calls = control->failed = 0;
+    control->watch = 1;
+}
+
 /* NULL: the process runs without the layer. */
 fault_control *fault_control_find(void);
 

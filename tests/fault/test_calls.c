@@ -10,13 +10,7 @@ static fault_control *control;
 
 static void arm(uint64_t at, uint32_t choice)
 {
-    control->mode = FAULT_ONE;
-    control->only = NULL;
-    control->at = at;
-    control->code = 0;
-    control->choice = choice;
-    control->calls = control->failed = 0;
-    control->watch = 1;
+    fault_arm(control, FAULT_ONE, at, 0, choice);
 }
 
 static int disarm(void)

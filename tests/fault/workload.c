@@ -68,6 +68,14 @@ static cl_device_id first_device(void)
     return id;
 }
 
+int workload_has_out_of_order(void)
+{
+    cl_command_queue_properties properties;
+    ck_assert_int_eq(clGetDeviceInfo(first_device(), CL_DEVICE_QUEUE_PROPERTIES, sizeof properties, &properties, NULL),
+                     CL_SUCCESS);
+    return (properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) != 0;
+}
+
 void workload_begin(workload *w)
 {
     if (!w->out_of_order) return;
@@ -88,7 +96,7 @@ void workload_end(workload *w)
     if (w->queue) clReleaseCommandQueue(w->queue);
     if (w->context) clReleaseContext(w->context);
     free(w->transcript);
-    *w = (workload){ .out_of_order = w->out_of_order, .select = w->select };
+    *w = (workload){ .out_of_order = w->out_of_order, .no_tables = w->no_tables, .select = w->select };
 }
 
 static void write_floats(const workload *w, cl_mem mem, const float *values, size_t n)
@@ -377,7 +385,7 @@ static void look_at_sequences(workload *w)
         const uint64_t length = clkv_sequence_length(w->sequences[i]);
         clkv_sequence_table(w->sequences[i], &table, &n);
         record(w, &length, sizeof length);
-        record(w, table, n * sizeof *table);
+        if (!w->no_tables) record(w, table, n * sizeof *table);
     }
 }
 

@@ -17,6 +17,7 @@
 
 typedef struct workload {
     int out_of_order;    /* on a queue of the test's own, else on clkv's */
+    int no_tables;       /* block tables are left out of the transcript */
     const char *select;  /* which device, as in clkv_device_params */
     clkv_device *device;
     clkv_cache *cache;
@@ -42,6 +43,9 @@ typedef struct workload_step {
 
 extern const workload_step workload_steps[];
 extern const size_t workload_n_steps;
+
+/* Whether the first device has such queues: else out_of_order is not for it. */
+int workload_has_out_of_order(void);
 
 /* What is the caller's: call it before the first step, after the device is open (on clkv's queue), and
  * after the last one. */
