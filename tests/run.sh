@@ -16,9 +16,10 @@ Jobs (default: all of them, in this order):
   tsan         thread sanitizer: unit tests
   variants     device tests with each kernel variant forced, on pocl
   limits       device tests on pocl with 256 MiB allocations, with work-groups of 64, and with three devices
-  rusticl      device tests on Mesa rusticl/llvmpipe
+  rusticl      device tests on Mesa rusticl/llvmpipe, and a model's logits
   fuzz         libFuzzer on every parser and the block manager, bounded, under both sanitizers (clang)
-  oclgrind     device tests, tiny shapes, under Oclgrind with race and API checks; its log must stay empty
+  oclgrind     device tests and a model's kernels, tiny shapes, under Oclgrind with race and API checks; its log
+               must stay empty
   fault        every OpenCL call and host allocation fails in turn, on pocl, with and without sanitizers
 Only by name:
   asan_llm     the asan build's llm suite: clkv-generate many times over, for minutes
@@ -146,8 +147,12 @@ job_limits() {
     run gcc pocl_groups_of_64 portable
     run gcc pocl_three_devices portable
 }
-job_rusticl() { build_gcc && run gcc rusticl portable; }
-job_oclgrind() { build_gcc && run gcc oclgrind portable; }
+job_rusticl() {
+    build_gcc || return
+    run gcc rusticl portable
+    run gcc rusticl_tiny llm_rusticl
+}
+job_oclgrind() { build_gcc && run gcc oclgrind portable llm_oclgrind; }
 job_fuzz() {
     CC=clang-15 CXX=clang++-15 configure fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false &&
         run fuzz asan fuzz

@@ -25,8 +25,8 @@ static const option_def table[] = {
       .choices = weight_types },
     { .kind = OPTION_HEADING, .help = "Prompts (none: an empty one)" },
     { "prompt", OPTION_TEXTS, "TEXT", "may be given several times, and may be empty", &options.prompts },
-    { "prompt-file", OPTION_TEXTS, "FILE", "a whole file is a prompt, but for its last line end; may be given several "
-      "times, and comes after --prompt; - reads standard input", &options.prompt_files },
+    { "prompt-file", OPTION_TEXTS, "FILE", "a whole file is a prompt, but for its last line end; may be given "
+      "several times, and comes after --prompt; - reads standard input", &options.prompt_files },
     { "prompts", OPTION_TEXT, "FILE", "a prompt in each line, after the others; - reads standard input",
       &options.prompts_file },
     { "samples", OPTION_U32, "N", "continue each prompt N times; the prompt is computed once", &options.samples,

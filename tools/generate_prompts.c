@@ -95,8 +95,8 @@ void generate_prompts_tell_cut(const generate_prompts *prompts, uint32_t positio
         tool_note("prompt %zu has %zu tokens and is cut to %zu: a text has %u positions (%s)", first + 1,
                   prompts->items[first].n, most, (unsigned)positions, limit);
     if (n > 1)
-        tool_note("%zu prompts (the first: prompt %zu, %zu tokens) are cut to %zu tokens: a text has %u positions (%s)",
-                  n, first + 1, prompts->items[first].n, most, (unsigned)positions, limit);
+        tool_note("%zu prompts (the first: prompt %zu, %zu tokens) are cut to %zu: a text has %u positions (%s)", n,
+                  first + 1, prompts->items[first].n, most, (unsigned)positions, limit);
 }
 
 void generate_prompts_free(generate_prompts *prompts)

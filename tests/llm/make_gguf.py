@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """make_gguf.py CHECKPOINT TOKENIZER OUT TYPE: a GGUF file of a llama2.c checkpoint (version 0), by the gguf package
-from PyPI. TYPE is F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0 or Q5_1; matrices whose rows are no whole blocks of it become F16, and
-vectors stay F32, as in llama.cpp's own files. Exits 77, and says so, when the package is not there."""
+from PyPI. TYPE is F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0 or Q5_1; matrices whose rows are no whole blocks of it
+become F16, and vectors stay F32, as in llama.cpp's own files. Exits 77, and says so, when the package is not there
+or cannot be used."""
 # SPDX-License-Identifier: Apache-2.0
 import struct
 import sys
@@ -9,8 +10,9 @@ import sys
 try:
     import gguf
     import numpy as np
-except ImportError as missing:
-    print(f"skipped: {missing}; pip install gguf", flush=True)
+    gguf.quants.quantize, gguf.quants.dequantize, gguf.GGUFReader  # an old one lacks some
+except Exception as missing:  # whatever keeps it from loading: a broken numpy, an old package, too bare a system
+    print(f"skipped: no usable gguf package: {type(missing).__name__}: {missing}; pip install gguf", flush=True)
     sys.exit(77)
 
 

@@ -3,8 +3,8 @@
 
 #include "../unit/support.h"
 
-#define GUESS(max, ...)                                                                                              \
-    uint32_t ids[] = { __VA_ARGS__ }, out[16];                                                                       \
+#define GUESS(max, ...)                                                                                            \
+    uint32_t ids[] = { __VA_ARGS__ }, out[16];                                                                     \
     const uint32_t n = llm_draft(ids, sizeof ids / sizeof *ids, max, out)
 
 START_TEST(nothing_to_go_by)

@@ -51,7 +51,8 @@ def same_as_package(path):
         check(got.shape == want.shape, f"{path} {t.name}: {got.shape} for {want.shape}")
         if got.shape == want.shape:
             scale = np.abs(want).max()
-            check(np.abs(got - want).max() <= 1e-6 * scale, f"{path} {t.name}: {np.abs(got - want).max()} of {scale}")
+            off = np.abs(got - want).max()
+            check(off <= 1e-6 * scale, f"{path} {t.name}: {off} of {scale}")
     return types
 
 

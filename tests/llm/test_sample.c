@@ -143,7 +143,9 @@ static void sample(const float *logits, uint32_t n, const llm_sampler_params *ho
     for (int i = 0; i < picks; i++)
         clEnqueueWriteBuffer(compute.queue, in.mem, CL_TRUE, i * n * sizeof(float), n * sizeof(float), logits, 0,
                              NULL, NULL);
-    clEnqueueWriteBuffer(compute.queue, words.mem, CL_TRUE, 0, (size_t)picks * WORDS * sizeof *packed, packed, 0, NULL, NULL);
+    const size_t n_picks = (size_t)picks;
+    clEnqueueWriteBuffer(compute.queue, words.mem, CL_TRUE, 0, n_picks * WORDS * sizeof *packed, packed, 0, NULL,
+                         NULL);
     const llm_arg args[] = {LLM_ARG(in.mem),
                             LLM_ARG(vocab),
                             LLM_ARG(words.mem),
@@ -151,9 +153,9 @@ static void sample(const float *logits, uint32_t n, const llm_sampler_params *ho
                             LLM_ARG(scratch.mem),
                             LLM_ARG(out.mem),
                             {compute.group * sizeof(float), NULL}};
-    ck_ok(llm_compute_launch(&compute, LLM_KERNEL_SAMPLE, (size_t)picks, args, 7, LLM_TIME_OTHER, why));
+    ck_ok(llm_compute_launch(&compute, LLM_KERNEL_SAMPLE, n_picks, args, 7, LLM_TIME_OTHER, why));
     ck_assert_int_eq(
-        clEnqueueReadBuffer(compute.queue, out.mem, CL_TRUE, 0, (size_t)picks * sizeof *ids, ids, 0, NULL, NULL), 0);
+        clEnqueueReadBuffer(compute.queue, out.mem, CL_TRUE, 0, n_picks * sizeof *ids, ids, 0, NULL, NULL), 0);
     llm_buffer_free(&in);
     llm_buffer_free(&words);
     llm_buffer_free(&scratch);

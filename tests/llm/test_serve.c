@@ -1,7 +1,7 @@
 /* test_serve.c: the serving loop on a model that is none: it defines the three functions of the runtime that
- * serve.c calls. Its cache holds token ids instead of keys and values, in the blocks that the manager gave, and each
- * next token is a function of everything that its query sees there. So a text is right only if every block table,
- * every copy and every slot was, and what it must be is computed without any of that.
+ * serve.c calls. Its cache holds token ids instead of keys and values, in the blocks that the manager gave, and
+ * each next token is a function of everything that its query sees there. So a text is right only if every block
+ * table, every copy and every slot was, and what it must be is computed without any of that.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "serve.h"
 
@@ -46,7 +46,8 @@ int llm_tokenizer_is_end(const llm_tokenizer *t, uint32_t id)
 }
 
 /* What the query at `position` of an entry sees: committed tokens by the block table, new ones by their slots. */
-static void visible(llm_runtime *r, const clkv_batch_entry *e, const uint32_t *slots, uint32_t position, uint32_t *ids)
+static void visible(llm_runtime *r, const clkv_batch_entry *e, const uint32_t *slots, uint32_t position,
+                    uint32_t *ids)
 {
     const uint32_t first = e->context - e->new_tokens;
     for (uint32_t p = 0; p <= position; p++) {

@@ -7,8 +7,8 @@
 
 #include <stdint.h>
 
-/* Writes `max` guesses for ids[n], ids[n + 1] … into out, and returns max; or 0 where the last two tokens have never
- * stood beside each other before. The longest match wins, the latest among equals. */
+/* Writes `max` guesses for ids[n], ids[n + 1] … into out, and returns max; or 0 where the last two tokens have
+ * never stood beside each other before. The longest match wins, the latest among equals. */
 uint32_t llm_draft(const uint32_t *ids, uint32_t n, uint32_t max, uint32_t *out);
 
 #endif

@@ -41,8 +41,8 @@ typedef struct llm_server_params {
 int llm_server_init(llm_server *s, const llm_server_params *params, char *why);
 void llm_server_free(llm_server *s);
 
-/* Queues a request, and those that fork from it. They are the caller's, and must live until they are finished or the
- * server is gone. */
+/* Queues a request, and those that fork from it. They are the caller's, and must live until they are finished or
+ * the server is gone. */
 int llm_server_add(llm_server *s, llm_request *request, char *why);
 
 /* One forward pass. *more: 0 when there was nothing left to be done. */
