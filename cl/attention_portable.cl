@@ -236,10 +236,10 @@ static inline void add_seen_values(const task *k, uint t, uint row0, v_vec *sums
 #pragma unroll
     for (uint r = 0; r < 4; r++) {
         const float4 w = weight[r * (STEP / 4)];
-        const uint limit = row_limit(k, row0 + r), seen = limit > t ? limit - t : 0;
-        sums[r] = mad(w.x, seen > 0 ? v0 : zero,
-                      mad(w.y, seen > 1 ? v1 : zero,
-                          mad(w.z, seen > 2 ? v2 : zero, mad(w.w, seen > 3 ? v3 : zero, sums[r]))));
+        const uint limit = row_limit(k, row0 + r); /* less t would be a saturating subtraction: not in Oclgrind */
+        sums[r] = mad(w.x, limit > t ? v0 : zero,
+                      mad(w.y, limit > t + 1 ? v1 : zero,
+                          mad(w.z, limit > t + 2 ? v2 : zero, mad(w.w, limit > t + 3 ? v3 : zero, sums[r]))));
     }
 }
 
