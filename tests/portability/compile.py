@@ -65,11 +65,12 @@ def library_builds(builds_exe, kind, sub_group=None):
         yield Build(shape, [ROOT / "cl/prelude.cl", ROOT / "cl" / (file + ".cl")], options)
 
 
-def model_builds(group):
+def model_builds(group, strip=1):
     """The kernels of clkv-generate's runtime: one program."""
     files = [ROOT / "tools/llm" / name for name in ("matmul.cl", "layers.cl", "sample.cl")]
     for half in (0, 1):
-        yield Build("f16" if half else "f32", files, "-cl-std=CL1.2 -DLLM_GROUP=%d -DLLM_HALF=%d" % (group, half))
+        yield Build("f16" if half else "f32", files,
+                    "-cl-std=CL1.2 -DLLM_GROUP=%d -DLLM_STRIP=%d -DLLM_HALF=%d" % (group, strip, half))
 
 
 def model_group():
@@ -84,6 +85,7 @@ def builds_for(target, builds_exe):
     if isinstance(target, Strict):
         yield from library_builds(builds_exe, "cpu")
         yield from model_builds(1)
+        yield from model_builds(1, 32)
         for options in EXTREMES:
             for path in sorted((ROOT / "cl").glob("*.cl")):
                 files = [ROOT / "cl/prelude.cl"] + ([path] if path.stem != "prelude" else [])
