@@ -409,7 +409,7 @@ static void victim(fuzz_input *in)
 static void pin(fuzz_input *in)
 {
     static model_sequence s;
-    uint32_t tokens[256], least, most;
+    uint32_t tokens[256] = {0}, least, most;
     memset(&s, 0, sizeof s);
     const uint32_t n = fuzz_byte(in), priority = fuzz_below(in, CLKV_POOL_PRIORITIES + 1), ttl = fuzz_byte(in);
     make_tokens(in, tokens, n);
