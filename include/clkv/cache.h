@@ -68,7 +68,8 @@ CLKV_API clkv_status clkv_cache_supported(const clkv_device *device, const clkv_
  * INVALID, UNSUPPORTED, NO_MEMORY, DEVICE_MEMORY: the slabs do not fit. DEVICE. */
 CLKV_API clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_cache_params *params);
 
-/* Waits for the cache's own commands, then frees everything, its sequences and batches too. */
+/* Waits for the cache's own commands, then frees everything, its sequences and batches too. It cannot fail: where the
+ * driver does not let it wait, what commands under way still use is freed when they are through. */
 CLKV_API void clkv_cache_destroy(clkv_cache **cache);
 
 CLKV_API clkv_manager *clkv_cache_manager(clkv_cache *cache);

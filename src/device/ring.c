@@ -23,20 +23,22 @@ static void slot_clear(clkv_ring_slot *slot)
     *slot = (clkv_ring_slot){ 0 };
 }
 
+/* Has the driver read all of slot->host? A write that failed reads no more. */
+static int write_is_over(const clkv_ring_slot *slot)
+{
+    return !slot->written || clkv_event_status(slot->written) <= CL_COMPLETE;
+}
+
 void clkv_ring_destroy(clkv_ring *ring)
 {
     for (size_t i = 0; i < ring->n; i++) {
+        /* Where waiting for the queue has failed, the driver may still read the slot. */
+        if (!write_is_over(ring->slots[i])) clWaitForEvents(1, &ring->slots[i]->written);
         slot_clear(ring->slots[i]);
         clkv_free(ring->slots[i], sizeof *ring->slots[i]);
     }
     clkv_free(ring->slots, ring->capacity * sizeof *ring->slots);
     *ring = (clkv_ring){ 0 };
-}
-
-/* Has the driver read all of slot->host? A write that failed reads no more. */
-static int write_is_over(const clkv_ring_slot *slot)
-{
-    return !slot->written || clkv_event_status(slot->written) <= CL_COMPLETE;
 }
 
 /* Gives a slot that nobody uses room for `bytes`; unchanged on failure. */

@@ -26,7 +26,7 @@ typedef struct clkv_ring {
 } clkv_ring;
 
 void clkv_ring_init(clkv_ring *ring, clkv_stream *stream);
-/* The stream must be finished. */
+/* Waits for writes under way, if there are any. */
 void clkv_ring_destroy(clkv_ring *ring);
 /* A free slot with room for `bytes` (at least 4 KiB; capacities double). NO_MEMORY, DEVICE_MEMORY, DEVICE. */
 clkv_status clkv_ring_acquire(clkv_ring *ring, size_t bytes, clkv_ring_slot **out);

@@ -58,6 +58,36 @@ clkv_status clkv_slabs_divide(clkv_slabs *out, const clkv_device *device, uint32
     return CLKV_OK;
 }
 
+/* The memory under a slab, until the driver has let go of it: where waiting for the queue fails, commands may use it
+ * after the last release. Lives in a page of its own, for it may outlive everything of clkv's. */
+typedef struct backing {
+    void *host;
+    size_t bytes;
+} backing;
+
+static void CL_CALLBACK unmap_backing(cl_mem mem, void *user)
+{
+    (void)mem;
+    const backing b = *(backing *)user;
+    clkv_unmap(b.host, b.bytes);
+    clkv_unmap(user, sizeof b);
+}
+
+static clkv_status hand_over(clkv_slabs *slabs, uint32_t i)
+{
+    backing *b = clkv_map(sizeof *b);
+    if (!b) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", sizeof *b);
+    *b = (backing){slabs->host[i], (size_t)slabs->slab_bytes};
+    const cl_int err = clSetMemObjectDestructorCallback(slabs->mem[i], unmap_backing, b);
+    if (err != CL_SUCCESS) {
+        clkv_unmap(b, sizeof *b);
+        return CLKV_FAIL_DRIVER(err, "clSetMemObjectDestructorCallback", "slab %u of %u", (unsigned)i,
+                                (unsigned)slabs->n);
+    }
+    slabs->driver_frees |= UINT32_C(1) << i;
+    return CLKV_OK;
+}
+
 static clkv_status make_slab(clkv_slabs *slabs, uint32_t i, const clkv_device *device)
 {
     const size_t bytes = (size_t)slabs->slab_bytes;
@@ -75,7 +105,7 @@ static clkv_status make_slab(clkv_slabs *slabs, uint32_t i, const clkv_device *d
     if (err != CL_SUCCESS)
         return CLKV_FAIL_DRIVER(err, "clCreateBuffer", "slab %u of %u: %zu bytes", (unsigned)i, (unsigned)slabs->n,
                                 bytes);
-    if (slabs->host[i]) return CLKV_OK;
+    if (slabs->host[i]) return hand_over(slabs, i);
 
     /* Many drivers allocate at the first use, and would fail in the middle of a step: use it now. */
     const uint8_t zero = 0;
@@ -106,7 +136,7 @@ void clkv_slabs_destroy(clkv_slabs *slabs)
 {
     for (uint32_t i = 0; i < slabs->n; i++) {
         if (slabs->mem[i]) clReleaseMemObject(slabs->mem[i]);
-        clkv_unmap(slabs->host[i], (size_t)slabs->slab_bytes);
+        if (!(slabs->driver_frees >> i & 1)) clkv_unmap(slabs->host[i], (size_t)slabs->slab_bytes);
     }
     *slabs = (clkv_slabs){0};
 }

@@ -14,6 +14,7 @@ typedef struct clkv_slabs {
     uint64_t slab_bytes;      /* of each */
     cl_mem mem[CLKV_MAX_SLABS];   /* [args]: from n on, repeats of the last one (not retained again) */
     void *host[CLKV_MAX_SLABS];   /* on CPU devices: the memory used in place; else NULL */
+    uint32_t driver_frees;        /* a bit per slab: its memory goes when the driver is done with it */
 } clkv_slabs;
 
 /* Room for `blocks` blocks of `block_bytes` each, no slab above max_slab_bytes (0 = the device's limit).
@@ -26,7 +27,7 @@ clkv_status clkv_slabs_create(clkv_slabs *slabs, clkv_device *device, uint32_t b
 clkv_status clkv_slabs_divide(clkv_slabs *out, const clkv_device *device, uint32_t blocks, uint64_t block_bytes,
                               uint64_t max_slab_bytes);
 
-/* Takes half-made ones. The device must be done with them. */
+/* Takes half-made ones. The memory of slabs that commands still use is freed when they are through. */
 void clkv_slabs_destroy(clkv_slabs *slabs);
 
 /* The bytes of slabs that the device can give at most, all together; what is free cannot be asked for. */

@@ -39,6 +39,9 @@ static clkv_status earlier(clkv_stream *stream, cl_event *out)
     *out = NULL;
     clkv_event_release(&stream->last);
     if (status == CL_COMPLETE) return CLKV_OK;
+    /* It may have failed for what the caller made it wait for, while those before it are still running. */
+    if (stream->out_of_order && clEnqueueMarkerWithWaitList(stream->queue, 0, NULL, &stream->last) != CL_SUCCESS)
+        stream->last = NULL;
     return CLKV_FAIL_DRIVER(CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST, "clGetEventInfo",
                             "an earlier command of the cache failed on the device with %d", (int)status);
 }
