@@ -1,10 +1,13 @@
 /* test_calls.c: every call of the driver fails in turn, on a serving day; see days.h.
  * SPDX-License-Identifier: Apache-2.0 */
+#define _POSIX_C_SOURCE 200809L /* nanosleep */
 #include "days.h"
 #include "fault.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static fault_control *control;
 
@@ -90,6 +93,50 @@ START_TEST(on_an_out_of_order_queue)
 }
 END_TEST
 
+static void *let_go_later(void *event)
+{
+    const struct timespec while_destroying = { 0, 100 * 1000 * 1000 };
+    nanosleep(&while_destroying, NULL);
+    clSetUserEventStatus(event, CL_COMPLETE);
+    return NULL;
+}
+
+/* Where clFinish fails, commands are still under way when a cache is destroyed: what they use stays until then. */
+START_TEST(destroyed_where_waiting_fails)
+{
+    workload w = { 0 };
+    size_t i = 0;
+    pthread_t thread;
+    for (; strcmp(workload_steps[i].name, "upload"); i++) {
+        ck_ok(workload_steps[i].run(&w, &workload_steps[i]));
+        workload_look(&w, &workload_steps[i]);
+    }
+    cl_event gate = clCreateUserEvent(clkv_device_context(w.device), NULL);
+    clRetainEvent(gate);
+    w.last = gate;
+    for (size_t end = i + 5; i < end; i++) {
+        ck_ok(workload_steps[i].run(&w, &workload_steps[i]));
+        clReleaseEvent(w.superseded);
+        w.superseded = NULL;
+    }
+    ck_assert_int_eq(pthread_create(&thread, NULL, let_go_later, gate), 0);
+    fault_arm(control, FAULT_ONE, 1, CL_OUT_OF_HOST_MEMORY, 0);
+    control->only = "clFinish";
+    clkv_cache_destroy(&w.cache);
+    ck_assert_uint_eq(control->failed, 1);
+    control->watch = 0;
+    ck_assert_int_eq(clFinish(clkv_device_queue(w.device)), CL_SUCCESS);
+    pthread_join(thread, NULL);
+    clReleaseEvent(gate);
+    cl_event last = w.last;
+    ck_assert_int_eq(clWaitForEvents(1, &last), CL_SUCCESS);
+    clkv_device *device = w.device;
+    workload_end(&w);
+    clkv_device_close(&device);
+    ck_assert_ptr_null(left());
+}
+END_TEST
+
 int main(void)
 {
     control = fault_control_find();
@@ -101,6 +148,7 @@ int main(void)
     tcase_set_timeout(c, 0);
     tcase_add_test(c, on_its_own_queue);
     tcase_add_test(c, on_an_out_of_order_queue);
+    tcase_add_test(c, destroyed_where_waiting_fails);
     Suite *s = suite_create("calls");
     suite_add_tcase(s, c);
     return run_suite(s);
