@@ -199,6 +199,68 @@ START_TEST(special_tokens_are_found_when_asked)
 }
 END_TEST
 
+/* A file may say one thing a hundred thousand times; every position of a text would be compared with each. */
+START_TEST(specials_that_are_repeated_count_once)
+{
+    enum { REPEATED = 100001, TEXT = 20000 };
+    const char **pieces = calloc(REPEATED, sizeof *pieces);
+    uint32_t *bytes = calloc(REPEATED, sizeof *bytes), *ids;
+    int32_t *types = calloc(REPEATED, sizeof *types);
+    char *text = malloc(TEXT);
+    must(pieces && bytes && types && text);
+    memset(text, 'a', TEXT);
+    for (int i = 0; i < REPEATED; i++) {
+        pieces[i] = "a";
+        bytes[i] = 1;
+        types[i] = i % 2 ? LLM_PIECE_USER : LLM_PIECE_CONTROL;
+    }
+    llm_model m = {.tok = {.kind = LLM_VOCAB_BPE,
+                           .n = REPEATED,
+                           .pieces = pieces,
+                           .piece_bytes = bytes,
+                           .types = types,
+                           .bos = -1,
+                           .eos = -1,
+                           .eot = -1,
+                           .unk = -1}};
+    llm_tokenizer *t;
+    char why[WHY_BYTES] = "";
+    size_t n;
+    must(!llm_tokenizer_create(&t, &m, why));
+    for (int special = 0; special < 2; special++) {
+        must(!llm_tokenizer_encode(t, text, TEXT, special ? LLM_ENCODE_SPECIAL : 0, &ids, &n));
+        ck_assert_uint_eq(n, TEXT);
+        for (size_t i = 0; i < n; i++) must(ids[i] == (special ? REPEATED - 1u : REPEATED - 2u));
+        free(ids);
+    }
+    llm_tokenizer_destroy(&t);
+    free(text);
+    free(types);
+    free(bytes);
+    free(pieces);
+}
+END_TEST
+
+START_TEST(specials_longer_than_any_are_not_looked_for)
+{
+    char fair[1025] = "", absurd[1026] = "";
+    memset(fair, 'x', sizeof fair - 1);
+    memset(absurd, 'y', sizeof absurd - 1);
+    vocabulary *v = new_bpe("gpt-2");
+    const int found = (int)add(v, fair, LLM_PIECE_CONTROL, 0);
+    add(v, absurd, LLM_PIECE_CONTROL, 0);
+    llm_tokenizer *t = new_tokenizer(v);
+    must_encode(t, LLM_ENCODE_SPECIAL, fair, found, -1);
+    uint32_t *ids;
+    size_t n;
+    must(!llm_tokenizer_encode(t, absurd, sizeof absurd - 1, LLM_ENCODE_SPECIAL, &ids, &n));
+    ck_assert_uint_eq(n, sizeof absurd - 1);
+    free(ids);
+    llm_tokenizer_destroy(&t);
+    free(v);
+}
+END_TEST
+
 START_TEST(pieces_print_what_they_stand_for)
 {
     char buf[8] = "-------";
@@ -464,6 +526,8 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, sentencepiece_merges_by_score);
     tcase_add_test(tc, special_tokens_are_found_when_asked);
+    tcase_add_test(tc, specials_that_are_repeated_count_once);
+    tcase_add_test(tc, specials_longer_than_any_are_not_looked_for);
     tcase_add_test(tc, pieces_print_what_they_stand_for);
     tcase_add_test(tc, byte_level_bpe_merges_by_rank);
     tcase_add_test(tc, words_are_split_as_the_models_want);

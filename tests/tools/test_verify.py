@@ -212,6 +212,7 @@ def refused():
         "header_past_end": (struct.pack("<Q", len(good_bytes)) + good_bytes[8:], "header"),
         "truncated": (good_bytes[:-1], "data_offsets"),
         "longer": (encode(tensors, metadata, tail=b"more"), "no tensor"),
+        "long_header": (encode(tensors, metadata, header=b" " * ((1 << 20) + 1)), "limit"),
         "not_json": (encode(tensors, metadata, header=b"{" + b"x" * 40), "JSON"),
         "deep_json": (encode(tensors, metadata, header=b"[" * 100000), "JSON"),
         "array": (encode(tensors, metadata, header=b"[]"), "object"),

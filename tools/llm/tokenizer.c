@@ -48,13 +48,31 @@ static int by_text(const void *a, const void *b)
 }
 
 /* SentencePiece's user-defined pieces with a space in them come out of merging, after the space before the text is
- * there; the rest is looked for first. */
+ * there; the rest is looked for first. Not those so long that looking for them would take for ever: nobody means
+ * them. */
 static int is_special(const llm_tokenizer_data *d, uint32_t id)
 {
-    if (d->piece_bytes[id] == 0) return 0;
+    if (d->piece_bytes[id] == 0 || d->piece_bytes[id] > LLM_MOST_SPECIAL) return 0;
     if (d->types[id] == LLM_PIECE_CONTROL) return 1;
     return d->types[id] == LLM_PIECE_USER &&
            (d->kind == LLM_VOCAB_BPE || !memchr(d->pieces[id], ' ', d->piece_bytes[id]));
+}
+
+/* Of specials with equal text, which stand in the order of their ids, one at most is ever found, and another where
+ * control tokens are not asked for: the last of all, and the last that is none. A file may repeat one a million
+ * times. */
+static uint32_t drop_repeated(const llm_tokenizer_data *d, special *s, uint32_t n)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0, end; i < n; i = end) {
+        uint32_t plain = n; /* the last that is no control token */
+        for (end = i; end < n && s[end].bytes == s[i].bytes && !memcmp(s[end].text, s[i].text, s[i].bytes); end++)
+            if (d->types[s[end].id] != LLM_PIECE_CONTROL) plain = end;
+        const special last = s[end - 1];
+        if (plain < end - 1) s[kept++] = s[plain];
+        s[kept++] = last;
+    }
+    return kept;
 }
 
 static int find_specials(llm_tokenizer *t)
@@ -68,10 +86,12 @@ static int find_specials(llm_tokenizer *t)
         free(found);
         return -1;
     }
+    n = 0;
     for (uint32_t id = 0; id < d->n; id++)
-        if (is_special(d, id)) found[t->n_specials++] = (special){d->pieces[id], d->piece_bytes[id], id};
+        if (is_special(d, id)) found[n++] = (special){d->pieces[id], d->piece_bytes[id], id};
     qsort(found, n, sizeof *found, by_text);
-    for (uint32_t i = 0; i < n; i++) t->specials[i] = found[i].id;
+    t->n_specials = drop_repeated(d, found, n);
+    for (uint32_t i = 0; i < t->n_specials; i++) t->specials[i] = found[i].id;
     free(found);
     return 0;
 }

@@ -22,7 +22,7 @@ void llm_tokenizer_destroy(llm_tokenizer **tokenizer);
 
 /* Flags of llm_tokenizer_encode. Without SPECIAL the text of a control token ("</s>", "<|im_end|>") is text like
  * any other, as it must be where the text is a user's. Tokens that the vocabulary calls user-defined are always
- * found. */
+ * found. Neither is looked for when its text has more than 1,024 bytes. */
 #define LLM_ENCODE_BOS     1 /* begin with BOS, if the vocabulary wants that */
 #define LLM_ENCODE_SPECIAL 2
 

@@ -6,10 +6,12 @@
 #include "tokenizer_map.h"
 #include "tokenizer_split.h"
 
-#define LLM_MAX_ENDS 16
+#define LLM_MAX_ENDS     16
+#define LLM_MOST_SPECIAL 1024 /* bytes */
 
 /* Invariants: plain text of piece i is plain[plain_at[i] … plain_at[i + 1]), what it prints; `words` has the pieces
- * that text becomes by merging, by their plain text; specials are sorted by their text in the vocabulary. */
+ * that text becomes by merging, by their plain text; specials are sorted by their text in the vocabulary, at most two
+ * with the same: one that is no control token, then one that is. */
 struct llm_tokenizer {
     const llm_tokenizer_data *data;
     char *plain;
