@@ -332,7 +332,18 @@ def pool():
     yield "priorities", bytes([5, 0, 0, 0, 6]) + b"".join(bytes([6, i, 1, 8, i, i % 3, 3, i]) for i in range(6)) + bytes([0, 6])
 
 
-TARGETS = {"pool": pool, "params": params, "manager": manager, "safetensors": safetensors, "trace": trace, "gguf": gguf, "checkpoint": checkpoint,
+def plan():
+    def one(split=0, parts=0, causal=1, entries=((1, 500), (30, 20))):
+        return struct.pack("<BBBIBBBBIBIB", 1, 4, 7, 64, 0, 8, 16, causal, split, 0, parts, 0) + \
+            bytes([len(entries) - 1]) + b"".join(struct.pack("<BH", q - 1, before) for q, before in entries)
+
+    yield "automatic", one() + one(entries=((1, 10),))
+    yield "fixed", one(split=48) + one(causal=0)
+    yield "parts", one(parts=5, entries=((3, 600),)) + one(parts=0xffffffff)
+    yield "huge_part", one(split=0xffffffff)
+
+
+TARGETS = {"plan": plan, "pool": pool, "params": params, "manager": manager, "safetensors": safetensors, "trace": trace, "gguf": gguf, "checkpoint": checkpoint,
            "tokenizer": tokenizer_seeds, "prompts": prompts, "dequant": dequant, "options": options,
            "json": json_texts, "binary": binary}
 

@@ -44,6 +44,8 @@ static void read_case(const char *path)
         for (uint64_t i = 0; i < kv * c.head_dim_v; i++) sum += c.v[i];
         for (uint64_t i = 0; c.lse && i < q; i++) sum += c.lse[i];
         for (uint32_t i = 0; i < c.batch; i++) FUZZ_CHECK(c.q_lens[i] >= 0 && c.q_lens[i] <= c.kv_lens[i]);
+        const char *reason = verify_case_unsupported(&c);
+        if (reason) fuzz_check_message(reason);
         FUZZ_CHECK(c.heads % c.kv_heads == 0 && (sum >= 0 || !(sum >= 0)));
     }
     verify_case_free(&c);
