@@ -179,6 +179,7 @@ clkv_status clkv_program_limits(const clkv_device *device, cl_kernel kernel, siz
         err =
             clGetKernelWorkGroupInfo(kernel, id, CL_KERNEL_LOCAL_MEM_SIZE, sizeof *local_bytes, local_bytes, NULL);
     if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clGetKernelWorkGroupInfo", "work-group and local memory");
+    if (clkv_device_has(device, CLKV_QUIRK_RUSTICL_LOCAL_TWICE)) *local_bytes /= 2;
     return CLKV_OK;
 }
 

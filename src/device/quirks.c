@@ -24,9 +24,14 @@ static int is_pocl(const clkv_facts *facts)
     return strcmp(facts->info.platform, "Portable Computing Language") == 0;
 }
 
+static int is_rusticl(const clkv_facts *facts)
+{
+    return strcmp(facts->info.platform, "rusticl") == 0;
+}
+
 static int is_llvmpipe(const clkv_facts *facts)
 {
-    return strcmp(facts->info.platform, "rusticl") == 0 && strncmp(facts->info.name, "llvmpipe", 8) == 0;
+    return is_rusticl(facts) && strncmp(facts->info.name, "llvmpipe", 8) == 0;
 }
 
 static int is_oclgrind(const clkv_facts *facts)
@@ -57,6 +62,9 @@ static const struct {
     [CLKV_QUIRK_LLVMPIPE_PORTABLE] = { "llvmpipe-portable", is_llvmpipe,
         "the CPU variant's unrolled vectors take minutes to compile, the portable variant a second: that one",
         "docs/devices.md#llvmpipe-portable" },
+    [CLKV_QUIRK_RUSTICL_LOCAL_TWICE] = { "rusticl-local-twice", is_rusticl,
+        "CL_KERNEL_LOCAL_MEM_SIZE counts a kernel's local arrays twice, and kernels that fit seem not to: half of it",
+        "docs/devices.md#rusticl-local-twice" },
     [CLKV_QUIRK_OCLGRIND_NO_BINARIES] = { "oclgrind-no-binaries", is_oclgrind,
         "a program's binary saves no compilation in this simulator: no disk cache",
         "https://github.com/jrprice/Oclgrind" },

@@ -234,8 +234,9 @@ START_TEST(quirks)
           1u << CLKV_QUIRK_INTEL_LARGE_BUFFERS | 1u << CLKV_QUIRK_INTEL_NARROW },
         { "Intel(R) OpenCL", "Xeon", CLKV_DEVICE_CPU, 0 },
         { "Portable Computing Language", "cpu", CLKV_DEVICE_CPU, 1u << CLKV_QUIRK_POCL_LATE_CODE },
-        { "rusticl", "llvmpipe (LLVM 15)", CLKV_DEVICE_CPU, 1u << CLKV_QUIRK_LLVMPIPE_PORTABLE },
-        { "rusticl", "AMD Radeon", CLKV_DEVICE_GPU_DISCRETE, 0 },
+        { "rusticl", "llvmpipe (LLVM 15)", CLKV_DEVICE_CPU,
+          1u << CLKV_QUIRK_LLVMPIPE_PORTABLE | 1u << CLKV_QUIRK_RUSTICL_LOCAL_TWICE },
+        { "rusticl", "AMD Radeon", CLKV_DEVICE_GPU_DISCRETE, 1u << CLKV_QUIRK_RUSTICL_LOCAL_TWICE },
         { "Oclgrind", "Oclgrind Simulator", CLKV_DEVICE_CPU, 1u << CLKV_QUIRK_OCLGRIND_NO_BINARIES },
         { "NVIDIA CUDA", "H200", CLKV_DEVICE_GPU_DISCRETE, 0 },
     };
