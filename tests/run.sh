@@ -9,17 +9,15 @@ usage() {
 usage: tests/run.sh [--no-install] [--build DIR] [JOB…]
 
 Jobs (default: all of them, in this order):
-  gcc          release build with gcc: unit, device, tools and llm tests on pocl; kernels, headers, house, install
+  gcc          release build with gcc: unit, device, tools and llm tests on pocl; headers, house, install
   clang        the same with clang: unit and device tests
   core         without OpenCL (-Dopencl=disabled)
   asan         address and undefined-behaviour sanitizers: unit, tools and device tests
   tsan         thread sanitizer: unit tests
-  variants     device tests with each kernel variant forced, on pocl
-  limits       device tests on pocl with 256 MiB allocations, with work-groups of 64, and with three devices
-  rusticl      device tests on Mesa rusticl/llvmpipe, and a model's logits
   fuzz         libFuzzer on every parser and the block manager, bounded, under both sanitizers (clang)
-  oclgrind     device tests and a model's kernels, tiny shapes, under Oclgrind with race and API checks; its log
-               must stay empty
+  portability  device tests on every OpenCL implementation there is (pocl in four ways, Mesa rusticl as CPU and as GPU,
+               Intel's CPU runtime, and tiny shapes under Oclgrind, whose log must stay empty), a tiny model
+               on two of them, and every kernel compiled for devices that are not here
   fault        every OpenCL call and host allocation fails in turn, on pocl, with and without sanitizers
 Only by name:
   asan_llm     the asan build's llm suite: clkv-generate many times over, for minutes
@@ -47,7 +45,7 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     -h | --help) usage; exit 0 ;;
-    gcc | clang | core | asan | tsan | variants | limits | rusticl | oclgrind | fuzz | fault | asan_llm | coverage)
+    gcc | clang | core | asan | tsan | portability | fuzz | fault | asan_llm | coverage)
         jobs+=("$1")
         ;;
     *)
@@ -58,10 +56,11 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ ${#jobs[@]} -gt 0 ] || jobs=(gcc clang core asan tsan variants limits rusticl oclgrind fuzz fault)
+[ ${#jobs[@]} -gt 0 ] || jobs=(gcc clang core asan tsan portability fuzz fault)
 
 if [ $install = 1 ]; then
     packages_install "${packages_build[@]}" "${packages_test[@]}" || exit 2
+    packages_try "${packages_compilers[@]}"
 fi
 packages_check || exit 2
 mkdir -p "$build/results" "$build/cache" || exit 2
@@ -69,8 +68,9 @@ build=$(cd "$build" && pwd)
 rm -f "$build"/results/*
 
 # From PyPI, into an environment of its own that the builds take for python3: gguf for a test of the suite llm, ptxas
-# for NVIDIA's targets of the suite kernels. Without them those are skipped.
-python_packages=(gguf nvidia-cuda-nvcc-cu12==12.9.86)
+# for NVIDIA's targets of the suite kernels, and an OpenCL CPU runtime with its vector mathematics. Without them those are
+# skipped.
+python_packages=(gguf intel-opencl-rt==2026.2.0 intel-cmplr-lib-rt==2026.2.0 nvidia-cuda-nvcc-cu12==12.9.86)
 if [ $install = 1 ] && [ "$(cat "$build/python/installed" 2>/dev/null)" != "${python_packages[*]}" ]; then
     { python3 -m venv "$build/python" && "$build/python/bin/pip" -q install --no-cache-dir "${python_packages[@]}" &&
         printf '%s\n' "${python_packages[*]}" >"$build/python/installed"; } >&2 ||
@@ -125,7 +125,7 @@ run() {
 }
 
 build_gcc() { configure gcc --buildtype=release; }
-job_gcc() { build_gcc && run gcc pocl unit device tools llm fuzz kernels headers house install; }
+job_gcc() { build_gcc && run gcc pocl unit device tools llm fuzz headers house install; }
 job_clang() { CC=clang-15 CXX=clang++-15 configure clang && run clang pocl_small unit device; }
 job_core() { configure core -Dopencl=disabled && run core pocl unit tools llm headers install; }
 build_asan() { configure asan -Db_sanitize=address,undefined -Db_lundef=false; }
@@ -136,23 +136,12 @@ job_asan() {
 }
 job_asan_llm() { build_asan && run asan pocl_asan llm; }
 job_tsan() { configure tsan -Db_sanitize=thread -Db_lundef=false && run tsan tsan unit; }
-job_variants() {
+job_portability() {
     build_gcc || return
-    run gcc pocl_cpu device
-    run gcc pocl_portable device
-}
-job_limits() {
-    build_gcc || return
-    run gcc pocl_256mib portable
-    run gcc pocl_groups_of_64 portable
-    run gcc pocl_three_devices portable
-}
-job_rusticl() {
-    build_gcc || return
-    run gcc rusticl portable
+    run gcc short portability
     run gcc rusticl_tiny llm_rusticl
+    run gcc oclgrind llm_oclgrind
 }
-job_oclgrind() { build_gcc && run gcc oclgrind portable llm_oclgrind; }
 job_fuzz() {
     CC=clang-15 CXX=clang++-15 configure fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false &&
         run fuzz asan fuzz

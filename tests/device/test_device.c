@@ -408,10 +408,22 @@ START_TEST(out_of_memory)
 }
 END_TEST
 
+/* For tests/portability/report.py. */
+static void print_devices(void)
+{
+    clkv_device_info infos[16];
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof infos / sizeof *infos; i++) infos[i].size = sizeof infos[i];
+    if (clkv_device_list(infos, sizeof infos / sizeof *infos, &n) != CLKV_OK) return;
+    for (size_t i = 0; i < n && i < sizeof infos / sizeof *infos; i++)
+        printf("device: %s / %s: %s\n", infos[i].platform, infos[i].name, infos[i].driver_version);
+}
+
 int main(void)
 {
     const int skip = without_device();
     if (skip >= 0) return skip;
+    print_devices();
     Suite *suite = suite_create("device");
     TCase *tests = tcase_create("device");
     tcase_set_timeout(tests, 600);

@@ -66,7 +66,7 @@ START_TEST(form)
     world_open(&w, &c, device);
     world_reserve(&w, (1u << c.n) - 1);
     world_pass(&w, c.split_tokens, c.parts, NULL);
-    const char *wrong = world_check(&w);
+    const char *wrong = world_check(&w, NULL);
     if (wrong)
         ck_abort_msg("work-groups of %u, %u rows: %s\nCLKV_TEST_CASE='%s'", (unsigned)device->tuning.work_group,
                      (unsigned)forms[at].tile_rows, wrong, lines[at % 2]);

@@ -41,7 +41,7 @@ START_TEST(all_at_once)
     for (size_t i = 0; i < n_targets; i++) ck_assert_int_eq(pthread_join(workers[i].thread, NULL), 0);
     pthread_barrier_destroy(&start);
     for (size_t i = 0; i < n_targets; i++) {
-        const char *wrong = world_check(&workers[i].world);
+        const char *wrong = world_check(&workers[i].world, NULL);
         if (wrong) ck_abort_msg("%s: %s", targets[i].name, wrong);
         world_rollback(&workers[i].world);
         world_close(&workers[i].world);

@@ -58,7 +58,7 @@ typedef float llm_weight;
 #if defined(__x86_64__) || defined(__aarch64__)
 #define FETCH(p) __builtin_prefetch((const void *)((ulong)(p) + AHEAD))
 #else
-#define FETCH(p) prefetch((p) + AHEAD / sizeof(llm_weight), 1)
+#define FETCH(p) prefetch((__global const uint *)((p) + AHEAD / sizeof(llm_weight)), 1) /* of halves: only with fp16 */
 #endif
 #if LLM_HALF
 #define FETCH_COLUMN(p) FETCH(p)
