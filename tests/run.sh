@@ -155,7 +155,12 @@ job_coverage() {
         gcovr --root "$src" --filter "$src/src/" "$build/coverage"
 }
 
-for job in "${jobs[@]}"; do "job_$job"; done
+# What each job cost goes to a file: its own processor time, whatever else the machine does.
+for job in "${jobs[@]}"; do
+    TIMEFORMAT="$job: %0U + %0S s of processor time, %0R s by the clock"
+    { time "job_$job" 2>&3; } 3>&2 2>>"$build/results/times"
+done
 
 say "result"
+cat "$build/results/times"
 python3 "$src/tests/count.py" "$build/results"
