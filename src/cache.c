@@ -68,6 +68,7 @@ void clkv_cache_destroy(clkv_cache **cache)
     if (!cache || !*cache) return;
     clkv_cache *c = *cache;
     *cache = NULL;
+    if (c->ops.slabs.n && c->params.clear_freed) clkv_cache_clear_all(c);
     if (c->ops.stream.queue) clkv_stream_finish(&c->ops.stream);
     clkv_manager_destroy(&c->manager);
     while (c->passes) {
@@ -127,6 +128,8 @@ clkv_status clkv_cache_stats(clkv_cache *cache, clkv_stats *out)
         out->uploaded_bytes = cache->uploaded_bytes;
         out->uploads = cache->uploads;
     }
+    if (out->size >= offsetof(clkv_stats, blocks_cleared) + sizeof out->blocks_cleared)
+        out->blocks_cleared = cache->blocks_cleared;
     pthread_mutex_unlock(&cache->lock);
     return CLKV_OK;
 }

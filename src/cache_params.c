@@ -95,6 +95,7 @@ clkv_manager_params clkv_cache_manager_params(const clkv_cache_params *p)
     m.hash_seed = p->hash_seed;
     m.event_content = p->event_content;
     m.shuffle_seed = p->shuffle_seed;
+    m.clear_freed = p->clear_freed;
     m.no_prefix = p->no_prefix;
     m.clock_ms = p->clock_ms;
     m.on_event = p->on_event;

@@ -32,7 +32,7 @@ struct clkv_cache {
     clkv_ops ops;
     clkv_ring ring;
     clkv_cache_pass *passes;
-    uint64_t uploaded_bytes, uploads;
+    uint64_t uploaded_bytes, uploads, blocks_cleared;
     int lost;                 /* the log knows that the device is */
 };
 
@@ -48,6 +48,13 @@ clkv_status clkv_cache_done(clkv_cache *cache, clkv_status st);
 
 /* The pass of an uploaded batch of this cache. STATE: not uploaded. INVALID: another cache's. */
 clkv_status clkv_cache_pass_of(clkv_cache *cache, const clkv_batch *batch, clkv_cache_pass **out);
+
+/* Enqueues zeros into every uncleared block and forgets them. Cache and manager are locked, or nobody else's.
+ * On failure they are remembered. */
+clkv_status clkv_cache_clear(clkv_cache *cache, const clkv_events *events);
+
+/* The same for every block that holds anything, whoever has it: the end of a cache. A failure is logged. */
+void clkv_cache_clear_all(clkv_cache *cache);
 
 /* Sends what the device does not know yet of one sequence's block table, and says which row it is. The
  * cache is locked. INVALID: another manager's. */

@@ -1,9 +1,10 @@
 /* upload.c: one packed write per batch. What goes into it, in uints:
  *
- *   entries (n + 1) × 4 │ items × 2 │ merges × 2 │ copies × 2 │ changes × 2 │ slots × 1
+ *   entries (n + 1) × 4 │ items × 2 │ merges × 2 │ copies × 2 │ clears × 1 │ changes × 2 │ slots × 1
  *
  * A decode step of a sequence is 16 + 8 + 4 bytes, whatever its context length: only the entries of its
- * block table that the device does not have yet are in `changes`.
+ * block table that the device does not have yet are in `changes`. `clears` are blocks that were freed (with
+ * clear_freed): they are zeroed before anything of the batch is copied or appended.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cache_state.h"
 
@@ -84,6 +85,8 @@ static void lay_out(clkv_pass *pass)
     at += 2 * pass->plan.n_merges;
     pass->copies_at = at;
     at += 2 * pass->n_copies;
+    pass->clears_at = at;
+    at += pass->n_clears;
     pass->changes_at = at;
     at += 2 * pass->n_changes;
     pass->slots_at = at;
@@ -108,6 +111,7 @@ static void pack(const clkv_cache *cache, const clkv_pass *pass, const clkv_batc
     memcpy(words + pass->entries_at, p->entries, (p->n_entries + 1) * sizeof *p->entries);
     memcpy(words + pass->items_at, p->items, p->n_items * sizeof *p->items);
     if (p->n_merges) memcpy(words + pass->merges_at, p->merges, p->n_merges * sizeof *p->merges);
+    clkv_batch_list_uncleared(batch, words + pass->clears_at);
     if (pass->n_copies) memcpy(words + pass->copies_at, batch->copies, pass->n_copies * sizeof *batch->copies);
     uint32_t *change = words + pass->changes_at;
     for (uint32_t i = 0; i < p->n_entries; i++) {
@@ -137,26 +141,33 @@ static clkv_status count(const clkv_cache *cache, const clkv_batch *batch, clkv_
         changes += t.n_blocks - t.synced;
     }
     pass->n_changes = (uint32_t)changes;
+    pass->n_clears = clkv_batch_list_uncleared(batch, NULL);
     return CLKV_OK;
 }
 
 /* Packs and enqueues. On failure the device may have some of it, but nothing on the host believes so, and no
- * block has been written: copies come last. */
-static clkv_status send(clkv_cache *cache, clkv_pass *pass, const clkv_batch *batch, const clkv_events *events)
+ * block has been written: copies come last, and what is cleared before them is told to the batch. */
+static clkv_status send(clkv_cache *cache, clkv_pass *pass, clkv_batch *batch, const clkv_events *events)
 {
     clkv_ops *ops = &cache->ops;
     pack(cache, pass, batch);
-    const int rows = pass->n_changes > 0, copies = pass->n_copies > 0;
+    const int rows = pass->n_changes > 0, clears = pass->n_clears > 0, copies = pass->n_copies > 0;
     clkv_status st = clkv_ring_submit(&cache->ring, pass->slot, pass->bytes, events->n_wait, events->wait,
-                                      rows || copies ? NULL : events->event);
-    cl_event scattered = NULL;
-    const clkv_events rows_events = { .event = copies ? &scattered : events->event };
+                                      rows || clears || copies ? NULL : events->event);
+    cl_event scattered = NULL, cleared = NULL;
+    const clkv_events rows_events = { .event = clears || copies ? &scattered : events->event };
     if (st == CLKV_OK && rows)
         st = clkv_ops_rows(ops, pass->slot, pass->changes_at, pass->n_changes, &rows_events);
-    const clkv_events copy_events = { .event = events->event, .after = scattered };
+    const clkv_events clear_events = { .event = copies ? &cleared : events->event, .after = scattered };
+    if (st == CLKV_OK && clears) { /* before the copies: a target may be on the list */
+        st = clkv_ops_clear(ops, pass->slot, pass->clears_at, pass->n_clears, &clear_events);
+        if (st == CLKV_OK) clkv_batch_mark_written(batch);
+    }
+    const clkv_events copy_events = { .event = events->event, .after = cleared ? cleared : scattered };
     if (st == CLKV_OK && copies)
         st = clkv_ops_copy(ops, pass->slot, pass->copies_at, pass->n_copies, &copy_events);
     clkv_event_release(&scattered);
+    clkv_event_release(&cleared);
     return st;
 }
 
@@ -187,6 +198,8 @@ static clkv_status upload(clkv_cache *cache, clkv_batch *batch, const clkv_uploa
         pass->slot = NULL;
         return st;
     }
+    clkv_uncleared_drop_last(&cache->manager->uncleared, cache->manager->uncleared.n);
+    cache->blocks_cleared += pass->n_clears;
     for (uint32_t i = 0; i < pass->plan.n_entries; i++) clkv_batch_set_synced(batch, i);
     atomic_store(&holder->over, 0);
     clkv_batch_set_device_state(batch, holder, pass_is_over);

@@ -51,6 +51,12 @@ typedef struct clkv_cache_params {
     uint32_t block_size, max_sequences, max_context, watermark, hash_bits;
     uint64_t hash_seed, shuffle_seed;
     int event_content, no_prefix;
+    int clear_freed;           /* 1: a block that was freed or evicted is zeroed on the device before it holds
+                                  anything else: by the first upload after it was freed, whoever's, in front of
+                                  that upload's other commands; at the latest by clkv_cache_clear_freed or
+                                  clkv_cache_destroy. Cached blocks are not freed: they keep what they hold
+                                  until they are evicted or clkv_manager_reset. Costs a write of every block
+                                  once more per life: see docs/security.md. Default 0 */
     uint64_t (*clock_ms)(void *user);
     clkv_cache_event_fn on_event;
     void *user;
@@ -69,7 +75,8 @@ CLKV_API clkv_status clkv_cache_supported(const clkv_device *device, const clkv_
 CLKV_API clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_cache_params *params);
 
 /* Waits for the cache's own commands, then frees everything, its sequences and batches too. It cannot fail: where the
- * driver does not let it wait, what commands under way still use is freed when they are through. */
+ * driver does not let it wait, what commands under way still use is freed when they are through. With clear_freed
+ * every block that was ever used is zeroed before its memory goes back to the driver (logged where that fails). */
 CLKV_API void clkv_cache_destroy(clkv_cache **cache);
 
 CLKV_API clkv_manager *clkv_cache_manager(clkv_cache *cache);
@@ -107,6 +114,14 @@ CLKV_API clkv_status clkv_cache_plan_info(clkv_cache *cache, const clkv_batch *b
 /* Fills every slab with one byte, enqueued: 0xff makes every element NaN (for tests), 0 clears. Any
  * content is lost while sequences and index still believe in it. DEVICE. */
 CLKV_API clkv_status clkv_cache_fill(clkv_cache *cache, uint8_t byte);
+
+/* Enqueues now what the next upload would: zeros into all blocks that have been freed so far. When the event
+ * completes (and not before), nothing of what they held is on the device. For a server that has nothing else
+ * to submit, or must be able to say that a tenant's data is gone: end its sequences, clkv_manager_reset or
+ * eviction for what is cached, then this. STATE: the cache was made without clear_freed. NO_MEMORY, BUILD,
+ * DEVICE: the blocks are still to be cleared. */
+CLKV_API clkv_status clkv_cache_clear_freed(clkv_cache *cache, cl_uint n_wait, const cl_event *wait,
+                                            cl_event *event);
 
 /* clkv_manager_stats with the device's figures. */
 CLKV_API clkv_status clkv_cache_stats(clkv_cache *cache, clkv_stats *out);

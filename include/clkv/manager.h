@@ -31,6 +31,8 @@ typedef struct clkv_manager_params {
     uint64_t hash_seed;     /* as in clkv_prefix_params; default: random */
     int event_content;      /* as there: 1: events carry tokens and keys; default 0: hashes only */
     uint64_t shuffle_seed;  /* 0: blocks are first used in order; else in a pseudo-random one, for tests */
+    int clear_freed;        /* 1: whoever gets a block finds nothing in it of those who had it before: see
+                               clkv_manager_take_uncleared. A clkv_cache does the clearing by itself */
     int no_prefix;          /* 1: no prefix index; nothing is ever shared but by fork */
     uint64_t (*clock_ms)(void *user); /* monotonic milliseconds, for pins; default: the system's */
     clkv_cache_event_fn on_event;     /* called with the manager's lock held: must not call clkv */
@@ -60,6 +62,15 @@ CLKV_API clkv_status clkv_manager_pin(clkv_manager *manager, const clkv_key *key
 
 /* Forgets every cached block. BUSY: a block is used. */
 CLKV_API clkv_status clkv_manager_reset(clkv_manager *manager);
+
+/* For runtimes with kernels of their own and clear_freed. Writes to blocks[0 … room) the ids of blocks that hold
+ * what a former holder wrote: freed ones, and those that a reserved batch took from the cache once its slots or
+ * copies were asked for. *n gets how many. They are forgotten with that: clear them before anything else is
+ * written. So after reserving: clkv_batch_slots and clkv_batch_copies, this function until it gives fewer than
+ * there is room for, the clearing, the copies, the new tokens. Blocks that stay cached are not freed and not
+ * named. STATE: made without clear_freed. INVALID. */
+CLKV_API clkv_status clkv_manager_take_uncleared(clkv_manager *manager, uint32_t *blocks, uint32_t room,
+                                                 uint32_t *n);
 
 /* Everything countable, see stats.h. Device figures stay 0 here. INVALID. */
 CLKV_API clkv_status clkv_manager_stats(clkv_manager *manager, clkv_stats *out);

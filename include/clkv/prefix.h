@@ -81,6 +81,7 @@ typedef struct clkv_prefix_params {
                              one gives the same hashes in every process: then it is a secret to keep */
     int event_content;    /* 1: events carry tokens and keys as they are, that is, what users have written;
                              default 0: hashes only */
+    int wipe_tokens;      /* 1: the tokens of a prefix are overwritten when it is forgotten; default 0 */
     clkv_cache_event_fn on_event; /* default none */
     void *user;
 } clkv_prefix_params;

@@ -16,7 +16,7 @@ CLKV_API float clkv_ref_float(uint16_t h);
 
 /* The physical layout of one block of one layer: for each KV head a K tile then a V tile,
  *   [kv_head]{ K [head_dim][block_size] , V [block_size][head_dim_v] }
- * and a slab is [layer][block]. The twins of append, copy and gather work on such memory. */
+ * and a slab is [layer][block]. The twins of append, clear, copy and gather work on such memory. */
 typedef struct clkv_ref_layout {
     uint32_t kv_heads, head_dim, head_dim_v, block_size;
     clkv_type kv_type;         /* CLKV_F32 or CLKV_F16 */
@@ -35,6 +35,9 @@ CLKV_API clkv_status clkv_ref_append(const clkv_ref_layout *layout, void *const 
 
 /* All layers of block `from` to block `to`. */
 CLKV_API clkv_status clkv_ref_copy(const clkv_ref_layout *layout, void *const *slabs, uint32_t from, uint32_t to);
+
+/* Zeros into all layers of a block. */
+CLKV_API clkv_status clkv_ref_clear(const clkv_ref_layout *layout, void *const *slabs, uint32_t block);
 
 /* Tokens [first, first + n) of a block table to contiguous k [token][kv_head][head_dim] and
  * v [token][kv_head][head_dim_v] as float32; either may be NULL. */

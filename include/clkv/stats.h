@@ -35,6 +35,7 @@ typedef struct clkv_stats {
     uint64_t device_bytes;         /* cl_mem that the cache holds */
     uint64_t uploaded_bytes;       /* by clkv_cache_upload, so far */
     uint64_t uploads;
+    uint64_t blocks_cleared;       /* zeroed because of clear_freed, so far */
 } clkv_stats;
 
 /* Writes the struct as one JSON object (a line, keys as the fields above without `size`) with a final

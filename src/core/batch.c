@@ -43,7 +43,7 @@ void clkv_batch_set_device_state(clkv_batch *batch, void *state, void (*drop)(vo
     if (batch->drop_device_state && batch->device_state != state) batch->drop_device_state(batch->device_state);
     batch->device_state = state;
     batch->drop_device_state = drop;
-    if (state) batch->written = 1;
+    if (state) clkv_batch_mark_written(batch);
 }
 
 /* The last entry leaves. A sequence destroyed meanwhile goes with it. */
@@ -324,6 +324,30 @@ clkv_sequence *clkv_batch_victim(clkv_batch *batch)
     return victim;
 }
 
+uint32_t clkv_batch_list_uncleared(const clkv_batch *batch, uint32_t *out)
+{
+    const clkv_uncleared *u = &batch->manager->uncleared;
+    uint32_t n = u->n;
+    if (out && n) memcpy(out, u->list, n * sizeof *out);
+    if (!clkv_uncleared_is_on(u) || batch->written) return n;
+    for (uint32_t i = batch->n_fresh - batch->n_evicted; i < batch->n_fresh; i++) {
+        if (clkv_uncleared_has(u, batch->fresh[i])) continue;
+        if (out) out[n] = batch->fresh[i];
+        n++;
+    }
+    return n;
+}
+
+void clkv_batch_mark_written(clkv_batch *batch)
+{
+    clkv_uncleared *u = &batch->manager->uncleared;
+    if (!batch->written && clkv_uncleared_is_on(u)) {
+        for (uint32_t i = batch->n_fresh - batch->n_evicted; i < batch->n_fresh; i++)
+            clkv_uncleared_add(u, batch->fresh[i]);
+    }
+    batch->written = 1;
+}
+
 /* ---- the end of a reservation ---- */
 
 clkv_status clkv_batch_accept(clkv_batch *batch, uint32_t entry, uint32_t n)
@@ -421,6 +445,8 @@ static void rollback_locked(clkv_batch *batch)
     }
     if (batch->written) drop_evicted(batch);
     clkv_pool_undo(m->pool, batch->fresh, batch->n_fresh, batch->written ? 0 : batch->n_evicted, m->pins.priority);
+    for (uint32_t i = 0; batch->written && clkv_uncleared_is_on(&m->uncleared) && i < batch->n_fresh; i++)
+        clkv_uncleared_add(&m->uncleared, batch->fresh[i]);
     end_reservation(batch);
     m->counters.batches_rolled_back++;
 }
@@ -468,16 +494,25 @@ void clkv_batch_entries(const clkv_batch *batch, const clkv_batch_entry **entrie
     if (n) *n = batch ? batch->n_entries : 0;
 }
 
+/* Whoever asks where to write may write. */
+static void expect_writes(clkv_batch *batch)
+{
+    if (!batch || !batch->reserved) return;
+    clkv_manager_lock(batch->manager);
+    clkv_batch_mark_written(batch);
+    clkv_manager_unlock(batch->manager);
+}
+
 void clkv_batch_slots(clkv_batch *batch, const uint32_t **slots, uint32_t *n)
 {
-    if (batch && batch->reserved) batch->written = 1;
+    expect_writes(batch);
     if (slots) *slots = batch ? batch->slots : NULL;
     if (n) *n = batch && batch->reserved ? batch->n_tokens : 0;
 }
 
 void clkv_batch_copies(clkv_batch *batch, const clkv_block_copy **copies, uint32_t *n)
 {
-    if (batch && batch->reserved) batch->written = 1;
+    expect_writes(batch);
     if (copies) *copies = batch ? batch->copies : NULL;
     if (n) *n = batch ? batch->n_copies : 0;
 }

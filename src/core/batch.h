@@ -52,6 +52,13 @@ void clkv_batch_set_synced(clkv_batch *batch, uint32_t entry);
 /* The device may lack what it has been sent of an entry's table since the reservation. */
 void clkv_batch_unsync(clkv_batch *batch, uint32_t entry);
 
+/* What must be cleared before this reserved batch is written: all that was freed, and what it took from the cache
+ * if nobody could have written there yet. Returns how many; writes them to out unless that is NULL. */
+uint32_t clkv_batch_list_uncleared(const clkv_batch *batch, uint32_t *out);
+
+/* Somebody may write into the reserved blocks from now on: what they took from the cache is lost. */
+void clkv_batch_mark_written(clkv_batch *batch);
+
 static inline int clkv_batch_is_reserved(const clkv_batch *batch)
 {
     return batch->reserved;

@@ -39,6 +39,12 @@ static void evict(void *user, uint32_t block)
     m->reserving->n_evicted++;
 }
 
+static void freed(void *user, uint32_t block)
+{
+    clkv_manager *m = user;
+    clkv_uncleared_add(&m->uncleared, block);
+}
+
 static uint32_t size_of(const clkv_manager_params *p)
 {
     return p->block_size ? p->block_size : DEFAULT_BLOCK_SIZE;
@@ -70,6 +76,7 @@ static void free_manager(clkv_manager *m)
     clkv_pool_destroy(&m->pool);
     clkv_prefix_destroy(&m->prefix);
     clkv_pins_free(&m->pins);
+    clkv_uncleared_free(&m->uncleared);
     clkv_unmap(m->hidden, hidden_bytes(m));
     clkv_free(m->free_rows, m->max_sequences * sizeof *m->free_rows);
     clkv_free(m->tails, m->max_sequences * sizeof *m->tails);
@@ -85,6 +92,7 @@ static clkv_status make_parts(clkv_manager *m, const clkv_manager_params *params
                                    .watermark = m->watermark,
                                    .shuffle_seed = params->shuffle_seed,
                                    .evict = evict,
+                                   .freed = params->clear_freed ? freed : NULL,
                                    .user = m};
     clkv_status status = clkv_pool_create(&m->pool, &pool);
     if (status != CLKV_OK) return status;
@@ -95,12 +103,14 @@ static clkv_status make_parts(clkv_manager *m, const clkv_manager_params *params
                                            .hash_bits = params->hash_bits,
                                            .hash_seed = params->hash_seed,
                                            .event_content = params->event_content,
+                                           .wipe_tokens = params->clear_freed,
                                            .on_event = params->on_event,
                                            .user = params->user};
         status = clkv_prefix_create(&m->prefix, &prefix);
         if (status != CLKV_OK) return status;
     }
     status = clkv_pins_init(&m->pins, m->blocks);
+    if (status == CLKV_OK && params->clear_freed) status = clkv_uncleared_init(&m->uncleared, m->blocks);
     if (status != CLKV_OK) return status;
     m->hidden = clkv_map(hidden_bytes(m));
     m->free_rows = clkv_alloc(m->max_sequences * sizeof *m->free_rows);
@@ -285,6 +295,33 @@ clkv_status clkv_manager_reset(clkv_manager *m)
     return status;
 }
 
+/* ---- clearing ---- */
+
+clkv_status clkv_manager_take_uncleared(clkv_manager *m, uint32_t *blocks, uint32_t room, uint32_t *n)
+{
+    if (!m || !n || (room && !blocks)) return CLKV_FAIL(CLKV_ERROR_INVALID, "an argument is NULL");
+    clkv_status status = CLKV_OK;
+    clkv_manager_lock(m);
+    clkv_uncleared *u = &m->uncleared;
+    if (clkv_uncleared_is_on(u)) {
+        *n = room < u->n ? room : u->n;
+        for (uint32_t i = 0; i < *n; i++) blocks[i] = u->list[u->n - 1 - i];
+        clkv_uncleared_drop_last(u, *n);
+    } else {
+        status = CLKV_FAIL(CLKV_ERROR_STATE, "the manager was made without clear_freed");
+    }
+    clkv_manager_unlock(m);
+    return status;
+}
+
+void clkv_manager_unclear_all(clkv_manager *m)
+{
+    for (uint32_t block = 0; block < m->blocks; block++) {
+        if (clkv_pool_refs(m->pool, block) || (m->prefix && clkv_prefix_has(m->prefix, block)))
+            clkv_uncleared_add(&m->uncleared, block);
+    }
+}
+
 /* ---- statistics ---- */
 
 static int compare_tails(const void *a, const void *b)
@@ -345,7 +382,8 @@ void clkv_manager_stats_locked(clkv_manager *m, clkv_stats *out)
     out->sequences = m->live;
     out->slots_wasted = slots_wasted(m);
     out->tokens_held = (uint64_t)pool.used * m->block_size - out->slots_wasted;
-    out->host_bytes = pool.host_bytes + clkv_pins_bytes(&m->pins) + hidden_bytes(m);
+    out->host_bytes = pool.host_bytes + clkv_pins_bytes(&m->pins) + hidden_bytes(m) +
+                      clkv_uncleared_bytes(&m->uncleared);
     if (!m->prefix) return;
     clkv_prefix_counts prefix;
     clkv_prefix_get_counts(m->prefix, &prefix);
@@ -432,6 +470,7 @@ const char *clkv_manager_validate(clkv_manager *m)
     const char *broken = clkv_pool_validate(m->pool);
     if (!broken && m->prefix) broken = clkv_prefix_validate(m->prefix);
     if (!broken) broken = clkv_pins_validate(&m->pins);
+    if (!broken && clkv_uncleared_is_on(&m->uncleared)) broken = clkv_uncleared_validate(&m->uncleared);
     uint32_t *refs = NULL;
     if (!broken) {
         refs = clkv_alloc(m->blocks * sizeof *refs);

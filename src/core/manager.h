@@ -3,6 +3,7 @@
 #define CLKV_CORE_MANAGER_H
 
 #include "core/pins.h"
+#include "core/uncleared.h"
 
 #include <clkv/manager.h>
 #include <clkv/sequence.h>
@@ -19,6 +20,7 @@ struct clkv_manager {
     /* Blocks that a reserved batch took from the cache. They stay registered until it commits, so that a
      * rollback can put them back, but nobody finds them. One bit per block. */
     uint8_t *hidden;
+    clkv_uncleared uncleared; /* off without clear_freed */
     uint32_t blocks, block_size, shift; /* block_size = 1 << shift */
     uint32_t max_sequences, max_context, watermark;
     clkv_sequence *oldest, *youngest; /* all sequences in order of age, dead ones too */
@@ -76,6 +78,9 @@ void clkv_manager_drop(clkv_manager *manager, uint32_t block);
 clkv_status clkv_manager_match(clkv_manager *manager, clkv_prefix_node root, const clkv_key *keys, size_t n_keys,
                                const uint32_t *tokens, size_t n, uint32_t *out, size_t *n_out,
                                clkv_prefix_node *node);
+
+/* Everything that a block may hold must be cleared: also used and cached ones. For the end of a cache. */
+void clkv_manager_unclear_all(clkv_manager *manager);
 
 /* Fills every field but the device's. */
 void clkv_manager_stats_locked(clkv_manager *manager, clkv_stats *out);

@@ -52,6 +52,7 @@ struct clkv_pool {
     clkv_shuffle order; /* of first use; unused when not shuffled */
     int shuffled;
     void (*evict)(void *user, uint32_t block);
+    void (*freed)(void *user, uint32_t block);
     void (*soon)(void *user, uint32_t block);
     void *user;
 };
@@ -81,6 +82,7 @@ clkv_status clkv_pool_create(clkv_pool **out, const clkv_pool_params *params)
     pool->shuffled = params->shuffle_seed != 0;
     clkv_shuffle_init(&pool->order, params->blocks, params->shuffle_seed);
     pool->evict = params->evict;
+    pool->freed = params->freed;
     pool->soon = params->soon;
     pool->user = params->user;
     pool->words = clkv_map(words_bytes(pool));
@@ -149,6 +151,12 @@ static void stack_push(clkv_pool *pool, uint32_t block)
 {
     pool->words[block] = 0;
     pool->stack[pool->stacked++] = block;
+}
+
+static void set_free(clkv_pool *pool, uint32_t block)
+{
+    stack_push(pool, block);
+    if (pool->freed) pool->freed(pool->user, block);
 }
 
 /* Least recently released block of the lowest priority that has any. */
@@ -256,7 +264,7 @@ clkv_status clkv_pool_release(clkv_pool *pool, uint32_t block)
     if (word & RETAINED)
         ring_append(pool, block, word & PRIORITY);
     else
-        stack_push(pool, block);
+        set_free(pool, block);
     return CLKV_OK;
 }
 
@@ -270,7 +278,7 @@ clkv_status clkv_pool_retain(clkv_pool *pool, uint32_t block, int retained)
         pool->words[block] = word & ~RETAINED;
     } else {
         ring_remove(pool, block, word & PRIORITY);
-        stack_push(pool, block);
+        set_free(pool, block);
     }
     return CLKV_OK;
 }
@@ -298,7 +306,7 @@ clkv_status clkv_pool_force_free(clkv_pool *pool, uint32_t block)
     else
         ring_remove(pool, block, word & PRIORITY);
     if ((word & RETAINED) && pool->evict) pool->evict(pool->user, block);
-    stack_push(pool, block);
+    set_free(pool, block);
     return CLKV_OK;
 }
 

@@ -56,6 +56,7 @@ clkv_status clkv_prefix_create(clkv_prefix **out, const clkv_prefix_params *para
     prefix->block_size = params->block_size ? params->block_size : 16;
     prefix->hash_mask = mask_of_bits(params->hash_bits);
     prefix->event_content = params->event_content;
+    prefix->wipe_tokens = params->wipe_tokens;
     prefix->on_event = params->on_event;
     prefix->user = params->user;
     const uint32_t room = params->blocks < FIRST_ROOM ? params->blocks + 1 : FIRST_ROOM;
@@ -181,6 +182,8 @@ static void collapse(clkv_prefix *prefix, uint32_t node)
         const uint32_t parent = at->parent;
         clkv_table_remove(&prefix->table, at->hash, node);
         clkv_keys_unref(&prefix->keys, at->keys);
+        if (prefix->wipe_tokens)
+            memset(prefix->tokens + (size_t)node * prefix->block_size, 0, tokens_bytes(prefix, 1));
         *at = (clkv_node){.parent = CLKV_NODE_NONE, .block = CLKV_NO_BLOCK, .depth = CLKV_DEPTH_DEAD};
         prefix->dead_ids[prefix->dead++] = node;
         if (parent == CLKV_NODE_NONE) {

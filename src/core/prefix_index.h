@@ -64,7 +64,7 @@ struct clkv_prefix {
     uint32_t n_soon;                  /* calls of it, modulo 2^32 */
     uint64_t hash_mask;
     uint64_t collisions;
-    int event_content;
+    int event_content, wipe_tokens;
     clkv_cache_event_fn on_event;
     void *user;
 };

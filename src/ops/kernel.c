@@ -16,6 +16,7 @@ static const struct {
     [CLKV_FAMILY_ATTENTION] = { { "attention_cpu", "attention_portable" }, "clkv_attention" },
     [CLKV_FAMILY_MERGE] = { { "merge", "merge" }, "clkv_merge" },
     [CLKV_FAMILY_APPEND] = { { "append", "append" }, "clkv_append" },
+    [CLKV_FAMILY_CLEAR] = { { "clear", "clear" }, "clkv_clear" },
     [CLKV_FAMILY_COPY] = { { "copy", "copy" }, "clkv_copy" },
     [CLKV_FAMILY_GATHER] = { { "gather", "gather" }, "clkv_gather" },
     [CLKV_FAMILY_ROWS] = { { "rows", "rows" }, "clkv_rows" },

@@ -24,8 +24,8 @@ typedef struct clkv_shape {
 } clkv_shape;
 
 typedef enum clkv_family {
-    CLKV_FAMILY_ATTENTION, CLKV_FAMILY_MERGE, CLKV_FAMILY_APPEND, CLKV_FAMILY_COPY, CLKV_FAMILY_GATHER,
-    CLKV_FAMILY_ROWS, CLKV_FAMILIES,
+    CLKV_FAMILY_ATTENTION, CLKV_FAMILY_MERGE, CLKV_FAMILY_APPEND, CLKV_FAMILY_CLEAR, CLKV_FAMILY_COPY,
+    CLKV_FAMILY_GATHER, CLKV_FAMILY_ROWS, CLKV_FAMILIES,
 } clkv_family;
 
 typedef struct clkv_kernel {
@@ -51,8 +51,8 @@ typedef struct clkv_ops {
 typedef struct clkv_pass {
     clkv_ring_slot *slot;
     clkv_plan plan;
-    uint32_t n_tokens, n_copies, n_changes;
-    uint32_t entries_at, items_at, merges_at, copies_at, changes_at, slots_at; /* uints into the slot */
+    uint32_t n_tokens, n_copies, n_clears, n_changes;
+    uint32_t entries_at, items_at, merges_at, copies_at, clears_at, changes_at, slots_at; /* uints into the slot */
     int causal;
     size_t bytes;          /* of the packed upload */
 } clkv_pass;
@@ -100,6 +100,8 @@ clkv_status clkv_ops_append(clkv_ops *ops, const clkv_pass *pass, uint32_t layer
 clkv_status clkv_ops_attention(clkv_ops *ops, const clkv_pass *pass, uint32_t layer, float scale,
                                const clkv_tensor *q, const clkv_tensor *o, const clkv_tensor *lse,
                                const clkv_events *events);
+/* Zeros into the blocks of the list of uint at `at` in the slot. */
+clkv_status clkv_ops_clear(clkv_ops *ops, clkv_ring_slot *slot, uint32_t at, uint32_t n, const clkv_events *events);
 /* The list of uint2 {from, to} at `at` in the slot. */
 clkv_status clkv_ops_copy(clkv_ops *ops, clkv_ring_slot *slot, uint32_t at, uint32_t n, const clkv_events *events);
 clkv_status clkv_ops_gather(clkv_ops *ops, uint32_t row, uint32_t layer, uint32_t first, uint32_t n,

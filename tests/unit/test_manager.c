@@ -265,12 +265,12 @@ END_TEST
 
 START_TEST(statistics_are_one_json_object)
 {
-    clkv_stats s = {.size = sizeof s, .blocks_total = 7, .uploads = UINT64_MAX};
+    clkv_stats s = {.size = sizeof s, .blocks_total = 7, .blocks_cleared = UINT64_MAX};
     char text[2048], small[20];
     const size_t n = clkv_stats_json(&s, text, sizeof text);
     ck_assert_uint_eq(n, strlen(text));
     ck_assert_int_eq(strncmp(text, "{\"blocks_total\": 7, \"blocks_used\": 0, ", 38), 0);
-    ck_assert_ptr_nonnull(strstr(text, "\"uploads\": 18446744073709551615}"));
+    ck_assert_ptr_nonnull(strstr(text, "\"blocks_cleared\": 18446744073709551615}"));
     ck_assert_ptr_null(strstr(text, "size"));
     ck_assert_uint_eq(clkv_stats_json(&s, NULL, 0), n);
     ck_assert_uint_eq(clkv_stats_json(&s, small, sizeof small), n);
