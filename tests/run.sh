@@ -13,7 +13,7 @@ Jobs (default: all of them, in this order):
   clang        the same with clang: unit and device tests
   core         without OpenCL (-Dopencl=disabled)
   asan         address and undefined-behaviour sanitizers: unit, tools and device tests
-  tsan         thread sanitizer: unit tests
+  tsan         thread sanitizer: unit tests, and device tests with threads on pocl
   fuzz         libFuzzer on every parser and the block manager, bounded, under both sanitizers (clang)
   portability  device tests on every OpenCL implementation there is (pocl in four ways, Mesa rusticl as CPU and as GPU,
                Intel's CPU runtime, and tiny shapes under Oclgrind, whose log must stay empty), a tiny model
@@ -135,7 +135,11 @@ job_asan() {
     run asan pocl_asan device tools
 }
 job_asan_llm() { build_asan && run asan pocl_asan llm; }
-job_tsan() { configure tsan -Db_sanitize=thread -Db_lundef=false && run tsan tsan unit; }
+job_tsan() {
+    configure tsan -Db_sanitize=thread -Db_lundef=false || return
+    run tsan tsan unit
+    run tsan pocl_tsan threads
+}
 job_portability() {
     build_gcc || return
     run gcc short portability

@@ -24,7 +24,7 @@ static struct {
     uint32_t block_size, blocks, concurrency, chunk, limit, scale;
     uint64_t memory;
     int blocks_given, memory_given;
-    int attention, kv, check, json;
+    int attention, kv, check, clear_freed, json;
     uint32_t layers, heads, kv_heads, head_dim, seed;
     const char *device, *variant;
 } options = {
@@ -69,6 +69,8 @@ static const option_def table_of_options[] = {
     { "device", OPTION_TEXT, "D",
       "the device's index or a part of its name, as clkv-info lists them; default: the best", &options.device },
     { "variant", OPTION_TEXT, "V", "force a kernel variant: cpu or portable", &options.variant },
+    { "clear-freed", OPTION_FLAG, NULL, "blocks are zeroed when they are freed or evicted; needs --attention on",
+      &options.clear_freed },
     { "check", OPTION_FLAG, NULL,
       "compare two rows of attention with the C reference in each of the first 64 steps and in every 64th after; "
       "needs --attention on", &options.check },
@@ -190,6 +192,7 @@ static int create_cache(clkv_device *device, const replay_tokens *tokens, uint32
     params.max_sequences = options.concurrency;
     params.max_context = tokens->longest;
     params.max_batch_tokens = batch_tokens;
+    params.clear_freed = options.clear_freed;
     status = clkv_cache_create(cache, device, &params);
     if (status)
         return tool_fail_status(status, "a cache of %" PRIu32 " blocks of %" PRIu64 " bytes", params.blocks,
@@ -336,6 +339,8 @@ static int check_options(void)
         return tool_fail(EXIT_USAGE, "--block-size: %" PRIu32 " is not a power of two", options.block_size);
     if (options.blocks_given && options.memory_given)
         return tool_fail(EXIT_USAGE, "--blocks and --memory: give one of them");
+    if (options.clear_freed && !options.attention)
+        return tool_fail(EXIT_USAGE, "--clear-freed is of blocks on a device: it needs --attention on");
     if (options.check && !options.attention)
         return tool_fail(EXIT_USAGE, "--check compares attention: it needs --attention on");
     if (options.heads % options.kv_heads)
