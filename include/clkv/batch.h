@@ -66,7 +66,8 @@ CLKV_API uint32_t clkv_batch_missing(clkv_batch *batch);
 /* The sequence to preempt so that a batch fits: the one with blocks whose loss costs the least work
  * (tokens in blocks that it alone uses), the youngest on a tie; never the oldest live sequence with or
  * without blocks, never one in a reserved batch. It may be in this batch: clear and build it again
- * without it. NULL when there is none. */
+ * without it. With several threads it may be another thread's: hand it over, do not touch it. NULL when there is
+ * none. */
 CLKV_API clkv_sequence *clkv_batch_victim(clkv_batch *batch);
 
 /* Of entry's new tokens only the first n (≥ 0) will be committed: rejected drafts are given back and
