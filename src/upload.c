@@ -32,12 +32,21 @@ static void pass_is_over(void *state)
     atomic_store(&pass->over, 1);
 }
 
+/* What an upload should have cleared that has failed on the device. */
+static void unclear_lost(const clkv_cache *cache, const clkv_pass *pass)
+{
+    if (!pass->slot || !pass->n_clears || !clkv_ring_failed(pass->slot)) return;
+    const uint32_t *words = pass->slot->host;
+    clkv_manager_unclear_free(cache->manager, words + pass->clears_at, pass->n_clears);
+}
+
 /* A pass for a new upload. Takes back what ended batches held. */
 static clkv_cache_pass *take_pass(clkv_cache *cache)
 {
     clkv_cache_pass *found = NULL;
     for (clkv_cache_pass *p = cache->passes; p; p = p->next) {
         if (!atomic_load(&p->over)) continue;
+        unclear_lost(cache, &p->pass);
         clkv_ring_release(&cache->ring, p->pass.slot);
         p->pass.slot = NULL;
         found = p;
@@ -177,6 +186,7 @@ static void forget_lost_upload(const clkv_cache *cache, clkv_batch *batch)
     clkv_cache_pass *earlier = batch->device_state;
     if (!earlier || earlier->cache != cache || clkv_ring_arrived(earlier->pass.slot)) return;
     for (uint32_t i = 0; i < batch->n_entries; i++) clkv_batch_unsync(batch, i);
+    if (earlier->pass.n_clears && clkv_ring_failed(earlier->pass.slot)) clkv_batch_unclear(batch);
 }
 
 static clkv_status upload(clkv_cache *cache, clkv_batch *batch, const clkv_upload_params *params,

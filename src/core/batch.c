@@ -338,6 +338,11 @@ uint32_t clkv_batch_list_uncleared(const clkv_batch *batch, uint32_t *out)
     return n;
 }
 
+void clkv_batch_unclear(const clkv_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->n_fresh; i++) clkv_uncleared_add(&batch->manager->uncleared, batch->fresh[i]);
+}
+
 void clkv_batch_mark_written(clkv_batch *batch)
 {
     clkv_uncleared *u = &batch->manager->uncleared;
@@ -445,8 +450,7 @@ static void rollback_locked(clkv_batch *batch)
     }
     if (batch->written) drop_evicted(batch);
     clkv_pool_undo(m->pool, batch->fresh, batch->n_fresh, batch->written ? 0 : batch->n_evicted, m->pins.priority);
-    for (uint32_t i = 0; batch->written && clkv_uncleared_is_on(&m->uncleared) && i < batch->n_fresh; i++)
-        clkv_uncleared_add(&m->uncleared, batch->fresh[i]);
+    if (batch->written && clkv_uncleared_is_on(&m->uncleared)) clkv_batch_unclear(batch);
     end_reservation(batch);
     m->counters.batches_rolled_back++;
 }

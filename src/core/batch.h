@@ -56,6 +56,9 @@ void clkv_batch_unsync(clkv_batch *batch, uint32_t entry);
  * if nobody could have written there yet. Returns how many; writes them to out unless that is NULL. */
 uint32_t clkv_batch_list_uncleared(const clkv_batch *batch, uint32_t *out);
 
+/* All of its reserved blocks must be cleared: an upload that should have done it has failed on the device. */
+void clkv_batch_unclear(const clkv_batch *batch);
+
 /* Somebody may write into the reserved blocks from now on: what they took from the cache is lost. */
 void clkv_batch_mark_written(clkv_batch *batch);
 

@@ -314,12 +314,21 @@ clkv_status clkv_manager_take_uncleared(clkv_manager *m, uint32_t *blocks, uint3
     return status;
 }
 
+static int is_free(const clkv_manager *m, uint32_t block)
+{
+    return !clkv_pool_refs(m->pool, block) && !(m->prefix && clkv_prefix_has(m->prefix, block));
+}
+
+void clkv_manager_unclear_free(clkv_manager *m, const uint32_t *blocks, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (is_free(m, blocks[i])) clkv_uncleared_add(&m->uncleared, blocks[i]);
+}
+
 void clkv_manager_unclear_all(clkv_manager *m)
 {
-    for (uint32_t block = 0; block < m->blocks; block++) {
-        if (clkv_pool_refs(m->pool, block) || (m->prefix && clkv_prefix_has(m->prefix, block)))
-            clkv_uncleared_add(&m->uncleared, block);
-    }
+    for (uint32_t block = 0; block < m->blocks; block++)
+        if (!is_free(m, block)) clkv_uncleared_add(&m->uncleared, block);
 }
 
 /* ---- statistics ---- */

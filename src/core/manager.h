@@ -79,6 +79,9 @@ clkv_status clkv_manager_match(clkv_manager *manager, clkv_prefix_node root, con
                                const uint32_t *tokens, size_t n, uint32_t *out, size_t *n_out,
                                clkv_prefix_node *node);
 
+/* What should have been cleared was not: of n blocks those that nobody has got meanwhile are to be cleared again. */
+void clkv_manager_unclear_free(clkv_manager *manager, const uint32_t *blocks, uint32_t n);
+
 /* Everything that a block may hold must be cleared: also used and cached ones. For the end of a cache. */
 void clkv_manager_unclear_all(clkv_manager *manager);
 

@@ -136,6 +136,11 @@ int clkv_ring_arrived(clkv_ring_slot *slot)
     return slot->arrived;
 }
 
+int clkv_ring_failed(const clkv_ring_slot *slot)
+{
+    return !slot->arrived && slot->written && clkv_event_status(slot->written) < CL_COMPLETE;
+}
+
 void clkv_ring_release(clkv_ring *ring, clkv_ring_slot *slot)
 {
     (void)ring;

@@ -39,6 +39,8 @@ clkv_status clkv_ring_submit(clkv_ring *ring, clkv_ring_slot *slot, size_t bytes
 clkv_status clkv_ring_ready(clkv_ring_slot *slot, cl_event *after);
 /* Whether the last write is known to be complete. */
 int clkv_ring_arrived(clkv_ring_slot *slot);
+/* Whether the last write is known to have failed on the device. */
+int clkv_ring_failed(const clkv_ring_slot *slot);
 /* NULL is allowed. Commands already enqueued may still read the slot: the stream keeps later ones behind. */
 void clkv_ring_release(clkv_ring *ring, clkv_ring_slot *slot);
 /* Bytes of cl_mem held. */
