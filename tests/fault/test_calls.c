@@ -10,10 +10,11 @@
 #include <time.h>
 
 static fault_control *control;
+static int in_short; /* one code for each call, in turn: under sanitizers a day takes long */
 
 static void arm(uint64_t at, uint32_t choice)
 {
-    fault_arm(control, FAULT_ONE, at, 0, choice);
+    fault_arm(control, FAULT_ONE, at, 0, in_short ? (uint32_t)at : choice);
 }
 
 static int disarm(void)
@@ -24,7 +25,7 @@ static int disarm(void)
 
 static uint32_t choices(void)
 {
-    return control->choices;
+    return in_short ? 1 : control->choices;
 }
 
 /* As include/clkv/status.h promises. */
@@ -144,6 +145,7 @@ int main(void)
         printf("the OpenCL loader has not loaded the layer (OPENCL_LAYERS): skipped\n");
         return getenv("CLKV_TEST_NEED_DEVICE") ? EXIT_FAILURE : 77;
     }
+    in_short = getenv("CLKV_TEST_GRID") && strcmp(getenv("CLKV_TEST_GRID"), "full");
     TCase *c = tcase_create("calls");
     tcase_set_timeout(c, 0);
     tcase_add_test(c, on_its_own_queue);

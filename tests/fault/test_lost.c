@@ -124,7 +124,7 @@ static void lose_everywhere(int out_of_order, uint64_t step, const char *other)
             lost++;
             check_failure(&workload_steps[failed]);
             try_again(&w, &workload_steps[failed]);
-            if (at % 16 == 0) {
+            if (lost % 8 == 0) {
                 whole_day(&second);
                 same(&second, &truth);
             }
@@ -144,7 +144,14 @@ static void lose_everywhere(int out_of_order, uint64_t step, const char *other)
     workload_end(&truth);
     nothing_left();
     printf("lost %llu times\n", (unsigned long long)lost);
-    ck_assert_uint_gt(lost, 50);
+    ck_assert_uint_gt(lost, 10);
+}
+
+/* Fewer days where a day takes long. */
+static uint64_t coarse(void)
+{
+    const char *grid = getenv("CLKV_TEST_GRID");
+    return grid && strcmp(grid, "full") ? 6 : 1;
 }
 
 /* Devices 0 and 1 are alike where POCL_DEVICES says so; else the same device is opened anew. */
@@ -157,13 +164,13 @@ static const char *other_device(void)
 
 START_TEST(on_its_own_queue)
 {
-    lose_everywhere(0, 7, other_device());
+    lose_everywhere(0, 7 * coarse(), other_device());
 }
 END_TEST
 
 START_TEST(on_an_out_of_order_queue)
 {
-    lose_everywhere(1, 11, other_device());
+    lose_everywhere(1, 11 * coarse(), other_device());
 }
 END_TEST
 
