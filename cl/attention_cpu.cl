@@ -17,7 +17,6 @@
  *
  * Slots without a token, and keys that a row must not see, may hold NaN: their scores are selected away,
  * their values never multiplied. SPDX-License-Identifier: Apache-2.0 */
-
 #define LANES 16u
 #define V_VECS ((CLKV_HEAD_DIM_V + 15u) / 16u) /* the last one half empty where head_dim_v is 8 more */
 #define FEW_ROWS 8u
