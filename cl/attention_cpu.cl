@@ -14,7 +14,6 @@
  *
  * Blocks of fewer than 16 tokens, and head_dim_v that are no multiple of 16, always take the second way. Which
  * way, and the order of every sum, follow from the item alone.
- *
  * Slots without a token, and keys that a row must not see, may hold NaN: their scores are selected away,
  * their values never multiplied. SPDX-License-Identifier: Apache-2.0 */
 #define LANES 16u
