@@ -13,7 +13,7 @@ void fuzz_broken(const char *file, int line, const char *what)
 
 const char *fuzz_file(int slot, const void *data, size_t bytes)
 {
-    static int files[2] = { -1, -1 };
+    static int files[2] = {-1, -1};
     static char paths[2][32];
     if (files[slot] < 0) {
         files[slot] = memfd_create("clkv-fuzz", MFD_CLOEXEC);

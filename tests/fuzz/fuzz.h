@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
     } while (0)
 _Noreturn void fuzz_broken(const char *file, int line, const char *what);
 
-/* The path of a file in memory that holds these bytes; there are two of them, slots 0 and 1, used again and again. */
+/* The path of a file in memory that holds these bytes; there are two, slots 0 and 1, used again and again. */
 const char *fuzz_file(int slot, const void *data, size_t bytes);
 
 /* A message of a tool: aborts when it is none that a terminal should get. */

@@ -1,5 +1,5 @@
-/* gguf_mutate.c: mutations that keep a GGUF file readable, so that what is behind the container gets its share: whole
- * entries are removed, doubled, renamed or given another kind, values and shapes change, and counts follow.
+/* gguf_mutate.c: mutations that keep a GGUF file readable, so that what is behind the container gets its share:
+ * whole entries are removed, doubled, renamed or given another kind, values and shapes change, and counts follow.
  *
  *   file ──find_entries──▶ where each key and tensor begins, and where its value does ──▶ one change ──▶ file
  *
@@ -45,7 +45,7 @@ static void put(layout *l, size_t at, size_t bytes, uint64_t x)
 /* Moves *at over a value of this kind; −1 when it goes past the end. */
 static int skip_value(const layout *l, size_t *at, uint64_t kind)
 {
-    static const uint8_t sizes[] = { 1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8 };
+    static const uint8_t sizes[] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
     if (kind >= sizeof sizes) return -1;
     if (kind == 9) {
         const uint64_t items = get(l, *at, 4), n = get(l, *at + 4, 8);
@@ -72,7 +72,7 @@ static int find_entries(layout *l)
         entry *e = &l->entries[l->n];
         const uint64_t name = get(l, at, 8);
         if (name > l->bytes) return -1;
-        *e = (entry){ at, at + 8 + name, 0, i >= n_values };
+        *e = (entry){at, at + 8 + name, 0, i >= n_values};
         at = e->value + 4;
         if (at > l->bytes) return -1;
         if (e->is_tensor) {
@@ -112,18 +112,51 @@ static void count(layout *l, const entry *e, int more)
 static void rename_entry(layout *l, const entry *e, uint32_t *seed)
 {
     static const char *const names[] = {
-        "general.architecture", "general.name", "general.alignment", "llama.context_length", "llama.embedding_length",
-        "llama.block_count", "llama.feed_forward_length", "llama.attention.head_count", "llama.expert_count",
-        "llama.attention.head_count_kv", "llama.attention.key_length", "llama.attention.value_length",
-        "llama.rope.dimension_count", "llama.rope.freq_base", "llama.rope.scaling.type", "llama.rope.scaling.factor",
-        "llama.attention.layer_norm_rms_epsilon", "llama.attention.sliding_window", "llama.attention.causal",
-        "tokenizer.ggml.model", "tokenizer.ggml.pre", "tokenizer.ggml.tokens", "tokenizer.ggml.scores",
-        "tokenizer.ggml.token_type", "tokenizer.ggml.merges", "tokenizer.ggml.bos_token_id", "split.count",
-        "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.unknown_token_id",
-        "tokenizer.ggml.add_bos_token", "tokenizer.ggml.add_space_prefix", "tokenizer.chat_template",
-        "token_embd.weight", "output.weight", "output_norm.weight", "rope_freqs.weight", "blk.0.attn_q.weight",
-        "blk.0.attn_q.bias", "blk.0.attn_k.bias", "blk.0.attn_v.bias", "blk.0.attn_q_norm.weight",
-        "blk.1.attn_q.weight", "blk.0.ffn_up.weight", "blk.4294967295.attn_q.weight",
+        "general.architecture",
+        "general.name",
+        "general.alignment",
+        "llama.context_length",
+        "llama.embedding_length",
+        "llama.block_count",
+        "llama.feed_forward_length",
+        "llama.attention.head_count",
+        "llama.expert_count",
+        "llama.attention.head_count_kv",
+        "llama.attention.key_length",
+        "llama.attention.value_length",
+        "llama.rope.dimension_count",
+        "llama.rope.freq_base",
+        "llama.rope.scaling.type",
+        "llama.rope.scaling.factor",
+        "llama.attention.layer_norm_rms_epsilon",
+        "llama.attention.sliding_window",
+        "llama.attention.causal",
+        "tokenizer.ggml.model",
+        "tokenizer.ggml.pre",
+        "tokenizer.ggml.tokens",
+        "tokenizer.ggml.scores",
+        "tokenizer.ggml.token_type",
+        "tokenizer.ggml.merges",
+        "tokenizer.ggml.bos_token_id",
+        "split.count",
+        "tokenizer.ggml.eos_token_id",
+        "tokenizer.ggml.eot_token_id",
+        "tokenizer.ggml.unknown_token_id",
+        "tokenizer.ggml.add_bos_token",
+        "tokenizer.ggml.add_space_prefix",
+        "tokenizer.chat_template",
+        "token_embd.weight",
+        "output.weight",
+        "output_norm.weight",
+        "rope_freqs.weight",
+        "blk.0.attn_q.weight",
+        "blk.0.attn_q.bias",
+        "blk.0.attn_k.bias",
+        "blk.0.attn_v.bias",
+        "blk.0.attn_q_norm.weight",
+        "blk.1.attn_q.weight",
+        "blk.0.ffn_up.weight",
+        "blk.4294967295.attn_q.weight",
     };
     const char *name = names[next(seed, sizeof names / sizeof *names)];
     const size_t n = strlen(name);
@@ -181,7 +214,8 @@ static void change(layout *l, uint32_t *seed)
         count(l, e, -1);
         splice(l, e->begin, e->end - e->begin, "", 0);
     } else if (what == 1) {
-        if (!splice(l, e->begin, 0, l->data + e->begin, e->end - e->begin < 512 ? e->end - e->begin : 0)) count(l, e, 1);
+        if (!splice(l, e->begin, 0, l->data + e->begin, e->end - e->begin < 512 ? e->end - e->begin : 0))
+            count(l, e, 1);
     } else if (what < 4) {
         rename_entry(l, e, seed);
     } else if (e->is_tensor) {
@@ -196,9 +230,11 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned
     uint32_t state = seed;
     static layout l;
     for (uint32_t changes = 1 + next(&state, 3); changes > 0; changes--) {
-        l = (layout){ .data = data, .bytes = size, .room = most };
-        if (next(&state, 4) == 0 || find_entries(&l)) size = LLVMFuzzerMutate(data, size, most);
-        else change(&l, &state), size = l.bytes;
+        l = (layout){.data = data, .bytes = size, .room = most};
+        if (next(&state, 4) == 0 || find_entries(&l))
+            size = LLVMFuzzerMutate(data, size, most);
+        else
+            change(&l, &state), size = l.bytes;
     }
     return size;
 }

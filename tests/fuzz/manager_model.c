@@ -9,14 +9,14 @@ static uint64_t mix(uint64_t value, uint64_t more)
 
 size_t model_keys_list(const model_keys *keys, clkv_key *out)
 {
-    static const char bytes[256 * 3 + 8] = { 1, 2, 3 }; /* names of keys: the first so many bytes of this */
+    static const char bytes[256 * 3 + 8] = {1, 2, 3}; /* names of keys: the first so many bytes of this */
     size_t n = 0;
     /* contents first: the order must not matter */
     for (uint32_t i = 0; i < keys->n; i++)
-        out[n++] = (clkv_key){ CLKV_KEY_CONTENT, keys->contents[i].length, keys->contents[i].offset, bytes,
-                               keys->contents[i].id + 1u };
-    if (keys->salt) out[n++] = (clkv_key){ CLKV_KEY_SALT, 0, 0, bytes, keys->salt };
-    if (keys->adapter) out[n++] = (clkv_key){ CLKV_KEY_ADAPTER, 0, 0, bytes, keys->adapter };
+        out[n++] = (clkv_key){CLKV_KEY_CONTENT, keys->contents[i].length, keys->contents[i].offset, bytes,
+                              keys->contents[i].id + 1u};
+    if (keys->salt) out[n++] = (clkv_key){CLKV_KEY_SALT, 0, 0, bytes, keys->salt};
+    if (keys->adapter) out[n++] = (clkv_key){CLKV_KEY_ADAPTER, 0, 0, bytes, keys->adapter};
     return n;
 }
 
@@ -32,7 +32,8 @@ static uint64_t contents_at(const model_keys *keys, uint32_t first, uint32_t n)
     for (uint32_t i = 0; i < keys->n; i++) {
         const uint64_t offset = keys->contents[i].offset, end = offset + keys->contents[i].length;
         int again = 0;
-        for (uint32_t k = 0; k < i; k++) again |= !memcmp(&keys->contents[k], &keys->contents[i], sizeof keys->contents[i]);
+        for (uint32_t k = 0; k < i; k++)
+            again |= !memcmp(&keys->contents[k], &keys->contents[i], sizeof keys->contents[i]);
         if (!again && offset < (uint64_t)first + n && end > first)
             sum += mix(mix(mix(5, keys->contents[i].id), offset), end);
     }
@@ -119,8 +120,10 @@ static void check_sequence(const model *m, const model_sequence *s)
         uint32_t block, offset;
         FUZZ_CHECK(!clkv_sequence_locate(s->handle, p, &block, &offset));
         FUZZ_CHECK(block == table[p / m->size] && offset == p % m->size);
-        if (block == CLKV_NO_BLOCK) FUZZ_CHECK(p < seen);
-        else FUZZ_CHECK(block < m->blocks && m->slots[block * m->size + offset] == s->values[p]);
+        if (block == CLKV_NO_BLOCK)
+            FUZZ_CHECK(p < seen);
+        else
+            FUZZ_CHECK(block < m->blocks && m->slots[block * m->size + offset] == s->values[p]);
     }
     uint32_t block, offset;
     FUZZ_CHECK(clkv_sequence_locate(s->handle, s->length, &block, &offset) == CLKV_ERROR_INVALID);
@@ -128,10 +131,10 @@ static void check_sequence(const model *m, const model_sequence *s)
 
 static void check_stats(const model *m)
 {
-    clkv_stats stats = { .size = sizeof stats };
+    clkv_stats stats = {.size = sizeof stats};
     uint32_t live = 0, distinct = 0;
     int reserved = 0;
-    uint8_t used[MODEL_BLOCKS] = { 0 };
+    uint8_t used[MODEL_BLOCKS] = {0};
     FUZZ_CHECK(!clkv_manager_stats(m->manager, &stats));
     for (int i = 0; i < MODEL_BATCHES; i++) reserved |= m->batches[i].reserved;
     for (int i = 0; i < MODEL_SEQUENCES; i++) {
@@ -151,7 +154,8 @@ static void check_stats(const model *m)
     FUZZ_CHECK(stats.hit_tokens == stats.hit_blocks * m->size);
     char json[64];
     const size_t n = clkv_stats_json(&stats, NULL, 0);
-    FUZZ_CHECK(clkv_stats_json(&stats, json, sizeof json) == n && strlen(json) == (n < sizeof json ? n : sizeof json - 1));
+    FUZZ_CHECK(clkv_stats_json(&stats, json, sizeof json) == n &&
+               strlen(json) == (n < sizeof json ? n : sizeof json - 1));
 }
 
 void model_check(model *m)

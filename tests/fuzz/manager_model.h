@@ -1,5 +1,5 @@
-/* manager_model.h: a block manager as plain arrays: what each sequence's tokens are, what was ever committed, and what
- * stands in each slot of the pool. The target drives both and compares.
+/* manager_model.h: a block manager as plain arrays: what each sequence's tokens are, what was ever committed, and
+ * what stands in each slot of the pool. The target drives both and compares.
  *
  *   sequence   tokens[0 … length)    values[p]: what K and V of position p are: all tokens and keys up to there
  *   slots      values, as a device would have them: written through a batch's slots and copies only

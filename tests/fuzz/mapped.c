@@ -1,5 +1,6 @@
 /* mapped.c: stands in for mmap and munmap (ld --wrap) in what reads files: a mapped file becomes a block of the
- * heap of its exact size, where the address sanitizer sees every step outside. SPDX-License-Identifier: Apache-2.0 */
+ * heap of its exact size, where the address sanitizer sees every step outside.
+ * SPDX-License-Identifier: Apache-2.0 */
 #define _GNU_SOURCE
 #include "fuzz.h"
 

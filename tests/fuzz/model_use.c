@@ -26,15 +26,16 @@ static void read_weights(const llm_model *m)
     read_rows(&m->rope_factors);
     for (uint32_t i = 0; i < m->n_layers; i++) {
         const llm_layer *l = &m->layers[i];
-        const llm_tensor *all[] = { &l->attn_norm, &l->wq,     &l->wk,     &l->wv,       &l->wo,     &l->bq,   &l->bk,
-                                    &l->bv,        &l->q_norm, &l->k_norm, &l->ffn_norm, &l->w_gate, &l->w_up, &l->w_down };
+        const llm_tensor *all[] = {&l->attn_norm, &l->wq,     &l->wk,   &l->wv,     &l->wo,
+                                   &l->bq,        &l->bk,     &l->bv,   &l->q_norm, &l->k_norm,
+                                   &l->ffn_norm,  &l->w_gate, &l->w_up, &l->w_down};
         for (size_t k = 0; k < sizeof all / sizeof *all; k++) read_rows(all[k]);
     }
 }
 
 static void check_ids(const llm_model *m, const llm_tokenizer *t, const uint32_t *ids, size_t n)
 {
-    llm_text whole = { 0 };
+    llm_text whole = {0};
     FUZZ_CHECK(ids);
     for (size_t i = 0; i < n; i++) {
         char piece[3];

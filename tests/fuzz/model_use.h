@@ -1,5 +1,5 @@
-/* model_use.h: what is done with a model that opened: its invariants, every way to read its weights, its vocabulary.
- * SPDX-License-Identifier: Apache-2.0 */
+/* model_use.h: what is done with a model that opened: its invariants, every way to read its weights, its
+ * vocabulary. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_TESTS_FUZZ_MODEL_USE_H
 #define CLKV_TESTS_FUZZ_MODEL_USE_H
 

@@ -1,5 +1,5 @@
-/* replay.c: main() of a target where there is no libFuzzer: every file named, and every file of a folder named, once.
- * SPDX-License-Identifier: Apache-2.0 */
+/* replay.c: main() of a target where there is no libFuzzer: every file named, and every file of a folder named,
+ * once. SPDX-License-Identifier: Apache-2.0 */
 #include "fuzz.h"
 
 #include <dirent.h>

@@ -1,6 +1,6 @@
-/* target_binary.c: entries of the program cache. Even first byte: the rest is the file, as somebody may have left it
- * there. Odd: the rest is stored as a program, then two bytes of the file are changed. Whatever comes back must be
- * what storing it writes, byte for byte. SPDX-License-Identifier: Apache-2.0 */
+/* target_binary.c: entries of the program cache. Even first byte: the rest is the file, as somebody may have left
+ * it there. Odd: the rest is stored as a program, then two bytes of the file are changed. Whatever comes back must
+ * be what storing it writes, byte for byte. SPDX-License-Identifier: Apache-2.0 */
 #define _POSIX_C_SOURCE 200809L /* mkdtemp */
 #include "fuzz.h"
 
@@ -67,12 +67,12 @@ static int damage(const char *path, fuzz_input *in, uint8_t *file, size_t bytes)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    fuzz_input in = { data, size };
+    fuzz_input in = {data, size};
     const int store = fuzz_byte(&in) & 1;
     char path[512];
     clkv_binary_key key;
     make_folder();
-    const clkv_binary_part parts[] = { { "fuzz", 4 }, { data, size < 4 ? size : 4 } };
+    const clkv_binary_part parts[] = {{"fuzz", 4}, {data, size < 4 ? size : 4}};
     clkv_binary_key_make(&key, parts, 2);
     path_of(path, sizeof path, &key);
     int damaged = 0;

@@ -24,7 +24,7 @@ static size_t wanted(const uint8_t *model, size_t bytes)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    fuzz_input in = { data, size };
+    fuzz_input in = {data, size};
     const int how = fuzz_byte(&in), difference = (int8_t)fuzz_byte(&in);
     const size_t length = fuzz_byte(&in) | (size_t)fuzz_byte(&in) << 8;
     size_t bytes;

@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    fuzz_input in = { data, size };
+    fuzz_input in = {data, size};
     const llm_type type = (llm_type)fuzz_byte(&in);
     const llm_type_facts *f = llm_type_find(type);
     FUZZ_CHECK(llm_type_name(type));
@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const uint64_t blocks = 1 + fuzz_below(&in, 8), row = fuzz_below(&in, 16);
     const uint64_t rows = in.left / (blocks * f->bytes);
     if (row >= rows) return 0;
-    llm_tensor t = { type, rows, blocks * f->elements, NULL };
+    llm_tensor t = {type, rows, blocks * f->elements, NULL};
     FUZZ_CHECK(llm_tensor_bytes(&t) == rows * blocks * f->bytes);
     uint8_t *copy = malloc(llm_tensor_bytes(&t));
     float *out = malloc(t.cols * sizeof *out), *again = malloc(t.cols * sizeof *out);

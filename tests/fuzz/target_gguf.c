@@ -1,5 +1,5 @@
-/* target_gguf.c: a GGUF file and everything that is read of it. First byte: bit 0, 64 KiB of zeros follow as data of
- * the tensors; bit 1, a tokenizer file of 9 pieces is given beside it. SPDX-License-Identifier: Apache-2.0 */
+/* target_gguf.c: a GGUF file and everything that is read of it. First byte: bit 0, 64 KiB of zeros follow as data
+ * of the tensors; bit 1, a tokenizer file of 9 pieces is given beside it. SPDX-License-Identifier: Apache-2.0 */
 #include "model_use.h"
 
 enum { ZEROS = 65536 };

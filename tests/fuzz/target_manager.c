@@ -21,20 +21,20 @@ static int create_world(fuzz_input *in)
     w.blocks = 1 + fuzz_below(in, MODEL_BLOCKS);
     w.max_sequences = 1 + fuzz_below(in, MODEL_SEQUENCES);
     const uint32_t context = fuzz_byte(in), flags = fuzz_byte(in);
-    w.params = (clkv_manager_params){ .size = sizeof w.params,
-                                      .blocks = w.blocks,
-                                      .block_size = w.size,
-                                      .max_sequences = w.max_sequences,
-                                      .max_context = context & 3 ? 0 : context,
-                                      .watermark = flags & 1 ? fuzz_byte(in) : 0,
-                                      .hash_bits = flags & 2 ? 1 + fuzz_below(in, 4) : 0,
-                                      .hash_seed = 1,
-                                      .shuffle_seed = flags & 4,
-                                      .event_content = flags >> 3 & 1,
-                                      .no_prefix = (flags & 0xf0) == 0xf0,
-                                      .clock_ms = fake_clock,
-                                      .on_event = model_event,
-                                      .user = &w };
+    w.params = (clkv_manager_params){.size = sizeof w.params,
+                                     .blocks = w.blocks,
+                                     .block_size = w.size,
+                                     .max_sequences = w.max_sequences,
+                                     .max_context = context & 3 ? 0 : context,
+                                     .watermark = flags & 1 ? fuzz_byte(in) : 0,
+                                     .hash_bits = flags & 2 ? 1 + fuzz_below(in, 4) : 0,
+                                     .hash_seed = 1,
+                                     .shuffle_seed = flags & 4,
+                                     .event_content = flags >> 3 & 1,
+                                     .no_prefix = (flags & 0xf0) == 0xf0,
+                                     .clock_ms = fake_clock,
+                                     .on_event = model_event,
+                                     .user = &w};
     const clkv_status status = clkv_manager_create(&w.manager, &w.params);
     FUZZ_CHECK((status == CLKV_OK) == (w.params.watermark < w.blocks));
     if (status) return -1;
@@ -107,14 +107,14 @@ static void create(fuzz_input *in)
     size_t found = 0, matched = 99;
     FUZZ_CHECK(!clkv_manager_lookup(w.manager, keys, n_keys, tokens, n, &found));
     if (!s->no_prefix) FUZZ_CHECK(found >= least && found <= most && found % w.size == 0 && (found < n || !n));
-    const clkv_sequence_params params = { .size = sizeof params,
-                                          .tokens = tokens,
-                                          .n_tokens = n,
-                                          .keys = keys,
-                                          .n_keys = n_keys,
-                                          .window = s->window,
-                                          .no_prefix = s->no_prefix,
-                                          .user_data = s->age };
+    const clkv_sequence_params params = {.size = sizeof params,
+                                         .tokens = tokens,
+                                         .n_tokens = n,
+                                         .keys = keys,
+                                         .n_keys = n_keys,
+                                         .window = s->window,
+                                         .no_prefix = s->no_prefix,
+                                         .user_data = s->age};
     const int full = rows_taken() == w.max_sequences;
     const clkv_status status = clkv_sequence_create(w.manager, &s->handle, &params, &matched);
     FUZZ_CHECK(status == (full ? CLKV_ERROR_LIMIT : CLKV_OK));
@@ -158,7 +158,9 @@ static void truncate_sequence(fuzz_input *in)
 {
     model_sequence *s = pick(in);
     const uint32_t x = fuzz_byte(in), back = x & 31;
-    const size_t length = x >= 0xf0 ? SIZE_MAX - x : x & 32 ? s->length - (back < s->length ? back : s->length) : x * 2;
+    const size_t length = x >= 0xf0 ? SIZE_MAX - x
+                          : x & 32  ? s->length - (back < s->length ? back : s->length)
+                                    : x * 2;
     const clkv_status status = clkv_sequence_truncate(s->handle, length);
     if (!s->handle) {
         FUZZ_CHECK(status == CLKV_ERROR_INVALID);
@@ -228,11 +230,16 @@ static void add(fuzz_input *in)
     make_tokens(in, tokens, n);
     if (huge) n = UINT32_MAX - fuzz_byte(in);
     clkv_status want = CLKV_OK;
-    if (!s->handle || !n) want = CLKV_ERROR_INVALID;
-    else if (b->reserved) want = CLKV_ERROR_STATE;
-    else if (s->batch) want = CLKV_ERROR_BUSY;
-    else if (none && !s->no_prefix) want = CLKV_ERROR_INVALID;
-    else if (n > w.max_context - s->length) want = CLKV_ERROR_LIMIT;
+    if (!s->handle || !n)
+        want = CLKV_ERROR_INVALID;
+    else if (b->reserved)
+        want = CLKV_ERROR_STATE;
+    else if (s->batch)
+        want = CLKV_ERROR_BUSY;
+    else if (none && !s->no_prefix)
+        want = CLKV_ERROR_INVALID;
+    else if (n > w.max_context - s->length)
+        want = CLKV_ERROR_LIMIT;
     FUZZ_CHECK(clkv_batch_add(b->handle, s->handle, none ? NULL : tokens, n, &entry) == want);
     FUZZ_CHECK(entry == (want ? 99 : b->n));
     if (want) return;
@@ -273,7 +280,7 @@ static void check_entries(const model_batch *b)
 static void reserve(fuzz_input *in)
 {
     model_batch *b = pick_batch(in);
-    clkv_stats before = { .size = sizeof before }, after = before;
+    clkv_stats before = {.size = sizeof before}, after = before;
     int dead = 0, too_long = 0;
     uint32_t grows = 0;
     for (uint32_t i = 0; i < b->n; i++) {
@@ -419,8 +426,8 @@ static void pin(fuzz_input *in)
     clkv_key keys[2 + MODEL_CONTENTS];
     const size_t n_keys = model_keys_list(&s.keys, keys);
     size_t pinned = 99;
-    const clkv_status status = clkv_manager_pin(w.manager, keys, n_keys, tokens, n, priority,
-                                                ttl == 255 ? UINT64_MAX : ttl, &pinned);
+    const clkv_status status =
+        clkv_manager_pin(w.manager, keys, n_keys, tokens, n, priority, ttl == 255 ? UINT64_MAX : ttl, &pinned);
     FUZZ_CHECK(status == (priority >= CLKV_POOL_PRIORITIES ? CLKV_ERROR_INVALID : CLKV_OK));
     FUZZ_CHECK(status ? pinned == 99 : pinned * w.size >= least && pinned * w.size <= most);
     w.now += fuzz_byte(in);
@@ -429,7 +436,7 @@ static void pin(fuzz_input *in)
 static void reset(fuzz_input *in)
 {
     (void)in;
-    clkv_stats stats = { .size = sizeof stats };
+    clkv_stats stats = {.size = sizeof stats};
     FUZZ_CHECK(!clkv_manager_stats(w.manager, &stats));
     FUZZ_CHECK(clkv_manager_reset(w.manager) == (stats.blocks_used ? CLKV_ERROR_BUSY : CLKV_OK));
     if (stats.blocks_used) return;
@@ -442,18 +449,18 @@ static void wrong(fuzz_input *in)
 {
     static const char bytes[8] = "name";
     static const clkv_key bad[] = {
-        { CLKV_KEY_SALT, 1, 0, bytes, 4 },       { CLKV_KEY_SALT, 0, 1, bytes, 4 },
-        { CLKV_KEY_ADAPTER, 0, 0, NULL, 4 },     { CLKV_KEY_ADAPTER, 0, 0, bytes, 0 },
-        { CLKV_KEY_SALT, 0, 0, bytes, 4097 },    { CLKV_KEY_SALT, 0, 0, bytes, SIZE_MAX },
-        { CLKV_KEY_CONTENT, 0, 0, bytes, 4 },    { CLKV_KEY_CONTENT, 2, UINT64_MAX - 1, bytes, 4 },
-        { (clkv_key_kind)0, 0, 0, bytes, 4 },    { (clkv_key_kind)99, 0, 0, bytes, 4 },
+        {CLKV_KEY_SALT, 1, 0, bytes, 4},    {CLKV_KEY_SALT, 0, 1, bytes, 4},
+        {CLKV_KEY_ADAPTER, 0, 0, NULL, 4},  {CLKV_KEY_ADAPTER, 0, 0, bytes, 0},
+        {CLKV_KEY_SALT, 0, 0, bytes, 4097}, {CLKV_KEY_SALT, 0, 0, bytes, SIZE_MAX},
+        {CLKV_KEY_CONTENT, 0, 0, bytes, 4}, {CLKV_KEY_CONTENT, 2, UINT64_MAX - 1, bytes, 4},
+        {(clkv_key_kind)0, 0, 0, bytes, 4}, {(clkv_key_kind)99, 0, 0, bytes, 4},
     };
     static clkv_key many[CLKV_MAX_KEYS + 1];
     static const uint32_t tokens[MODEL_BLOCK_SIZE + 1];
     const uint32_t which = fuzz_below(in, sizeof bad / sizeof *bad + 6);
-    for (size_t i = 0; i <= CLKV_MAX_KEYS; i++) many[i] = (clkv_key){ CLKV_KEY_SALT, 0, 0, bytes, 1 };
+    for (size_t i = 0; i <= CLKV_MAX_KEYS; i++) many[i] = (clkv_key){CLKV_KEY_SALT, 0, 0, bytes, 1};
     const int listed = which < sizeof bad / sizeof *bad;
-    clkv_sequence_params p = { .size = sizeof p, .tokens = tokens, .n_tokens = MODEL_BLOCK_SIZE + 1 };
+    clkv_sequence_params p = {.size = sizeof p, .tokens = tokens, .n_tokens = MODEL_BLOCK_SIZE + 1};
     p.keys = listed ? &bad[which] : many;
     p.n_keys = listed ? 1 : CLKV_MAX_KEYS + 1;
     if (which == sizeof bad / sizeof *bad) p.keys = NULL;
@@ -463,14 +470,16 @@ static void wrong(fuzz_input *in)
     const int lenient = w.params.no_prefix && p.keys && p.size == sizeof p; /* keys are not looked at */
     const int full = rows_taken() == w.max_sequences;
     const clkv_status status = clkv_sequence_create(w.manager, &s, &p, &n);
-    if (lenient && !full) FUZZ_CHECK(!status);
-    else FUZZ_CHECK((status == CLKV_ERROR_INVALID || (full && status == CLKV_ERROR_LIMIT)) && !s && n == 99);
+    if (lenient && !full)
+        FUZZ_CHECK(!status);
+    else
+        FUZZ_CHECK((status == CLKV_ERROR_INVALID || (full && status == CLKV_ERROR_LIMIT)) && !s && n == 99);
     clkv_sequence_destroy(&s);
     if (!w.params.no_prefix && p.size == sizeof p)
         FUZZ_CHECK(clkv_manager_lookup(w.manager, p.keys, p.n_keys, tokens, p.n_tokens, &n) == CLKV_ERROR_INVALID);
     FUZZ_CHECK(clkv_manager_lookup(w.manager, NULL, 0, NULL, 1 + w.size, &n) == CLKV_ERROR_INVALID);
     FUZZ_CHECK(clkv_manager_lookup(w.manager, NULL, 0, NULL, 0, NULL) == CLKV_ERROR_INVALID);
-    clkv_stats stats = { .size = fuzz_byte(in) };
+    clkv_stats stats = {.size = fuzz_byte(in)};
     clkv_manager_stats(w.manager, &stats);
     FUZZ_CHECK(stats.size <= sizeof stats);
 }
@@ -483,11 +492,12 @@ static void write_some(fuzz_input *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const operations[])(fuzz_input *) = {
-        create,  add,   reserve,    commit,  destroy,      fork_sequence, truncate_sequence, preempt, resume,
-        add,     reserve, commit,   rollback, pop_or_clear, write_some,    accept_some,       pin,     reset,
-        victim,  wrong, new_batch,  create,   add,          reserve,       commit,
+        create,     add,         reserve, commit,  destroy, fork_sequence, truncate_sequence,
+        preempt,    resume,      add,     reserve, commit,  rollback,      pop_or_clear,
+        write_some, accept_some, pin,     reset,   victim,  wrong,         new_batch,
+        create,     add,         reserve, commit,
     };
-    fuzz_input in = { data, size };
+    fuzz_input in = {data, size};
     if (create_world(&in)) return 0;
     while (in.left) {
         operations[fuzz_below(&in, sizeof operations / sizeof *operations)](&in);

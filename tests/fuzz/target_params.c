@@ -26,7 +26,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 /* Mostly what somebody might ask for, else anything. */
 static uint32_t number(fuzz_input *in)
 {
-    static const uint32_t likely[] = { 0, 1, 2, 3, 4, 8, 16, 32, 64, 65, 128, 256, 512, 4096, 65535, 65536 };
+    static const uint32_t likely[] = {0, 1, 2, 3, 4, 8, 16, 32, 64, 65, 128, 256, 512, 4096, 65535, 65536};
     const uint8_t how = fuzz_byte(in);
     if (how < 0xe0) return likely[how & 15];
     return how < 0xf0 ? UINT32_C(1) << (fuzz_byte(in) & 31) : fuzz_u32(in) * (how & 1) - (how >> 1 & 1);
@@ -40,7 +40,7 @@ static uint64_t wide(fuzz_input *in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    fuzz_input in = { data, size };
+    fuzz_input in = {data, size};
     clkv_cache_params p = CLKV_PARAMS_INIT(clkv_cache_params);
     p.layers = number(&in);
     p.heads = number(&in);

@@ -1,5 +1,6 @@
-/* target_pool.c: the block pool driven by bytes, against a model that knows every block's state and the exact order in
- * which blocks are handed out: the most recently freed, then the never used, then cached ones, by priority and age.
+/* target_pool.c: the block pool driven by bytes, against a model that knows every block's state and the exact order
+ * in which blocks are handed out: the most recently freed, then the never used, then cached ones, by priority and
+ * age.
  *
  *   [blocks][watermark][shuffle]{ [operation][block or number][more] }…
  *
@@ -46,7 +47,8 @@ static uint32_t oldest_cached(void)
     for (uint32_t id = 0; id < w.n; id++) {
         const block *b = &w.blocks[id], *f = &w.blocks[found % BLOCKS];
         if (!b->cached) continue;
-        if (found == BLOCKS || b->priority < f->priority || (b->priority == f->priority && b->cached_at < f->cached_at))
+        if (found == BLOCKS || b->priority < f->priority ||
+            (b->priority == f->priority && b->cached_at < f->cached_at))
             found = id;
     }
     FUZZ_CHECK(found < BLOCKS);
@@ -55,7 +57,7 @@ static uint32_t oldest_cached(void)
 
 static void set_free(uint32_t id)
 {
-    w.blocks[id] = (block){ 0 };
+    w.blocks[id] = (block){0};
     w.freed[w.n_freed++] = id;
 }
 
@@ -98,7 +100,7 @@ static void allocate(uint32_t n)
             evictions++;
         }
         w.touched[id] = 1;
-        w.blocks[id] = (block){ .refs = 1 };
+        w.blocks[id] = (block){.refs = 1};
     }
     FUZZ_CHECK(evictions == w.n_evicted);
 }
@@ -117,8 +119,10 @@ static void release(uint32_t id)
     const clkv_status status = clkv_pool_release(w.pool, id);
     FUZZ_CHECK(status == (id >= w.n ? CLKV_ERROR_INVALID : !w.blocks[id].refs ? CLKV_ERROR_STATE : CLKV_OK));
     if (status || --w.blocks[id].refs) return;
-    if (w.blocks[id].retained) set_cached(id);
-    else set_free(id);
+    if (w.blocks[id].retained)
+        set_cached(id);
+    else
+        set_free(id);
 }
 
 static void retain(uint32_t id, int retained)
@@ -134,9 +138,9 @@ static void set_priority(uint32_t id, uint32_t priority)
 {
     const clkv_status status = clkv_pool_set_priority(w.pool, id, priority);
     FUZZ_CHECK(status == (id >= w.n                          ? CLKV_ERROR_INVALID
-                          : is_free(id)                        ? CLKV_ERROR_STATE
+                          : is_free(id)                      ? CLKV_ERROR_STATE
                           : priority >= CLKV_POOL_PRIORITIES ? CLKV_ERROR_INVALID
-                                                               : CLKV_OK));
+                                                             : CLKV_OK));
     if (status) return;
     w.blocks[id].priority = priority;
     if (w.blocks[id].cached) set_cached(id);
@@ -167,12 +171,15 @@ static void check(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    fuzz_input in = { data, size };
+    fuzz_input in = {data, size};
     memset(&w, 0, sizeof w);
     w.n = w.never_used = 1 + fuzz_below(&in, BLOCKS);
     w.watermark = fuzz_below(&in, 8) == 7 ? fuzz_byte(&in) : 0;
-    const clkv_pool_params params = { .size = sizeof params, .blocks = w.n, .watermark = w.watermark, .evict = on_evict,
-                                      .shuffle_seed = fuzz_byte(&in) & 1 };
+    const clkv_pool_params params = {.size = sizeof params,
+                                     .blocks = w.n,
+                                     .watermark = w.watermark,
+                                     .evict = on_evict,
+                                     .shuffle_seed = fuzz_byte(&in) & 1};
     w.in_order = !params.shuffle_seed;
     FUZZ_CHECK(!clkv_pool_create(&w.pool, &params));
     while (in.left) {

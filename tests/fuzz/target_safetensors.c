@@ -1,5 +1,6 @@
 /* target_safetensors.c: an attention case, the only kind of safetensors file that is read. First byte odd: the rest
- * is a JSON header and data behind a NUL, and gets the right length in front. SPDX-License-Identifier: Apache-2.0 */
+ * is a JSON header and data behind a NUL, and gets the right length in front. SPDX-License-Identifier: Apache-2.0
+ */
 #include "fuzz.h"
 
 #include "verify_case.h"
@@ -12,7 +13,7 @@ static void read_alone(const char *path)
         fuzz_check_message(error);
         return;
     }
-    static const char *const names[] = { "q", "k", "v", "o", "lse", "q_lens", "kv_lens", "" };
+    static const char *const names[] = {"q", "k", "v", "o", "lse", "q_lens", "kv_lens", ""};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const safetensors_tensor *t = safetensors_find(st, names[i]);
         uint64_t shape[SAFETENSORS_MAX_DIMS];
@@ -57,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const uint8_t *zero = *data & 1 ? memchr(data + 1, 0, size - 1) : NULL;
     const char *path;
     if (zero) {
-        const size_t header = (size_t)(zero - data) - 1, bytes = size - 2 + 8; /* without the first byte and the NUL */
+        const size_t header = (size_t)(zero - data) - 1,
+                     bytes = size - 2 + 8; /* without the first byte and the NUL */
         uint8_t *file = malloc(bytes);
         FUZZ_CHECK(file);
         for (int i = 0; i < 8; i++) file[i] = (uint8_t)((uint64_t)header >> 8 * i);

@@ -14,7 +14,7 @@ static void comes_back(const llm_model *m, const char *text, size_t bytes)
     if (llm_tokenizer_create(&t, m, why)) return;
     uint32_t *ids;
     size_t n;
-    llm_text back = { 0 };
+    llm_text back = {0};
     FUZZ_CHECK(!llm_tokenizer_encode(t, text, bytes, 0, &ids, &n));
     FUZZ_CHECK(!llm_text_add(&back, t, ids, 0, n));
     FUZZ_CHECK(back.n == bytes && (!bytes || !memcmp(back.bytes, text, bytes)));
@@ -25,7 +25,7 @@ static void comes_back(const llm_model *m, const char *text, size_t bytes)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    fuzz_input in = { data, size };
+    fuzz_input in = {data, size};
     llm_model m;
     const int whole = fuzz_vocab_make(&m, &in);
     char *text = malloc(in.left ? in.left : 1);

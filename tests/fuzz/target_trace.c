@@ -9,7 +9,7 @@
 
 static uint8_t *pack(const uint8_t *data, size_t bytes, size_t *packed)
 {
-    z_stream z = { 0 };
+    z_stream z = {0};
     FUZZ_CHECK(deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
     const uLong room = deflateBound(&z, (uLong)bytes);
     uint8_t *out = malloc(room);

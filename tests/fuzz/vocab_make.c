@@ -11,9 +11,12 @@ enum { MOST_PIECES = 48, MOST_MERGES = 32, MOST_BYTES = 24 };
 static uint32_t alphabet_letter(int byte, char out[4])
 {
     uint32_t code = (uint32_t)byte;
-    if (byte < 33) code = 0x100u + (uint32_t)byte;
-    else if (byte >= 127 && byte < 161) code = 0x121u + (uint32_t)byte - 127;
-    else if (byte == 173) code = 0x143;
+    if (byte < 33)
+        code = 0x100u + (uint32_t)byte;
+    else if (byte >= 127 && byte < 161)
+        code = 0x121u + (uint32_t)byte - 127;
+    else if (byte == 173)
+        code = 0x143;
     return llm_utf8_write(code, out);
 }
 
@@ -22,8 +25,10 @@ static void add_bytes(llm_vocab_writer *w, int bpe)
     for (int byte = 0; byte < 256; byte++) {
         char text[8];
         uint32_t n = 6;
-        if (bpe) n = alphabet_letter(byte, text);
-        else snprintf(text, sizeof text, "<0x%02X>", (unsigned)byte);
+        if (bpe)
+            n = alphabet_letter(byte, text);
+        else
+            snprintf(text, sizeof text, "<0x%02X>", (unsigned)byte);
         llm_vocab_piece(w, text, n, 0, bpe ? LLM_PIECE_NORMAL : LLM_PIECE_BYTE);
     }
 }
@@ -39,15 +44,15 @@ static void add_merge(llm_vocab_writer *w, fuzz_input *in)
 
 int fuzz_vocab_make(llm_model *m, fuzz_input *in)
 {
-    static const char *const splits[] = { "gpt-2", "llama-bpe", "qwen2", "smollm", "", "unheard-of" };
+    static const char *const splits[] = {"gpt-2", "llama-bpe", "qwen2", "smollm", "", "unheard-of"};
     memset(m, 0, sizeof *m);
     llm_vocab_free(&m->tok);
     llm_tokenizer_data *tok = &m->tok;
     llm_vocab_writer w;
     const uint32_t kind = fuzz_byte(in), split = fuzz_below(in, 6), bos = fuzz_byte(in);
     const int bpe = kind & 1, all_bytes = kind >> 1 & 1;
-    const llm_vocab_sizes sizes = { MOST_PIECES + 256, MOST_MERGES,
-                                    MOST_PIECES * MOST_BYTES + 256 * 8 + MOST_MERGES * MOST_BYTES };
+    const llm_vocab_sizes sizes = {MOST_PIECES + 256, MOST_MERGES,
+                                   MOST_PIECES * MOST_BYTES + 256 * 8 + MOST_MERGES * MOST_BYTES};
     tok->kind = bpe ? LLM_VOCAB_BPE : LLM_VOCAB_SENTENCEPIECE;
     strcpy(tok->pre, splits[split]);
     FUZZ_CHECK(!llm_vocab_begin(&w, tok, &sizes));

@@ -1,6 +1,7 @@
 /* vocab_make.h: models that are a vocabulary and nothing else, made of bytes.
  *
- *   [kind][split][bos][number of pieces]{ [type][score][bytes n][n bytes] …}[number of merges]{ [bytes n][n bytes] …}
+ *   [kind][split][bos][number of pieces]{ [type][score][bytes n][n bytes] …}[number of merges]{ [bytes n][n bytes]
+ * …}
  *
  * kind, bit 0: BPE, else SentencePiece; bit 1: the first 256 pieces are the bytes; bit 2: space in front; bit 3: an
  * unknown token. SPDX-License-Identifier: Apache-2.0 */
