@@ -151,7 +151,7 @@ job_fuzz() {
         run fuzz asan fuzz
 }
 job_fault() {
-    build_gcc && run gcc pocl fault && run gcc rusticl late
+    build_gcc && run gcc pocl fault fault_tools && run gcc rusticl late
     build_asan && run asan pocl_asan fault
 }
 job_coverage() {
