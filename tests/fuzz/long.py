@@ -57,7 +57,7 @@ def main():
     parser.add_argument("build", nargs="?")
     parser.add_argument("folder", nargs="?")
     parser.add_argument("names", nargs="*", metavar="NAME")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()  # names may stand behind options
     if args.report:
         return report(pathlib.Path(args.report))
     if not args.folder:
