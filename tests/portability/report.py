@@ -21,15 +21,16 @@ KINDS = {"OK": "passed", "EXPECTEDFAIL": "passed", "SKIP": "skipped"}
 VENDORS = [("Intel", ("skl", "tgllp", "dg2", "pvc")), ("AMD", ("gfx",)), ("NVIDIA", ("ptx", "sm_"))]
 
 
-def read_record(path):
-    """[(test's name, result, what it printed)] of the suite portability."""
-    tests = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        test = json.loads(line)
-        name = test["name"].split(" / ")[-1]
-        if re.match(r"compile \w+$|\w+ on \w", name):
-            tests.append((name, KINDS.get(test["result"], "failed"), test.get("stdout", "")))
-    return tests
+def read_records(paths):
+    """[(test's name, result, what it printed)] of the suite portability; a later run of a test counts."""
+    tests = {}
+    for path in paths:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            test = json.loads(line)
+            name = test["name"].split(" / ")[-1]
+            if re.match(r"compile \w+$|\w+ on \w", name):
+                tests[name] = (name, KINDS.get(test["result"], "failed"), test.get("stdout", ""))
+    return list(tests.values())
 
 
 def counts(results):
@@ -92,16 +93,17 @@ def compiled_table(tests, table):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("record", type=pathlib.Path, help="meson's record of the run (JSON lines)")
+    parser.add_argument("records", type=pathlib.Path, nargs="+", metavar="RECORD",
+                        help="meson's records of the run, or of several (JSON lines)")
     parser.add_argument("--page", type=pathlib.Path, default=PAGE, help="default: %(default)s")
     args = parser.parse_args()
     try:
-        tests, page = read_record(args.record), args.page.read_text(encoding="utf-8")
+        tests, page = read_records(args.records), args.page.read_text(encoding="utf-8")
     except (OSError, ValueError, KeyError) as why:
-        print("report.py: %s: %s" % (args.record, why), file=sys.stderr)
+        print("report.py: %s" % why, file=sys.stderr)
         return 1
     if not tests or BEGIN not in page or END not in page:
-        what = "%s has no test of the suite portability" % args.record if not tests else "%s has no marks" % args.page
+        what = "no test of the suite portability in the record" if not tests else "%s has no marks" % args.page
         print("report.py: " + what, file=sys.stderr)
         return 1
     body = ran_table(tests) + [""] + compiled_table(tests, HERE / "resources.tsv")
