@@ -278,7 +278,8 @@ static inline void output(const task *k, uint t0, uint group, uint column, __loc
         } else {
             add_seen_values(k, t0 + t, 0, sums, weight, v[0], v[1], v[2], v[3]);
             if (PASS_ROWS > 4 && k->rows > 4)
-                add_seen_values(k, t0 + t, 4, sums + PASS_ROWS - 4, weight + 4 * (STEP / 4), v[0], v[1], v[2], v[3]);
+                add_seen_values(k, t0 + t, 4, sums + PASS_ROWS - 4, weight + 4 * (STEP / 4), v[0], v[1], v[2],
+                                v[3]);
         }
     }
 }

@@ -125,7 +125,7 @@ run() {
 }
 
 build_gcc() { configure gcc --buildtype=release; }
-job_gcc() { build_gcc && run gcc pocl unit device tools llm fuzz headers house install; }
+job_gcc() { build_gcc && run gcc pocl unit device tools llm fuzz headers mutation house install; }
 job_clang() { CC=clang-15 CXX=clang++-15 configure clang && run clang pocl_small unit device; }
 job_core() { configure core -Dopencl=disabled && run core pocl unit tools llm headers install; }
 build_asan() { configure asan -Db_sanitize=address,undefined -Db_lundef=false; }

@@ -28,8 +28,8 @@ static const char *type_name(int f16)
 void case_format(const test_case *c, char line[CASE_LINE])
 {
     int n = snprintf(line, CASE_LINE,
-                     "variant=%s dim=%u/%u heads=%u/%u block=%u kv=%s in=%s out=%s causal=%d split=%u parts=%u slabs=%u "
-                     "layers=%u/%u scale=%.9g lse=%d scores=%s rest=%s seed=%u batch=",
+                     "variant=%s dim=%u/%u heads=%u/%u block=%u kv=%s in=%s out=%s causal=%d split=%u parts=%u "
+                     "slabs=%u layers=%u/%u scale=%.9g lse=%d scores=%s rest=%s seed=%u batch=",
                      c->variant, c->head_dim, c->head_dim_v, c->heads, c->kv_heads, c->block_size,
                      type_name(c->kv_f16), type_name(c->in_f16), type_name(c->out_f16), !c->non_causal,
                      c->split_tokens, c->parts, c->slabs, c->layers, c->layer, (double)c->scale, !c->no_lse,

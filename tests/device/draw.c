@@ -20,7 +20,7 @@ static uint64_t start(uint32_t seed, uint32_t a, uint32_t b)
     return state;
 }
 
-/* Element i of a list that is walked round: each round is the whole list in an order of its own. `list` names it. */
+/* Element i of a list that is walked round; each round is the whole list in an order of its own. */
 static uint32_t turn(const uint32_t *values, uint32_t n, uint32_t seed, uint32_t list, uint32_t i)
 {
     uint32_t order[MAX_LIST];
@@ -53,9 +53,11 @@ void draw_program(test_case *c, uint32_t seed, uint32_t i)
     uint64_t state = start(seed, 100, i);
     memset(c, 0, sizeof *c);
     snprintf(c->variant, sizeof c->variant, "any");
-    /* Of 40 programs the last 8 have the dimensions of real models. */
-    const int real = i % 40 >= 32;
-    c->head_dim = real ? usual[i % 8] : TURN(dims, 0);
+    /* Every fifth program has the dimensions of real models; the others walk the lists. */
+    const int real = i % 5 == 4;
+    const uint32_t model = usual[i / 5 % COUNT(usual)];
+    i -= (i + 1) / 5;
+    c->head_dim = real ? model : TURN(dims, 0);
     c->head_dim_v = real || rng_below(&state, 3) ? c->head_dim : TURN(dims, 1);
     const uint32_t group = TURN(groups, 2), type = TURN(types, 3);
     c->kv_heads = group > 12 ? 1 : 1 + rng_below(&state, 3);

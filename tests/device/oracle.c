@@ -70,11 +70,12 @@ static double weigh(const oracle_arithmetic *how, uint32_t seen, int same, doubl
     return top;
 }
 
-static void compute_lse(oracle_row *out, double u, double top, double sum, double sum_error, double score_error, double worst)
+static void compute_lse(oracle_row *out, double u, double top, double sum, double sum_error, double score_error,
+                        double worst, double sum_rounding)
 {
     const double share = sum_error / sum, inner = log(sum);
     double error = share < 0.9 ? -log1p(-share) : INFINITY;
-    if (!(error < 2 * worst)) error = 2 * worst; /* the γ(n) of the sum is below worst where this is the less */
+    if (!(error < worst + 2 * sum_rounding)) error = worst + 2 * sum_rounding; /* no weight is off by more */
     out->lse = top + inner;
     out->lse_bound = error + score_error + 4 * u * (fabs(top) + fabs(inner)) + 6 * u * fabs(inner) +
                      FLOAT_UNIT * fabs(out->lse) + 1e-30;
@@ -130,7 +131,7 @@ void oracle_compute(oracle_row *out, const oracle_shape *shape, const oracle_ari
         if (!(error < most)) error = most;
         out->o_bound[d] = error + last * (o + error) + (seen + 4.0) * 4 * FLT_MIN;
     }
-    compute_lse(out, how->unit, top, sum, sum_error, score_error, worst);
+    compute_lse(out, how->unit, top, sum, sum_error, score_error, worst, g);
 }
 
 int oracle_accepts(double computed, double exact, double bound, int f16, double *share)

@@ -9,10 +9,11 @@
  *     ε: relative error of one exponential; rises: how often the running maximum can have risen, each time
  *     scaling what was summed before by one more exponential. The differences in the exponents add up to |s − M|
  *   sum              W = Σ w                   δW = Σ w·(exp(x) − 1) + γ(n)·W
- *   output           O = Σ w·v / W             δO = (Σ w·(exp(x) − 1)·|v| + γ(n)·Σ w·exp(x)·|v| + |O|·δW) / (W − δW)
+ *   output           O = Σ w·v / W            δO = (Σ w·(exp(x) − 1)·|v| + γ(n)·Σ w·exp(x)·|v| + |O|·δW) / (W − δW)
  *                                                   + γ(parts + 16)·|O| + what denormals flushed to 0 can lose
  *   and never more than max v − min v of the seen keys, since the weights are positive and normalised
- *   log-sum-exp      L = M + log W             δL = −log(1 − δW/W), or max x, + 4u·(|M| + |log W|) + 6u·|log W|
+ *   log-sum-exp      L = M + log W            δL = −log(1 − δW/W), or max x + 2·γ(n) if less,
+ *                                                   + 4u·(|M| + |log W|) + 6u·|log W|
  *
  * Keys that are all the same have scores that are all the same, whatever their error: e is left out of δO.
  *

@@ -2,7 +2,7 @@
  * (oracle.h). By default 40 programs × 60 cases, the same ones every time; every second program on the variant that
  * clkv chooses for the device, the others on the portable one.
  *
- *   test_numbers [--programs N] [--cases N] [--seed N]
+ *   test_numbers [--programs N] [--first N] [--cases N] [--seed N]
  *   test_numbers --case 'LINE'        one case again, as a failure prints it
  *   test_numbers --stop 1 …           ends with the first case that fails
  *
@@ -18,7 +18,7 @@
 static target targets[MAX_TARGETS];
 static size_t n_targets;
 
-static uint32_t n_programs = 40, n_cases = 60, seed = 4, stop;
+static uint32_t n_programs = 40, n_cases = 60, seed = 4, first_program, stop;
 static const char *only; /* --case */
 
 static char line[CASE_LINE]; /* of the case under way; empty between cases */
@@ -135,6 +135,7 @@ static int parse_options(int argc, char **argv)
         uint32_t *number = !strcmp(argv[i], "--programs") ? &n_programs
                            : !strcmp(argv[i], "--cases")  ? &n_cases
                            : !strcmp(argv[i], "--seed")   ? &seed
+                           : !strcmp(argv[i], "--first")  ? &first_program
                            : !strcmp(argv[i], "--stop")   ? &stop
                                                           : NULL;
         char end;
@@ -151,7 +152,7 @@ int main(int argc, char **argv)
     setenv("CK_FORK", "no", 1); /* a fork after the first OpenCL call hangs on pocl */
     set_size();
     if (!parse_options(argc, argv)) {
-        printf("usage: test_numbers [--programs N] [--cases N] [--seed N] [--stop 1] [--case 'LINE']\n");
+        printf("usage: test_numbers [--programs N] [--first N] [--cases N] [--seed N] [--stop 1] [--case 'LINE']\n");
         return 2;
     }
     const int nothing = without_device();
@@ -166,7 +167,7 @@ int main(int argc, char **argv)
     if (only)
         tcase_add_loop_test(tcase, one_case, 0, (int)n_targets);
     else
-        tcase_add_loop_test(tcase, a_program, 0, (int)n_programs);
+        tcase_add_loop_test(tcase, a_program, (int)first_program, (int)n_programs);
     suite_add_tcase(suite, tcase);
     const int status = run_suite(suite);
     tell_what_was_ended();

@@ -27,7 +27,7 @@ typedef struct world {
     float scale;
     uint32_t chunk;                             /* of the last pass, tokens */
     uint32_t n_batch, batch_of[CASE_ENTRIES];   /* entries of the reserved batch */
-    float *o[CASE_ENTRIES], *lse[CASE_ENTRIES]; /* what the last pass computed; malloc'ed; lse is NULL where it was not wanted */
+    float *o[CASE_ENTRIES], *lse[CASE_ENTRIES]; /* of the last pass; lse NULL where it was not wanted */
 } world;
 
 void world_open(world *w, const test_case *c, clkv_device *device);
@@ -43,7 +43,7 @@ void world_pass(world *w, uint32_t split_tokens, uint32_t parts, clkv_plan_info 
 
 /* Compares what the last pass computed with the oracle. NULL, or a text (static storage) naming the first
  * element that is wrong. *share (may be NULL) is raised to the largest part of a bound that an error took,
- * where the numbers are random and the scale is the default. */
+ * where the numbers are random, the scale is the default and outputs are float32. */
 const char *world_check(const world *w, double *share);
 
 /* The twins in float64 and float32 against the oracle, for one query of every entry of the batch. */
