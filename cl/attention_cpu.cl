@@ -30,8 +30,7 @@
 #define LOG2_E 1.44269504088896340736f
 #define LN_2 0.69314718055994530942f
 
-/* Not left to the compiler's taste: the tiles below must end up in registers. */
-#define INLINE static inline __attribute__((always_inline))
+#define INLINE static inline __attribute__((always_inline)) /* the tiles below must end up in registers */
 /* pocl makes three copies of a kernel's body: what is long is called, not copied. */
 #define CALLED static __attribute__((noinline))
 
