@@ -93,7 +93,7 @@ KERNELS = {
     ],
     "cl/attention_portable.cl": [
         ("causal off by one", "context - q_len + item.y + 1 : context", "context - q_len + item.y : context"),
-        ("output not rescaled", "sums[r] *= scaling[r];", ""),
+        ("output not rescaled", "sums[r] *= scaling[r];", ";"),
         ("sum not rescaled", "totals[i] * shrink", "totals[i]"),
         ("mask off by one", "if (t0 + t < limit) {", "if (t0 + t <= limit) {"),
         ("no mask of weights", "t0 + t < limit ? exp2(*at - top) : 0.0f", "exp2(*at - top)"),

@@ -252,6 +252,13 @@ START_TEST(a_destroyed_sequence_leaves_when_its_batch_lets_go)
     ck_valid(clkv_manager_validate(m));
     ck_assert_uint_eq(counts_of(m).used, 0);
     ck_assert_int_eq(clkv_batch_reserve(batch), CLKV_ERROR_STATE);
+    clkv_sequence *c = new_sequence(m, NULL, 0, NULL);
+    clkv_batch *whole_pool = new_batch(m);
+    ck_ok(clkv_batch_add(whole_pool, c, other, 160, NULL));
+    ck_ok(clkv_batch_reserve(whole_pool));
+    ck_assert_uint_eq(clkv_batch_missing(batch), 0); /* it needs none, and there is none */
+    clkv_batch_destroy(&whole_pool);
+    clkv_sequence_destroy(&c);
     ck_ok(clkv_batch_clear(batch));
     ck_valid(clkv_manager_validate(m));
     ck_assert_ptr_null(m->oldest);
