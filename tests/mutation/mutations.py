@@ -106,7 +106,7 @@ KERNELS = {
         ("part one key short", "min(k->begin + chunk, context)", "min(k->begin + chunk - 1, context)"),
         ("log-sum-exp in base 2", "(tops[i] + log2(total)) * M_LN2_F", "(tops[i] + log2(total))"),
         ("log-sum-exp hides NaN", "any = total != 0.0f", "any = total > 0.0f"),
-        ("unseen values multiplied by 0", "seen > 0 ? v0 : zero", "v0"),
+        ("unseen values multiplied by 0", "limit > t ? v0 : zero", "v0"),
         ("head of a second pass", "CLKV_GROUP + ((k)->row0 + (row)) % CLKV_GROUP",
          "CLKV_GROUP + (row) % CLKV_GROUP"),
         ("keys of the first row only", "row_limit(&k, k.rows - 1)", "row_limit(&k, 0)"),
@@ -177,7 +177,7 @@ HOST = {
     "src/ops/attention.c": [
         ("last query not merged", "(size_t)pass->plan.n_merges * ops", "(size_t)(pass->plan.n_merges - 1) * ops"),
         ("last item not done", "(size_t)pass->plan.n_items * ops", "(size_t)(pass->plan.n_items - 1) * ops"),
-        ("never merged", "if (st != CLKV_OK || !split) return st;", "if (st != CLKV_OK || split) return st;"),
+        ("never merged", "if (st == CLKV_OK && split) st = merge(", "if (0) st = merge("),
         ("always causal", "clkv_arg_uint(&args, pass->causal != 0);", "clkv_arg_uint(&args, 1);", 2),
         ("layer 0 always", "clkv_arg_uint(&args, layer);", "clkv_arg_uint(&args, 0);"),
     ],
