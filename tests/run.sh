@@ -21,7 +21,7 @@ Jobs (default: all of them, in this order):
   fault        every OpenCL call and host allocation fails in turn, on pocl, with and without sanitizers
 Only by name:
   asan_llm     the asan build's llm suite: clkv-generate many times over, for minutes
-  coverage     line coverage of the unit and device tests (needs gcovr)
+  coverage     lines and branches that the unit, device and fault tests reach (needs gcovr)
 
 Options:
   --no-install do not install packages: take what is there
@@ -155,8 +155,9 @@ job_fault() {
     build_asan && run asan pocl_asan fault
 }
 job_coverage() {
-    configure coverage -Db_coverage=true && run coverage pocl unit device &&
-        gcovr --root "$src" --filter "$src/src/" "$build/coverage"
+    configure coverage -Db_coverage=true && run coverage pocl_small unit device fault || return
+    local options=(--root "$src" --filter "$src/src/" "$build/coverage")
+    gcovr "${options[@]}" && gcovr --branches --exclude-unreachable-branches "${options[@]}"
 }
 
 # What each job cost goes to a file: its own processor time, whatever else the machine does.

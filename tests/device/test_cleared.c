@@ -283,6 +283,32 @@ START_TEST(drafts_forks_and_resets)
 }
 END_TEST
 
+/* The upload that should have cleared never reached the device: the next one does. */
+START_TEST(after_an_upload_that_failed)
+{
+    desk d;
+    if (!can_hold_back(targets[_i].device)) return;
+    desk_open(&d, targets[_i].device, 1);
+    story a = begin_story(&d, 1, 15, 1), b = begin_story(&d, 2, 1, 1);
+    clkv_sequence_destroy(&a.sequence);
+    cl_int err = CL_SUCCESS;
+    cl_event held = clCreateUserEvent(clkv_device_context(d.device), &err);
+    ck_assert_int_eq(err, CL_SUCCESS);
+    reserve(&d, &b, 4);
+    ck_ok(clkv_cache_upload(d.cache, d.batch, NULL, 1, &held, NULL));
+    ck_assert_int_eq(clSetUserEventStatus(held, -5), CL_SUCCESS);
+    clFinish(clkv_device_queue(d.device));
+    clReleaseEvent(held);
+    ck_assert_uint_eq(count(&d, CONTENT), 5);
+    ck_ok(clkv_batch_rollback(d.batch));
+    ck_ok(clkv_batch_clear(d.batch));
+    grow(&d, &b, 2);
+    ck_assert_uint_eq(count(&d, CONTENT), 1);
+    check_story(&d, &b);
+    desk_close(&d);
+}
+END_TEST
+
 /* What the end of a cache does before its memory goes: the same, for used and cached blocks too. */
 START_TEST(at_the_end)
 {
@@ -313,6 +339,7 @@ int main(void)
     tcase_add_loop_test(tests, by_the_next_upload, 0, n);
     tcase_add_loop_test(tests, what_is_cached_stays_until_it_is_evicted, 0, n);
     tcase_add_loop_test(tests, drafts_forks_and_resets, 0, n);
+    tcase_add_loop_test(tests, after_an_upload_that_failed, 0, n);
     tcase_add_loop_test(tests, at_the_end, 0, n);
     suite_add_tcase(suite, tests);
     const int status = run_suite(suite);

@@ -303,6 +303,22 @@ START_TEST(destroying_a_manager_buries_everything_in_it)
 }
 END_TEST
 
+/* Numbers that are none, and only those, have the text of the unknown. */
+START_TEST(every_status_and_every_code_has_a_text)
+{
+    for (int status = 1; status > -20; status--) {
+        const char *text = clkv_status_text((clkv_status)status);
+        ck_assert_int_eq(strcmp(text, "unknown status") == 0, status > 0 || status < CLKV_ERROR_DEVICE_LOST);
+        for (int before = 0; status < 0 && status >= CLKV_ERROR_DEVICE_LOST && before > status; before--)
+            ck_assert_str_ne(text, clkv_status_text((clkv_status)before));
+    }
+    for (int code = 1; code > -80; code--) {
+        const int known = code <= 0 && code >= -68 && (code > -20 || code <= -30);
+        ck_assert_int_eq(strncmp(clkv_driver_text(code), "CL_", 3) == 0, known);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("manager");
@@ -319,6 +335,7 @@ int main(void)
     tcase_add_test(tests, statistics_count_what_happened);
     tcase_add_test(tests, statistics_work_across_versions);
     tcase_add_test(tests, statistics_are_one_json_object);
+    tcase_add_test(tests, every_status_and_every_code_has_a_text);
     tcase_add_test(tests, destroying_a_manager_buries_everything_in_it);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

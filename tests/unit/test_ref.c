@@ -160,6 +160,25 @@ START_TEST(copy_all_layers)
 }
 END_TEST
 
+/* One block of both layers is zero, every byte around it as it was. */
+START_TEST(clear_all_layers)
+{
+    world w;
+    world_make(&w, CLKV_F32, 16);
+    ck_assert_int_eq(clkv_ref_clear(&w.layout, w.slabs, 40), CLKV_OK);
+    const size_t bytes = clkv_ref_block_bytes(&w.layout), slab = clkv_ref_slab_bytes(&w.layout);
+    for (size_t s = 0; s < 4; s++) {
+        for (size_t i = 0; i < slab; i++) {
+            const int cleared = s == 2 && i / bytes % 16 == 8;
+            if (((unsigned char *)w.slabs[s])[i] != (cleared ? 0 : 0xff)) ck_abort_msg("slab %zu, byte %zu", s, i);
+        }
+    }
+    ck_assert_int_eq(clkv_ref_clear(&w.layout, NULL, 0), CLKV_ERROR_INVALID);
+    ck_assert_int_eq(clkv_ref_clear(NULL, w.slabs, 0), CLKV_ERROR_INVALID);
+    world_free(&w);
+}
+END_TEST
+
 enum { HEADS = 6, KV_HEADS = 2, DIM = 24, DIM_V = 8, KEYS = 300 };
 
 static float q[KEYS * HEADS * DIM], k[KEYS * KV_HEADS * DIM], v[KEYS * KV_HEADS * DIM_V];
@@ -308,6 +327,7 @@ int main(void)
     tcase_add_loop_test(layout, layout_round_trip, 0, 8);
     tcase_add_test(layout, layout_addresses);
     tcase_add_test(layout, copy_all_layers);
+    tcase_add_test(layout, clear_all_layers);
     tcase_add_loop_test(attention, attention_float32_against_float64, 0, 8);
     tcase_add_test(attention, attention_by_hand);
     tcase_add_test(attention, attention_reads_only_what_is_visible);
