@@ -71,10 +71,16 @@ rm -f "$build"/results/*
 # for NVIDIA's targets of the suite kernels, and an OpenCL CPU runtime with its vector mathematics. Without them those are
 # skipped.
 python_packages=(gguf intel-opencl-rt==2026.2.0 intel-cmplr-lib-rt==2026.2.0 nvidia-cuda-nvcc-cu12==12.9.86)
-if [ $install = 1 ] && [ "$(cat "$build/python/installed" 2>/dev/null)" != "${python_packages[*]}" ]; then
-    { python3 -m venv "$build/python" && "$build/python/bin/pip" -q install --no-cache-dir "${python_packages[@]}" &&
-        printf '%s\n' "${python_packages[*]}" >"$build/python/installed"; } >&2 ||
-        printf 'Not all of %s could be installed: tests will be skipped.\n' "${python_packages[*]}" >&2
+if [ $install = 1 ]; then
+    [ -x "$build/python/bin/pip" ] || python3 -m venv "$build/python" >&2
+    for package in "${python_packages[@]}"; do
+        grep -qxF "$package" "$build/python/installed" 2>/dev/null && continue
+        if "$build/python/bin/pip" -q install --no-cache-dir "$package" >&2; then
+            printf '%s\n' "$package" >>"$build/python/installed"
+        else
+            printf '%s could not be installed: its tests will be skipped.\n' "$package" >&2
+        fi
+    done
 fi
 [ -x "$build/python/bin/python3" ] && PATH=$build/python/bin:$PATH
 
