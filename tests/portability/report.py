@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the report in docs/devices.md of what `meson test --suite portability` found.
 
-    tests/portability/report.py BUILD/meson-logs/testlog-short.json     (of tests/run.sh: …/results/gcc-short-portability.json)
+    tests/portability/report.py BUILD/meson-logs/testlog.json     (of tests/run.sh: …/results/gcc-short-portability.json)
 
 Two tables take the place of what is between the report's marks: what ran on which implementation, from meson's record
 and from what the tests printed; and what was only compiled, from the record and tests/portability/resources.tsv.
