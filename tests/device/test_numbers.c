@@ -111,6 +111,23 @@ START_TEST(a_program)
 }
 END_TEST
 
+/* An infinity or NaN that some queries of a tile see and others do not, in one of two KV heads. */
+START_TEST(what_is_not_seen)
+{
+    tell_what_was_ended();
+    const target *t = &targets[_i];
+    const uint32_t before = n_failed;
+    for (uint32_t odd = 1; odd <= 60; odd++) {
+        test_case c;
+        ck_assert(case_parse(&c, "dim=16/16 heads=4/2 scores=odd layers=1/0 batch=4:4,8:9"));
+        snprintf(c.variant, sizeof c.variant, "%s", info_of(t->device).variant);
+        c.seed = odd;
+        run_case(&c, t);
+    }
+    ck_assert_uint_eq(n_failed, before);
+}
+END_TEST
+
 START_TEST(one_case)
 {
     const target *t = &targets[_i];
@@ -164,10 +181,12 @@ int main(int argc, char **argv)
     Suite *suite = suite_create("numbers");
     TCase *tcase = tcase_create("numbers");
     tcase_set_timeout(tcase, 0);
-    if (only)
+    if (only) {
         tcase_add_loop_test(tcase, one_case, 0, (int)n_targets);
-    else
+    } else {
+        tcase_add_loop_test(tcase, what_is_not_seen, 0, (int)n_targets);
         tcase_add_loop_test(tcase, a_program, (int)first_program, (int)n_programs);
+    }
     suite_add_tcase(suite, tcase);
     const int status = run_suite(suite);
     tell_what_was_ended();

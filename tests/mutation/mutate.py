@@ -98,18 +98,16 @@ def checks_for(path):
     """What is to notice a mutation of a file: (program, arguments, environment), the quickest first."""
     if path.startswith("src/core/"):
         return [(f"unit/test_{name}", (), {}) for name in UNIT]
-    checks = []
+    first, blocks, long = [], [], []
     for variant in ("cpu", "portable"):
         if path == "cl/attention_cpu.cl" and variant == "portable" or \
            path == "cl/attention_portable.cl" and variant == "cpu":
             continue
-        checks.append(("device/test_numbers", ("--stop", "1", "--programs", "40", "--cases", "40"),
-                       {"CLKV_VARIANT": variant}))
-        checks.append(("device/test_blocks", (), {"CLKV_VARIANT": variant}))
-    # A few programs of each first: most are noticed there.
-    first = [(program, ("--stop", "1", "--programs", "4", "--cases", "30"), env)
-             for program, arguments, env in checks if arguments]
-    return first + checks
+        env = {"CLKV_VARIANT": variant}
+        first.append(("device/test_numbers", ("--stop", "1", "--programs", "5", "--cases", "30"), env))
+        blocks.append(("device/test_blocks", (), env))
+        long.append(("device/test_numbers", ("--stop", "1", "--programs", "40", "--cases", "40"), env))
+    return first + blocks + long
 
 
 def put_to_the_test(place, path, name, old, new, count):
