@@ -56,11 +56,11 @@ environment) # a variable that the code reads is documented
 licence) # every source names its licence
     breaches=$(ours .c .h .cl .sh | xargs grep -L 'SPDX-License-Identifier: Apache-2.0')
     ;;
-shell) # scripts parse
-    breaches=$( (ours .sh; echo .ci/run) | while read -r file; do
-        bash -n "$file" 2>&1
-        [ -x "$file" ] || grep -q '^# shellcheck shell=' "$file" || echo "$file: not executable"
-    done)
+scripts) # those of the shell parse, and all can be run as the documents have it
+    breaches=$( (ours .sh; echo .ci/run) | while read -r file; do bash -n "$file" 2>&1; done
+        (ours .sh .py; echo .ci/run) | while read -r file; do
+            [ -x "$file" ] || ! head -n 1 "$file" | grep -q '^#!' || echo "$file: not executable"
+        done)
     ;;
 links) # a file that a document points at is there
     breaches=$(ours .md | while read -r file; do
