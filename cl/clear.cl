@@ -1,15 +1,6 @@
 /* clear.cl: zeros into whole blocks, all layers, one work-group per (block, layer): of one layer a block is one
  * run of bytes, K and V of every KV head. SPDX-License-Identifier: Apache-2.0 */
 
-/* head_dim + head_dim_v is at least 16: a run is a multiple of 32 bytes. */
-#if CLKV_WORK_GROUP == 1
-typedef uint8 clkv_piece;
-#else
-typedef uint4 clkv_piece;
-#endif
-
-#define CLKV_PIECES ((uint)(CLKV_KV_HEADS * CLKV_KV_TILE * sizeof(clkv_kv) / sizeof(clkv_piece)))
-
 __kernel __attribute__((reqd_work_group_size(CLKV_WORK_GROUP, 1, 1)))
 void clkv_clear(CLKV_SLAB_PARAMS, __global const uint *batch, uint clears_at, uint layers, uint blocks_per_slab)
 {
@@ -18,7 +9,7 @@ void clkv_clear(CLKV_SLAB_PARAMS, __global const uint *batch, uint clears_at, ui
     __global clkv_piece *to =
         (__global clkv_piece *)clkv_kv_tile(block, layer, 0, blocks_per_slab, CLKV_SLAB_ARGS);
 
-    for (uint i = get_local_id(0); i < CLKV_PIECES; i += CLKV_WORK_GROUP) {
+    for (uint i = get_local_id(0); i < CLKV_BLOCK_PIECES; i += CLKV_WORK_GROUP) {
         to[i] = (clkv_piece)(0u);
     }
 }

@@ -165,6 +165,15 @@ static inline __global clkv_kv *clkv_kv_tile(uint block, uint layer, uint kv_hea
     return slab + tile * CLKV_KV_TILE;
 }
 
+/* Of one layer a block is one run of bytes, K and V of every KV head: what copies and clears go through in
+ * pieces. head_dim + head_dim_v is at least 16, so a run is a multiple of 32 bytes. */
+#if CLKV_WORK_GROUP == 1
+typedef uint8 clkv_piece;
+#else
+typedef uint4 clkv_piece;
+#endif
+#define CLKV_BLOCK_PIECES ((uint)(CLKV_KV_HEADS * CLKV_KV_TILE * sizeof(clkv_kv) / sizeof(clkv_piece)))
+
 /* The packed upload of a batch is an array of uint; src/core/plan.h has the same layout.
  *   entry  uint4 { row, context, q_start, part_base }, one more than there are entries closes the list
  *   item   uint2 { entry | chunk << 16, first query of the tile }

@@ -29,8 +29,7 @@ KERNELS = {
     "cl/copy.cl": [
         ("one layer missing", "get_group_id(0) % layers", "get_group_id(0) % layers / 2 * 2"),
         ("from and to swapped", "batch[copies_at + 2 * copy];", "batch[copies_at + 2 * copy + 1];"),
-        ("last piece dropped", "i < CLKV_PIECES", "i + 1 < CLKV_PIECES"),
-        ("half a block", "sizeof(clkv_piece))", "sizeof(clkv_piece) / 2)"),
+        ("last piece dropped", "i < CLKV_BLOCK_PIECES", "i + 1 < CLKV_BLOCK_PIECES"),
         ("first copy only", "copies_at + 2 * copy", "copies_at", 2),
     ],
     "cl/merge.cl": [
@@ -60,6 +59,7 @@ KERNELS = {
         ("block not counted within its slab", "* blocks_per_slab + local_block", "* blocks_per_slab + block"),
         ("a slab taken for another", "slab == 3u ? slab3", "slab == 3u ? slab2"),
         ("kv head ignored", "* CLKV_KV_HEADS + kv_head", "* CLKV_KV_HEADS"),
+        ("half a block copied and cleared", "sizeof(clkv_piece))", "sizeof(clkv_piece) / 2)"),
         ("exp2 less exact", "2.40222424e-1f", "2.4e-1f"),
         ("exp2 of NaN is a number", "select(x, (float16)(-126.0f), under)", "max(x, (float16)(-126.0f))"),
         ("small weights dropped", "under = x < -126.0f", "under = x < -12.0f"),
@@ -190,7 +190,7 @@ HOST = {
         ("another sequence's row", "row * ops->row_stride", "row"),
         ("K's buffer for V", "clkv_arg_tensor(&args, v, any->mem);", "clkv_arg_tensor(&args, k, any->mem);"),
     ],
-    "src/ops/copy.c": [
+    "src/ops/blocks.c": [
         ("last layer not copied", "(size_t)n * ops->shape.layers", "(size_t)n * ops->shape.layers - 1"),
     ],
     "src/ops/rows.c": [

@@ -1,0 +1,35 @@
+/* blocks.c: what is done to whole blocks, all layers: copies (copy-on-write, the caller's moves), and zeros.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "ops/args.h"
+
+/* One work-group for each of n entries of the slot and each layer. */
+static clkv_status each_block(clkv_ops *ops, clkv_family family, const char *name, clkv_ring_slot *slot, uint32_t at,
+                              uint32_t n, const clkv_events *events)
+{
+    clkv_kernel kernel;
+    clkv_status st = clkv_ops_kernel(ops, family, CLKV_F32, CLKV_F32, &kernel);
+    if (st != CLKV_OK) return st;
+    clkv_args args = clkv_args_of(kernel.kernel);
+    clkv_arg_slabs(&args, &ops->slabs);
+    clkv_arg_mem(&args, slot->mem);
+    clkv_arg_uint(&args, at);
+    clkv_arg_uint(&args, ops->shape.layers);
+    clkv_arg_uint(&args, ops->slabs.blocks_per_slab);
+    st = clkv_args_done(&args, name);
+    cl_event after = NULL;
+    if (st == CLKV_OK) st = clkv_ring_ready(slot, &after);
+    if (st != CLKV_OK) return st;
+    clkv_stream_only_after(&ops->stream, events->after ? events->after : after);
+    return clkv_stream_launch(&ops->stream, name, kernel.kernel, (size_t)n * ops->shape.layers, kernel.group,
+                              events->n_wait, events->wait, events->event);
+}
+
+clkv_status clkv_ops_copy(clkv_ops *ops, clkv_ring_slot *slot, uint32_t at, uint32_t n, const clkv_events *events)
+{
+    return each_block(ops, CLKV_FAMILY_COPY, "clkv_copy", slot, at, n, events);
+}
+
+clkv_status clkv_ops_clear(clkv_ops *ops, clkv_ring_slot *slot, uint32_t at, uint32_t n, const clkv_events *events)
+{
+    return each_block(ops, CLKV_FAMILY_CLEAR, "clkv_clear", slot, at, n, events);
+}
