@@ -83,7 +83,7 @@ static int open_runtime(generator *g)
     const llm_runtime_params params = {
         .device = o->device,
         .variant = o->variant,
-        .kv_type = o->kv ? CLKV_F32 : CLKV_F16,
+        .kv_type = generate_options_kv(o, g->model),
         .weight_type = generate_options_weights(o, g->model),
         .memory_bytes = o->memory,
         .blocks = o->blocks,

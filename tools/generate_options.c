@@ -11,7 +11,7 @@ static generate_options options = {
 };
 
 static const char *const weight_types[] = { "file", "f16", "f32", NULL };
-static const char *const kv_types[] = { "f16", "f32", NULL };
+static const char *const kv_types[] = { "auto", "f16", "f32", NULL };
 static const char *const gemm_ways[] = { "auto", "own", "clblast", "untuned", NULL }; /* as in llm_gemm_way */
 static const char *const random_types[] = { "f16", "q8_0", NULL };
 
@@ -57,7 +57,8 @@ static const option_def table[] = {
       "the same",
       &options.draft, .max = 64 },
     { .kind = OPTION_HEADING, .help = "The KV cache" },
-    { "kv", OPTION_CHOICE, NULL, "how keys and values are kept", &options.kv, .choices = kv_types },
+    { "kv", OPTION_CHOICE, NULL, "how keys and values are kept; auto: f32 beside weights that are kept so, else f16",
+      &options.kv, .choices = kv_types },
     { "block-size", OPTION_U32, "N", "tokens per block, a power of two up to 256", &options.block_size, .min = 1,
       .max = 256 },
     { "blocks", OPTION_U32, "N", "blocks in the pool", &options.blocks, .min = 1, .max = UINT32_C(1) << 31,
@@ -138,4 +139,10 @@ clkv_type generate_options_weights(const generate_options *o, const llm_model *m
 {
     if (o->weights) return o->weights == 1 ? CLKV_F16 : CLKV_F32;
     return model->layers[0].wq.type == LLM_F32 ? CLKV_F32 : CLKV_F16;
+}
+
+clkv_type generate_options_kv(const generate_options *o, const llm_model *model)
+{
+    if (o->kv) return o->kv == 1 ? CLKV_F16 : CLKV_F32;
+    return generate_options_weights(o, model);
 }

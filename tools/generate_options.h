@@ -23,7 +23,7 @@ typedef struct generate_options {
     /* serving */
     uint32_t concurrency, chunk, draft;
     /* the cache */
-    int kv;                      /* an index of "f16", "f32" */
+    int kv;                      /* an index of "auto", "f16", "f32" */
     uint32_t block_size, blocks;
     uint64_t memory;
     int blocks_given, memory_given;
@@ -45,5 +45,6 @@ int generate_options_read(generate_options *o, int argc, char **argv);
 /* The types that the indexes stand for. */
 llm_sampler_params generate_options_sampling(const generate_options *o);
 clkv_type generate_options_weights(const generate_options *o, const llm_model *model);
+clkv_type generate_options_kv(const generate_options *o, const llm_model *model);
 
 #endif

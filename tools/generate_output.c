@@ -149,7 +149,7 @@ static void add_setting(cJSON *to, const generate_run *run)
     json_text(to, "architecture", run->model->architecture);
     json_text(to, "device", device);
     json_text(to, "weights", generate_options_weights(run->options, run->model) == CLKV_F32 ? "f32" : "f16");
-    json_text(to, "kv", run->options->kv ? "f32" : "f16");
+    json_text(to, "kv", generate_options_kv(run->options, run->model) == CLKV_F32 ? "f32" : "f16");
     json_u64(to, "block_size", clkv_manager_block_size(clkv_cache_manager(cache)));
 }
 

@@ -386,6 +386,9 @@ def test_sampled():
         figures = generate(*how, *arguments)
         same(figures["prompts"][0]["text"], wanted, f"sampled {arguments}")
     same(run(*how).stdout.decode(), wanted + "\n", "sampled, as text")
+    how = [a for a in how if a not in ("--kv", "f32")]
+    same(generate(*how)["prompts"][0]["text"], wanted, "sampled, K and V as the weights are")
+    check(generate(*how, "--weights", "f16")["kv"] == "f16", "f16 weights have f16 K and V")
 
 
 # ---- GGUF ----
