@@ -31,9 +31,9 @@ cl_int clkv_event_status(cl_event event)
 
 /* The event of ours that the next command waits for, NULL where that one is over; and if it has failed, an error:
  * a command that waits for it would fail too, or (pocl 3.1) never be heard of again. */
-static clkv_status earlier(clkv_stream *stream, cl_event *out)
+static clkv_status earlier(clkv_stream *stream, cl_event also, cl_event *out)
 {
-    *out = stream->out_of_order ? stream->last : stream->also;
+    *out = stream->out_of_order ? stream->last : also;
     const cl_int status = *out ? clkv_event_status(*out) : CL_COMPLETE;
     if (status > CL_COMPLETE) return CLKV_OK;
     *out = NULL;
@@ -51,11 +51,11 @@ void clkv_stream_only_after(clkv_stream *stream, cl_event event)
     stream->also = stream->out_of_order ? NULL : event;
 }
 
-static clkv_status waits_make(waits *w, clkv_stream *stream, cl_uint n_wait, const cl_event *wait)
+static clkv_status waits_make(waits *w, clkv_stream *stream, cl_event also, cl_uint n_wait, const cl_event *wait)
 {
     if (n_wait && !wait) return CLKV_FAIL(CLKV_ERROR_INVALID, "wait is NULL and n_wait %u", (unsigned)n_wait);
     cl_event extra;
-    clkv_status st = earlier(stream, &extra);
+    clkv_status st = earlier(stream, also, &extra);
     if (st) return st;
     w->heap = NULL;
     w->events = n_wait ? wait : NULL;
@@ -115,15 +115,13 @@ void clkv_stream_init(clkv_stream *stream, clkv_device *device)
 clkv_status clkv_stream_launch(clkv_stream *stream, const char *what, cl_kernel kernel, size_t n_groups,
                                size_t group, cl_uint n_wait, const cl_event *wait, cl_event *event)
 {
-    if (n_groups == 0 && !event) {
-        stream->also = NULL;
-        return CLKV_OK;
-    }
+    cl_event also = stream->also; /* for this launch, whatever comes of it */
+    stream->also = NULL;
+    if (n_groups == 0 && !event) return CLKV_OK;
     if (n_groups && group > SIZE_MAX / n_groups)
         return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "%s: %zu groups of %zu work-items", what, n_groups, group);
     waits w;
-    clkv_status st = waits_make(&w, stream, n_wait, wait);
-    stream->also = NULL;
+    clkv_status st = waits_make(&w, stream, also, n_wait, wait);
     if (st) return st;
     cl_event ours = NULL;
     const size_t global = n_groups * group;
@@ -146,7 +144,7 @@ clkv_status clkv_stream_write(clkv_stream *stream, cl_mem dst, const void *src, 
                               const cl_event *wait, cl_event *done)
 {
     waits w;
-    clkv_status st = waits_make(&w, stream, n_wait, wait);
+    clkv_status st = waits_make(&w, stream, NULL, n_wait, wait);
     if (st) return st;
     cl_event ours = NULL;
     cl_int err = clEnqueueWriteBuffer(stream->queue, dst, CL_FALSE, 0, bytes, src, w.n, w.events, &ours);
@@ -163,7 +161,7 @@ clkv_status clkv_stream_fill(clkv_stream *stream, cl_mem dst, uint8_t byte, size
     memset(pattern, byte, sizeof pattern);
     const size_t width = bytes % sizeof pattern ? 1 : sizeof pattern;
     waits w;
-    clkv_status st = waits_make(&w, stream, 0, NULL);
+    clkv_status st = waits_make(&w, stream, NULL, 0, NULL);
     if (st) return st;
     cl_event ours = NULL;
     cl_int err = clEnqueueFillBuffer(stream->queue, dst, pattern, width, 0, bytes, w.n, w.events,
