@@ -1,6 +1,7 @@
 /* test_gemm.c: projections on the device against sums in float64, over shapes that fill strips, tiles and blocks
  * of columns, and shapes that do not, with both types of weights; and that a token's result does not depend on
  * which other tokens there are. SPDX-License-Identifier: Apache-2.0 */
+#include "devices.h"
 #include "../random.h"
 #include "gemm.h"
 
@@ -159,21 +160,10 @@ END_TEST
 
 int main(void)
 {
-    size_t devices = 0;
-    if (clkv_device_list(NULL, 0, &devices) != CLKV_OK || devices == 0) {
-        printf("no OpenCL device: skipped\n");
-        return getenv("CLKV_TEST_NEED_DEVICE") ? 1 : 77;
-    }
+    const int nothing = without_device();
+    if (nothing >= 0) return nothing;
     TCase *c = tcase_create("gemm");
-    tcase_set_timeout(c, 0);
     tcase_add_loop_test(c, products_are_right, 0, sizeof ways / sizeof *ways);
     tcase_add_test(c, company_changes_nothing);
-    Suite *s = suite_create("gemm");
-    suite_add_tcase(s, c);
-    SRunner *runner = srunner_create(s);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_on_device("gemm", c);
 }

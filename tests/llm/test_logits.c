@@ -4,6 +4,7 @@
  *
  * That agreeing means something is tested too: for all that a model has, the same reference without it must be far
  * off. SPDX-License-Identifier: Apache-2.0 */
+#include "devices.h"
 #include "feature_gguf.h"
 #include "forward.h"
 #include "runtime.h"
@@ -352,14 +353,10 @@ static void teardown(void)
 int main(void)
 {
     const char *wanted = getenv("CLKV_TEST_GRID");
-    size_t devices = 0;
-    if (clkv_device_list(NULL, 0, &devices) != CLKV_OK || devices == 0) {
-        printf("no OpenCL device: skipped\n");
-        return getenv("CLKV_TEST_NEED_DEVICE") ? 1 : 77;
-    }
+    const int nothing = without_device();
+    if (nothing >= 0) return nothing;
     grid = !wanted || !strcmp(wanted, "full") ? FULL : strcmp(wanted, "tiny") ? SMALL : TINY;
     TCase *c = tcase_create("logits");
-    tcase_set_timeout(c, 0);
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, everything_at_once);
     if (grid != TINY) {
@@ -367,12 +364,5 @@ int main(void)
         tcase_add_loop_test(c, groups_and_head_sizes, 0, sizeof shapes / sizeof *shapes);
         tcase_add_loop_test(c, weights_of_every_type, 0, sizeof types / sizeof *types);
     }
-    Suite *s = suite_create("logits");
-    suite_add_tcase(s, c);
-    SRunner *runner = srunner_create(s);
-    srunner_set_fork_status(runner, CK_NOFORK); /* pocl's threads do not survive a fork */
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_on_device("logits", c);
 }

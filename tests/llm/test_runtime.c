@@ -1,6 +1,7 @@
 /* test_runtime.c: the device runtime on a real checkpoint (skipped where it is absent): the golden ids token for
  * token, and that they do not change with types, block sizes, variants, ways of multiplying, or company.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "devices.h"
 #include "runtime.h"
 
 #include <check.h>
@@ -219,17 +220,13 @@ static int read_golden(const char *folder)
 int main(void)
 {
     const char *folder = getenv("CLKV_SHARED_DATA");
-    size_t devices = 0;
-    if (clkv_device_list(NULL, 0, &devices) != CLKV_OK || devices == 0) {
-        printf("no OpenCL device: skipped\n");
-        return getenv("CLKV_TEST_NEED_DEVICE") ? 1 : 77;
-    }
+    const int nothing = without_device();
+    if (nothing >= 0) return nothing;
     if (!folder || read_golden(folder)) {
         printf("no real model (CLKV_SHARED_DATA): skipped\n");
         return 77;
     }
     TCase *c = tcase_create("runtime");
-    tcase_set_timeout(c, 0);
     tcase_add_test(c, decode_gives_the_golden_ids);
     tcase_add_test(c, chunks_give_the_golden_ids);
     tcase_add_test(c, half_types_give_the_golden_ids);
@@ -238,13 +235,7 @@ int main(void)
     tcase_add_test(c, times_are_told);
     tcase_add_test(c, refused);
     tcase_add_test(c, bad_steps_change_nothing);
-    Suite *s = suite_create("runtime");
-    suite_add_tcase(s, c);
-    SRunner *runner = srunner_create(s);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    const int failed = run_on_device("runtime", c);
     llm_model_close(&model);
-    return failed ? 1 : 0;
+    return failed;
 }

@@ -4,6 +4,7 @@
  * The device sums in another order than the host. A draw may differ only where a boundary is near: then the twin
  * must give the device's token, or ones around it, for a coin or filter that is EDGE off.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "devices.h"
 #include "compute.h"
 #include "../random.h"
 #include "sampler.h"
@@ -204,20 +205,9 @@ END_TEST
 
 int main(void)
 {
-    size_t devices = 0;
-    if (clkv_device_list(NULL, 0, &devices) != CLKV_OK || devices == 0) {
-        printf("no OpenCL device: skipped\n");
-        return getenv("CLKV_TEST_NEED_DEVICE") ? 1 : 77;
-    }
+    const int nothing = without_device();
+    if (nothing >= 0) return nothing;
     TCase *c = tcase_create("sample");
-    tcase_set_timeout(c, 0);
     tcase_add_loop_test(c, draws_what_the_twin_draws, 0, 2);
-    Suite *s = suite_create("sample");
-    suite_add_tcase(s, c);
-    SRunner *runner = srunner_create(s);
-    srunner_set_fork_status(runner, CK_NOFORK);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_on_device("sample", c);
 }
