@@ -23,7 +23,7 @@
 #define MANY_STEP 64u
 #define MICRO 6u /* rows of a register tile */
 #define TILE_ROWS (CLKV_TILE_TOKENS * CLKV_GROUP)
-#define PASS_ROWS (TILE_ROWS <= 8 ? 12u : TILE_ROWS > 48 ? 48u : (TILE_ROWS + MICRO - 1u) / MICRO * MICRO)
+#define SWEEP_ROWS (TILE_ROWS <= 8 ? 12u : TILE_ROWS > 48 ? 48u : (TILE_ROWS + MICRO - 1u) / MICRO * MICRO)
 #define FEW_FITS (CLKV_BLOCK_SIZE >= 16 && CLKV_HEAD_DIM_V % 16 == 0)
 #define LOWEST (-1e30f) /* below any score; infinity is undefined under some flags */
 #define UNSEEN (-2e30f) /* below that: no weight even where nothing that a row sees has any */
@@ -62,21 +62,21 @@ typedef struct clkv_item {
     uint visible, causal;       /* keys that query 0 of the entry sees; each query after it sees one more */
 } clkv_item;
 
-/* What a pass over the keys works on: rows [r0, r0 + n) of the item. */
-typedef struct clkv_pass {
-    float q[PASS_ROWS][CLKV_HEAD_DIM];          /* times scale · log2 e; padded with rows of 0 */
-    float16 p[PASS_ROWS][MANY_STEP / LANES];    /* scores, then their exponentials */
-    float16 o[PASS_ROWS][V_VECS];
-    float16 sum[PASS_ROWS];                     /* lane by lane */
-    float top[PASS_ROWS];                       /* the running maximum */
-    float rescale[PASS_ROWS];                   /* what the step multiplies o by */
+/* What a sweep over the keys works on: rows [r0, r0 + n) of the item. */
+typedef struct clkv_sweep {
+    float q[SWEEP_ROWS][CLKV_HEAD_DIM];          /* times scale · log2 e; padded with rows of 0 */
+    float16 p[SWEEP_ROWS][MANY_STEP / LANES];    /* scores, then their exponentials */
+    float16 o[SWEEP_ROWS][V_VECS];
+    float16 sum[SWEEP_ROWS];                     /* lane by lane */
+    float top[SWEEP_ROWS];                       /* the running maximum */
+    float rescale[SWEEP_ROWS];                   /* what the step multiplies o by */
     uint r0, n;
-} clkv_pass;
+} clkv_sweep;
 
-/* How many of the `tokens` keys from t0 on a row of the pass sees. */
-INLINE uint seen_by(const clkv_item *item, const clkv_pass *pass, uint r, uint t0, uint tokens)
+/* How many of the `tokens` keys from t0 on a row of the sweep sees. */
+INLINE uint seen_by(const clkv_item *item, const clkv_sweep *sweep, uint r, uint t0, uint tokens)
 {
-    const uint q = item->q_first + (pass->r0 + r) / CLKV_GROUP;
+    const uint q = item->q_first + (sweep->r0 + r) / CLKV_GROUP;
     const uint visible = item->visible + (item->causal ? q : 0u);
     return visible > t0 ? min(tokens, visible - t0) : 0u;
 }
@@ -95,38 +95,38 @@ INLINE __global const clkv_kv *v_of(const clkv_item *item, uint t, CLKV_SLAB_PAR
 }
 
 /* One row's scores of a step of `vecs` vectors, a constant, to their exponentials; it sees the first `seen`. */
-INLINE void softmax(clkv_pass *pass, uint r, uint seen, const uint vecs)
+INLINE void softmax(clkv_sweep *sweep, uint r, uint seen, const uint vecs)
 {
     const float16 lane = (float16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     float16 s[MANY_STEP / LANES];
     float16 highest = (float16)(LOWEST);
-    pass->rescale[r] = 1.0f;
+    sweep->rescale[r] = 1.0f;
     if (seen == 0) {
         return;
     }
 #pragma unroll
     for (uint j = 0; j < vecs; j++) {
-        s[j] = pass->p[r][j];
+        s[j] = sweep->p[r][j];
         if (seen < vecs * LANES) {
             s[j] = select((float16)(UNSEEN), s[j], lane + (float)(j * LANES) < (float)seen);
         }
         highest = max(highest, s[j]);
     }
-    const float before = pass->top[r];
+    const float before = sweep->top[r];
     const float top = max(before, max_of(highest));
-    float16 sum = pass->sum[r];
+    float16 sum = sweep->sum[r];
     if (top > before) {
-        pass->top[r] = top;
-        pass->rescale[r] = exp2_16((float16)(before - top)).s0;
-        sum *= pass->rescale[r];
+        sweep->top[r] = top;
+        sweep->rescale[r] = exp2_16((float16)(before - top)).s0;
+        sum *= sweep->rescale[r];
     }
 #pragma unroll
     for (uint j = 0; j < vecs; j++) {
         const float16 p = exp2_16(s[j] - top);
-        pass->p[r][j] = p;
+        sweep->p[r][j] = p;
         sum += p;
     }
-    pass->sum[r] = sum;
+    sweep->sum[r] = sum;
 }
 
 /* Register tiles: C [rows][cols] = Σ A [rows][i] · B [i][cols], A scalars ROW_STRIDE apart from row to row, B and
@@ -142,25 +142,25 @@ INLINE void softmax(clkv_pass *pass, uint r, uint seen, const uint vecs)
 #define FMA_1(i) { A(i) FMA(i, 0) }
 #define FMA_2(i) { A(i) FMA(i, 0) FMA(i, 1) }
 #define FMA_4(i) { A(i) FMA(i, 0) FMA(i, 1) FMA(i, 2) FMA(i, 3) }
-#define SCORE(i, j) pass->p[r + i][j] = c##i##j;
+#define SCORE(i, j) sweep->p[r + i][j] = c##i##j;
 #define SCORE_2(i) SCORE(i, 0) SCORE(i, 1)
 #define SCORE_4(i) SCORE_2(i) SCORE(i, 2) SCORE(i, 3)
-#define VALUE(i, j) pass->o[r + i][c + j] = fma(pass->o[r + i][c + j], (float16)(pass->rescale[r + i]), c##i##j);
+#define VALUE(i, j) sweep->o[r + i][c + j] = fma(sweep->o[r + i][c + j], (float16)(sweep->rescale[r + i]), c##i##j);
 #define VALUE_1(i) VALUE(i, 0)
 #define VALUE_2(i) VALUE_1(i) VALUE(i, 1)
 #define VALUE_4(i) VALUE_2(i) VALUE(i, 2) VALUE(i, 3)
 
 /* O += P V for rows [r, r + rows) and the tokens [all, any) that only some of them see, from the blocks. */
-INLINE void values_rest(const clkv_item *item, clkv_pass *pass, uint r, uint rows, uint t0, uint all, uint any,
+INLINE void values_rest(const clkv_item *item, clkv_sweep *sweep, uint r, uint rows, uint t0, uint all, uint any,
                         CLKV_SLAB_PARAMS)
 {
     for (uint t = all; t < any; t++) {
         __global const clkv_kv *v = v_of(item, t0 + t, CLKV_SLAB_ARGS);
-        for (uint i = r; i < min(r + rows, pass->n); i++) {
-            if (t < seen_by(item, pass, i, t0, any)) {
-                const float p = ((const float *)pass->p[i])[t];
+        for (uint i = r; i < min(r + rows, sweep->n); i++) {
+            if (t < seen_by(item, sweep, i, t0, any)) {
+                const float p = ((const float *)sweep->p[i])[t];
                 for (uint d = 0; d < CLKV_HEAD_DIM_V; d += 8) {
-                    float *o = (float *)pass->o[i] + d;
+                    float *o = (float *)sweep->o[i] + d;
                     vstore8(fma((float8)(p), clkv_kv_8(v + d), vload8(0, o)), 0, o);
                 }
             }
@@ -195,10 +195,10 @@ INLINE void locate(clkv_step *step, const clkv_item *item, uint t0, uint end, CL
 
 #define ROW_STRIDE CLKV_HEAD_DIM
 #define SCORES_FEW(rows)                                                                                       \
-    INLINE void scores_few_##rows(clkv_pass *pass, const clkv_step *step, const clkv_step *next)               \
+    INLINE void scores_few_##rows(clkv_sweep *sweep, const clkv_step *step, const clkv_step *next)               \
     {                                                                                                          \
         const uint r = 0;                                                                                      \
-        const float *a = pass->q[0];                                                                           \
+        const float *a = sweep->q[0];                                                                           \
         __global const clkv_kv *k0 = step->k0, *k1 = step->k1, *n0 = next->k0, *n1 = next->k1;                 \
         ROWS_##rows(ZERO_2)                                                                                    \
         for (uint d = 0; d < CLKV_HEAD_DIM; d += 2) {                                                          \
@@ -239,12 +239,12 @@ SCORES_FEW(8)
 #define LOAD_4(v) LOAD_2(v) const float16 b2 = LOAD_16((v) + 2 * LANES), b3 = LOAD_16((v) + 3 * LANES);
 #define ROW_STRIDE MANY_STEP
 #define VALUES_FEW(rows, cols)                                                                                 \
-    INLINE void values_few_##rows##_##cols(clkv_pass *pass, const clkv_step *step, const clkv_step *next,      \
+    INLINE void values_few_##rows##_##cols(clkv_sweep *sweep, const clkv_step *step, const clkv_step *next,      \
                                            uint c, uint tokens)                                                \
     {                                                                                                          \
         const uint r = 0;                                                                                      \
         uint t = 0;                                                                                            \
-        const float *a = (const float *)pass->p[0];                                                            \
+        const float *a = (const float *)sweep->p[0];                                                            \
         __global const clkv_kv *v0 = step->v0 + c * LANES, *v1 = step->v1 + c * LANES;                         \
         __global const clkv_kv *n0 = next->v0 + c * LANES * LANES, *n1 = next->v1 + c * LANES * LANES;         \
         ROWS_##rows(ZERO_##cols)                                                                               \
@@ -284,7 +284,7 @@ VALUES_FEW(8, 1)
 /* All columns, as many at a time as registers hold, then those that are left. Passes of one or two rows take the
  * tile of four too: with less arithmetic between them the prefetches come faster than the memory answers, and
  * reading gets slower, not faster. */
-#define COLS(rows, cols, c) values_few_##rows##_##cols(pass, &step, &next, (c), all)
+#define COLS(rows, cols, c) values_few_##rows##_##cols(sweep, &step, &next, (c), all)
 #define VALUES_4                                                                                               \
     for (uint c = 0; c < V_VECS / 4 * 4; c += 4) {                                                             \
         COLS(4, 4, c);                                                                                         \
@@ -312,7 +312,7 @@ INLINE void fetch_first(const clkv_step *far, uint line)
     FETCH(far->v1 + line);
 }
 
-CALLED void few(const clkv_item *item, clkv_pass *pass, uint end, CLKV_SLAB_PARAMS)
+CALLED void few(const clkv_item *item, clkv_sweep *sweep, uint end, CLKV_SLAB_PARAMS)
 {
     clkv_step step, next, far;
     locate(&next, item, item->first, end, CLKV_SLAB_ARGS);
@@ -327,32 +327,32 @@ CALLED void few(const clkv_item *item, clkv_pass *pass, uint end, CLKV_SLAB_PARA
         if (t0 + 2 * FEW_STEP < end) {
             locate(&far, item, t0 + 2 * FEW_STEP, end, CLKV_SLAB_ARGS);
         }
-        if (pass->n <= 4) {
+        if (sweep->n <= 4) {
             fetch_first(&far, 0);
             fetch_first(&far, LINE);
-            scores_few_4(pass, &step, &next);
+            scores_few_4(sweep, &step, &next);
         } else {
-            scores_few_8(pass, &step, &next);
+            scores_few_8(sweep, &step, &next);
             fetch_first(&far, 0); /* here the softmax hides it, and one line is enough */
         }
-        for (uint r = 0; r < pass->n; r++) {
-            softmax(pass, r, seen_by(item, pass, r, t0, tokens), FEW_STEP / LANES);
+        for (uint r = 0; r < sweep->n; r++) {
+            softmax(sweep, r, seen_by(item, sweep, r, t0, tokens), FEW_STEP / LANES);
         }
-        const uint all = seen_by(item, pass, 0, t0, tokens);
-        if (pass->n <= 4) {
+        const uint all = seen_by(item, sweep, 0, t0, tokens);
+        if (sweep->n <= 4) {
             VALUES_4
         } else {
             VALUES_8
         }
-        values_rest(item, pass, 0, pass->n, t0, all, seen_by(item, pass, pass->n - 1u, t0, tokens), CLKV_SLAB_ARGS);
+        values_rest(item, sweep, 0, sweep->n, t0, all, seen_by(item, sweep, sweep->n - 1u, t0, tokens), CLKV_SLAB_ARGS);
     }
 }
 #endif
 
 #define ROW_STRIDE CLKV_HEAD_DIM
-INLINE void scores_many(clkv_pass *pass, const float16 *k, uint r)
+INLINE void scores_many(clkv_sweep *sweep, const float16 *k, uint r)
 {
-    const float *a = pass->q[r];
+    const float *a = sweep->q[r];
     ROWS_6(ZERO_4)
     for (uint d = 0; d < CLKV_HEAD_DIM; d++) {
         const float16 b0 = k[0], b1 = k[1], b2 = k[2], b3 = k[3];
@@ -369,9 +369,9 @@ INLINE void scores_many(clkv_pass *pass, const float16 *k, uint r)
 #define WIDE_2 WIDE_1 const float16 b1 = v[1];
 #define WIDE_4 WIDE_2 const float16 b2 = v[2], b3 = v[3];
 #define VALUES_MANY(cols)                                                                                      \
-    INLINE void values_many_##cols(clkv_pass *pass, const float16 *wide, uint r, uint c, uint tokens)          \
+    INLINE void values_many_##cols(clkv_sweep *sweep, const float16 *wide, uint r, uint c, uint tokens)          \
     {                                                                                                          \
-        const float *a = (const float *)pass->p[r];                                                            \
+        const float *a = (const float *)sweep->p[r];                                                            \
         const float16 *v = wide + c;                                                                           \
         ROWS_6(ZERO_##cols)                                                                                    \
         for (uint t = 0; t < tokens; t++) {                                                                    \
@@ -462,92 +462,92 @@ INLINE void fetch_v(const clkv_item *item, uint t0, uint tokens, uint i, uint n,
     }
 }
 
-CALLED void many(const clkv_item *item, clkv_pass *pass, uint end, CLKV_SLAB_PARAMS)
+CALLED void many(const clkv_item *item, clkv_sweep *sweep, uint end, CLKV_SLAB_PARAMS)
 {
     float16 wide[CLKV_HEAD_DIM * 4 > MANY_STEP * V_VECS ? CLKV_HEAD_DIM * 4 : MANY_STEP * V_VECS];
-    const uint tiles = (pass->n + MICRO - 1u) / MICRO;
+    const uint tiles = (sweep->n + MICRO - 1u) / MICRO;
     for (uint t0 = item->first; t0 < end; t0 += MANY_STEP) {
         const uint tokens = min(MANY_STEP, end - t0);
         widen_k(item, wide, t0, end, CLKV_SLAB_ARGS);
-        for (uint r = 0; r < pass->n; r += MICRO) {
+        for (uint r = 0; r < sweep->n; r += MICRO) {
             fetch_v(item, t0, tokens, r / MICRO, tiles, CLKV_SLAB_ARGS);
-            scores_many(pass, wide, r);
+            scores_many(sweep, wide, r);
         }
-        for (uint r = 0; r < pass->n; r++) {
-            softmax(pass, r, seen_by(item, pass, r, t0, tokens), MANY_STEP / LANES);
+        for (uint r = 0; r < sweep->n; r++) {
+            softmax(sweep, r, seen_by(item, sweep, r, t0, tokens), MANY_STEP / LANES);
         }
         widen_v(item, wide, t0, tokens, CLKV_SLAB_ARGS);
-        for (uint r = 0; r < pass->n; r += MICRO) {
-            const uint last = min(r + MICRO, pass->n) - 1u;
-            const uint all = seen_by(item, pass, r, t0, tokens);
+        for (uint r = 0; r < sweep->n; r += MICRO) {
+            const uint last = min(r + MICRO, sweep->n) - 1u;
+            const uint all = seen_by(item, sweep, r, t0, tokens);
             uint c = 0;
             fetch_k(item, t0 + MANY_STEP, end, r / MICRO, tiles, CLKV_SLAB_ARGS);
 #if V_VECS >= 4
             for (; c + 4 <= V_VECS; c += 4) {
-                values_many_4(pass, wide, r, c, all);
+                values_many_4(sweep, wide, r, c, all);
             }
 #endif
 #if V_VECS & 2
-            values_many_2(pass, wide, r, c, all);
+            values_many_2(sweep, wide, r, c, all);
             c += 2;
 #endif
 #if V_VECS & 1
-            values_many_1(pass, wide, r, c, all);
+            values_many_1(sweep, wide, r, c, all);
 #endif
-            values_rest(item, pass, r, MICRO, t0, all, seen_by(item, pass, last, t0, tokens), CLKV_SLAB_ARGS);
+            values_rest(item, sweep, r, MICRO, t0, all, seen_by(item, sweep, last, t0, tokens), CLKV_SLAB_ARGS);
         }
     }
 }
 
-/* Token and head of row r of the pass, as an index into [token][head]. */
-INLINE ulong row_of(const clkv_item *item, const clkv_pass *pass, uint r)
+/* Token and head of row r of the sweep, as an index into [token][head]. */
+INLINE ulong row_of(const clkv_item *item, const clkv_sweep *sweep, uint r)
 {
-    const uint row = pass->r0 + r;
+    const uint row = sweep->r0 + r;
     return (ulong)(item->q_start + item->q_first + row / CLKV_GROUP) * CLKV_HEADS + item->kv_head * CLKV_GROUP +
            row % CLKV_GROUP;
 }
 
-CALLED void begin(const clkv_item *item, clkv_pass *pass, float scale, __global const clkv_in *q, ulong q_offset)
+CALLED void begin(const clkv_item *item, clkv_sweep *sweep, float scale, __global const clkv_in *q, ulong q_offset)
 {
-    for (uint r = 0; r < PASS_ROWS; r++) {
-        const ulong at = q_offset + row_of(item, pass, r) * CLKV_HEAD_DIM;
+    for (uint r = 0; r < SWEEP_ROWS; r++) {
+        const ulong at = q_offset + row_of(item, sweep, r) * CLKV_HEAD_DIM;
         for (uint d = 0; d < CLKV_HEAD_DIM; d += 8) {
-            vstore8(r < pass->n ? clkv_in_8(q, at + d) * (scale * LOG2_E) : (float8)(0.0f), 0, pass->q[r] + d);
+            vstore8(r < sweep->n ? clkv_in_8(q, at + d) * (scale * LOG2_E) : (float8)(0.0f), 0, sweep->q[r] + d);
         }
         for (uint c = 0; c < V_VECS; c++) {
-            pass->o[r][c] = (float16)(0.0f);
+            sweep->o[r][c] = (float16)(0.0f);
         }
-        pass->sum[r] = (float16)(0.0f);
-        pass->top[r] = LOWEST;
-        pass->rescale[r] = 1.0f;
+        sweep->sum[r] = (float16)(0.0f);
+        sweep->top[r] = LOWEST;
+        sweep->rescale[r] = 1.0f;
     }
 }
 
-CALLED void finish(const clkv_item *item, const clkv_pass *pass, __global clkv_out *o, ulong o_offset,
+CALLED void finish(const clkv_item *item, const clkv_sweep *sweep, __global clkv_out *o, ulong o_offset,
                    __global float *lse, ulong lse_offset, uint want_lse, __global float *part_o,
                    __global float2 *part_sums)
 {
-    for (uint r = 0; r < pass->n; r++) {
-        const float sum = sum_of(pass->sum[r]);
+    for (uint r = 0; r < sweep->n; r++) {
+        const float sum = sum_of(sweep->sum[r]);
         const float norm = sum == 0.0f ? 0.0f : 1.0f / sum;
-        const float row_lse = (pass->top[r] + log2(sum)) * LN_2;
-        const ulong row = row_of(item, pass, r);
+        const float row_lse = (sweep->top[r] + log2(sum)) * LN_2;
+        const ulong row = row_of(item, sweep, r);
         if (item->parts == 0) {
             for (uint d = 0; d < CLKV_HEAD_DIM_V; d += 8) {
-                clkv_out_8(vload8(0, (const float *)pass->o[r] + d) * norm, o,
+                clkv_out_8(vload8(0, (const float *)sweep->o[r] + d) * norm, o,
                            o_offset + row * CLKV_HEAD_DIM_V + d);
             }
             if (want_lse) {
                 lse[lse_offset + row] = sum == 0.0f ? as_float(0xff800000u) : row_lse; /* −inf */
             }
         } else {
-            const uint q = item->q_first + (pass->r0 + r) / CLKV_GROUP;
+            const uint q = item->q_first + (sweep->r0 + r) / CLKV_GROUP;
             const ulong part = item->part_base + (ulong)q * item->parts + item->part;
             const ulong at = part * CLKV_HEADS + row % CLKV_HEADS;
             for (uint d = 0; d < CLKV_HEAD_DIM_V; d += 8) {
-                vstore8(vload8(0, (const float *)pass->o[r] + d) * norm, 0, part_o + at * CLKV_HEAD_DIM_V + d);
+                vstore8(vload8(0, (const float *)sweep->o[r] + d) * norm, 0, part_o + at * CLKV_HEAD_DIM_V + d);
             }
-            part_sums[at] = (float2)(pass->top[r], sum);
+            part_sums[at] = (float2)(sweep->top[r], sum);
         }
     }
 }
@@ -565,7 +565,7 @@ void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint row_stride
     const uint n_rows = min((uint)CLKV_TILE_TOKENS, q_len - work.y) * CLKV_GROUP;
     const bool split = entry.w != CLKV_PLAN_DIRECT;
     clkv_item item;
-    clkv_pass pass;
+    clkv_sweep sweep;
     item.table = rows + (ulong)entry.x * row_stride;
     item.layer = layer;
     item.kv_head = get_group_id(0) % CLKV_KV_HEADS;
@@ -580,19 +580,19 @@ void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint row_stride
     item.visible = causal ? entry.y - q_len + 1u : entry.y;
     item.causal = causal;
 
-    for (pass.r0 = 0; pass.r0 < n_rows; pass.r0 += PASS_ROWS) {
-        pass.n = min(PASS_ROWS, n_rows - pass.r0);
-        begin(&item, &pass, scale, q, q_offset);
+    for (sweep.r0 = 0; sweep.r0 < n_rows; sweep.r0 += SWEEP_ROWS) {
+        sweep.n = min(SWEEP_ROWS, n_rows - sweep.r0);
+        begin(&item, &sweep, scale, q, q_offset);
         /* the last row sees the most */
-        const uint end = item.first + seen_by(&item, &pass, pass.n - 1u, item.first, item.end - item.first);
+        const uint end = item.first + seen_by(&item, &sweep, sweep.n - 1u, item.first, item.end - item.first);
 #if FEW_FITS
-        if (pass.n <= FEW_ROWS) {
-            few(&item, &pass, end, CLKV_SLAB_ARGS);
+        if (sweep.n <= FEW_ROWS) {
+            few(&item, &sweep, end, CLKV_SLAB_ARGS);
         } else
 #endif
         {
-            many(&item, &pass, end, CLKV_SLAB_ARGS);
+            many(&item, &sweep, end, CLKV_SLAB_ARGS);
         }
-        finish(&item, &pass, o, o_offset, lse, lse_offset, want_lse, part_o, part_sums);
+        finish(&item, &sweep, o, o_offset, lse, lse_offset, want_lse, part_o, part_sums);
     }
 }

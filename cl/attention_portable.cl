@@ -1,9 +1,9 @@
 /* attention_portable.cl: attention for GPUs and whatever else there is: OpenCL C 1.2 without any extension,
  * work-groups of 1 to 256 (a power of two), at most 32 KiB of local memory, nothing assumed about lockstep.
  *
- * A work-group does one item for one KV head: its rows (query × head of the group) in passes of up to
- * PASS_ROWS, and for each pass the item's tokens in steps of STEP. Every K and V element is read once per
- * pass, for all of its rows. One step:
+ * A work-group does one item for one KV head: its rows (query × head of the group) in sweeps of up to
+ * SWEEP_ROWS, and for each sweep the item's tokens in steps of STEP. Every K and V element is read once per
+ * sweep, for all of its rows. One step:
  *
  *   1 scores    lane = (slice of head_dim, K_WIDTH adjacent tokens)   K is transposed: unit stride over lanes
  *               sums over a slice of head_dim → area[slice][row][token]
@@ -14,7 +14,7 @@
  * with a barrier after each. Sums over lanes of 3 and over the token groups of 4 are made once, at the end.
  * Local memory in bytes (AREA as defined below; at most 28 KiB for any legal parameters):
  *
- *   4 · (PASS_ROWS · head_dim + AREA + max(work_group, PASS_ROWS) + PASS_ROWS + max(1, STEP / block_size))
+ *   4 · (SWEEP_ROWS · head_dim + AREA + max(work_group, SWEEP_ROWS) + SWEEP_ROWS + max(1, STEP / block_size))
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_WORK_GROUP
@@ -22,7 +22,7 @@
 #endif
 
 #define ROWS (CLKV_TILE_TOKENS * CLKV_GROUP)
-#define PASS_ROWS (ROWS <= 4 ? 4 : 8)
+#define SWEEP_ROWS (ROWS <= 4 ? 4 : 8)
 #define STEP 128 /* tokens */
 #define NO_SCORE (-1e30f) /* below every score; finite, so that differences of two are */
 
@@ -42,11 +42,11 @@ typedef float4 k_vec;
 #define SLICES (CLKV_WORK_GROUP > VECS ? CLKV_WORK_GROUP / VECS : 1)
 #define QUADS (CLKV_HEAD_DIM / 4)
 #define SLICE_QUADS ((QUADS + SLICES - 1) / SLICES)
-#define AREA (SLICES * PASS_ROWS * STEP)
+#define AREA (SLICES * SWEEP_ROWS * STEP)
 
 /* Softmax: lanes per row, rows per lane. */
-#define ROW_LANES (CLKV_WORK_GROUP > PASS_ROWS ? CLKV_WORK_GROUP / PASS_ROWS : 1)
-#define LANE_ROWS (CLKV_WORK_GROUP > PASS_ROWS ? 1 : PASS_ROWS / CLKV_WORK_GROUP)
+#define ROW_LANES (CLKV_WORK_GROUP > SWEEP_ROWS ? CLKV_WORK_GROUP / SWEEP_ROWS : 1)
+#define LANE_ROWS (CLKV_WORK_GROUP > SWEEP_ROWS ? 1 : SWEEP_ROWS / CLKV_WORK_GROUP)
 
 /* Output: columns of adjacent dims, columns per lane, groups of lanes that share the tokens among them. Narrow
  * columns halve the registers, of which the private sums take most. */
@@ -106,11 +106,11 @@ typedef struct task {
     uint first_limit; /* tokens that it sees; each later query sees `causal` more */
     uint causal;
     uint part, n_parts, part_base; /* part_base is CLKV_PLAN_DIRECT when the context is not split */
-    uint row0, rows;  /* of the tile, in this pass */
-    uint begin, end;  /* tokens that the pass reads */
+    uint row0, rows;  /* of the tile, in this sweep */
+    uint begin, end;  /* tokens that the sweep reads */
 } task;
 
-/* Where a row of the pass lies in Q (× head_dim), O (× head_dim_v) and lse; and in the workspace of parts. */
+/* Where a row of the sweep lies in Q (× head_dim), O (× head_dim_v) and lse; and in the workspace of parts. */
 #define ROW_QUERY(k, row) (((k)->row0 + (row)) / CLKV_GROUP)
 #define ROW_HEAD(k, row) ((k)->kv_head * CLKV_GROUP + ((k)->row0 + (row)) % CLKV_GROUP)
 #define ROW_AT(k, row) (((ulong)(k)->token + ROW_QUERY(k, row)) * CLKV_HEADS + ROW_HEAD(k, row))
@@ -118,7 +118,7 @@ typedef struct task {
     (((ulong)(k)->part_base + ((k)->query + ROW_QUERY(k, row)) * (k)->n_parts + (k)->part) * CLKV_HEADS + \
      ROW_HEAD(k, row))
 
-/* Tokens below this are seen by a row of the pass; 0 for rows that are only padding. */
+/* Tokens below this are seen by a row of the sweep; 0 for rows that are only padding. */
 static inline uint row_limit(const task *k, uint row)
 {
     if (row >= k->rows) return 0;
@@ -147,9 +147,9 @@ static inline void scores(const task *k, uint t0, __global const uint *table, __
             blocks[vec * K_WIDTH / CLKV_BLOCK_SIZE] = block;
         __global const clkv_kv *tile =
             clkv_kv_tile(block, k->layer, k->kv_head, k->blocks_per_slab, CLKV_SLAB_ARGS) + t % CLKV_BLOCK_SIZE;
-        k_vec sums[PASS_ROWS];
+        k_vec sums[SWEEP_ROWS];
 #pragma unroll
-        for (uint r = 0; r < PASS_ROWS; r++) sums[r] = 0.0f;
+        for (uint r = 0; r < SWEEP_ROWS; r++) sums[r] = 0.0f;
         const uint last = min((slice + 1) * SLICE_QUADS, (uint)QUADS);
 #pragma unroll 2
         for (uint quad = slice * SLICE_QUADS; quad < last; quad++) {
@@ -157,12 +157,12 @@ static inline void scores(const task *k, uint t0, __global const uint *table, __
             const k_vec k0 = load_k(p), k1 = load_k(p + CLKV_BLOCK_SIZE);
             const k_vec k2 = load_k(p + 2 * CLKV_BLOCK_SIZE), k3 = load_k(p + 3 * CLKV_BLOCK_SIZE);
             add_scores(sums, q + quad, k0, k1, k2, k3);
-            if (PASS_ROWS > 4 && k->rows > 4)
-                add_scores(sums + PASS_ROWS - 4, q + 4 * QUADS + quad, k0, k1, k2, k3);
+            if (SWEEP_ROWS > 4 && k->rows > 4)
+                add_scores(sums + SWEEP_ROWS - 4, q + 4 * QUADS + quad, k0, k1, k2, k3);
         }
-        __local float *out = area + slice * PASS_ROWS * STEP + vec * K_WIDTH;
+        __local float *out = area + slice * SWEEP_ROWS * STEP + vec * K_WIDTH;
 #pragma unroll
-        for (uint r = 0; r < PASS_ROWS; r++) *(__local k_vec *)(out + r * STEP) = sums[r];
+        for (uint r = 0; r < SWEEP_ROWS; r++) *(__local k_vec *)(out + r * STEP) = sums[r];
     }
 }
 
@@ -181,7 +181,7 @@ static inline void maxima(const task *k, uint t0, __local float *area, __local f
             if (t0 + t < limit) {
                 score = *at;
 #pragma unroll
-                for (uint slice = 1; slice < SLICES; slice++) score += at[slice * PASS_ROWS * STEP];
+                for (uint slice = 1; slice < SLICES; slice++) score += at[slice * SWEEP_ROWS * STEP];
             }
             *at = score;
             top = fmax(top, score);
@@ -248,7 +248,7 @@ static inline void output(const task *k, uint t0, uint group, uint column, __loc
                           __local const uint *blocks, __local const float *scaling, v_vec *sums, CLKV_SLAB_PARAMS)
 {
 #pragma unroll
-    for (uint r = 0; r < PASS_ROWS; r++) sums[r] *= scaling[r];
+    for (uint r = 0; r < SWEEP_ROWS; r++) sums[r] *= scaling[r];
     const uint n = min(k->end - t0, (uint)STEP), all = row_limit(k, 0); /* every row sees those below `all` */
     for (uint t = 4 * group; t < n; t += 4 * TOKEN_GROUPS) {
         v_vec v[4];
@@ -273,22 +273,22 @@ static inline void output(const task *k, uint t0, uint group, uint column, __loc
         __local const float4 *weight = (__local const float4 *)(area + t);
         if (t0 + min(t + 4, n) <= all) {
             add_values(sums, weight, v[0], v[1], v[2], v[3]);
-            if (PASS_ROWS > 4 && k->rows > 4)
-                add_values(sums + PASS_ROWS - 4, weight + 4 * (STEP / 4), v[0], v[1], v[2], v[3]);
+            if (SWEEP_ROWS > 4 && k->rows > 4)
+                add_values(sums + SWEEP_ROWS - 4, weight + 4 * (STEP / 4), v[0], v[1], v[2], v[3]);
         } else {
             add_seen_values(k, t0 + t, 0, sums, weight, v[0], v[1], v[2], v[3]);
-            if (PASS_ROWS > 4 && k->rows > 4)
-                add_seen_values(k, t0 + t, 4, sums + PASS_ROWS - 4, weight + 4 * (STEP / 4), v[0], v[1], v[2],
+            if (SWEEP_ROWS > 4 && k->rows > 4)
+                add_seen_values(k, t0 + t, 4, sums + SWEEP_ROWS - 4, weight + 4 * (STEP / 4), v[0], v[1], v[2],
                                 v[3]);
         }
     }
 }
 
-/* The pass's queries, scaled so that exp2 makes weights of scores. */
+/* The sweep's queries, scaled so that exp2 makes weights of scores. */
 static inline void load_queries(const task *k, float scale, __global const clkv_in *q, ulong q_offset,
                                 __local float *out)
 {
-    for (uint i = (uint)get_local_id(0); i < PASS_ROWS * CLKV_HEAD_DIM; i += CLKV_WORK_GROUP) {
+    for (uint i = (uint)get_local_id(0); i < SWEEP_ROWS * CLKV_HEAD_DIM; i += CLKV_WORK_GROUP) {
         const uint row = i / CLKV_HEAD_DIM;
         const ulong at = q_offset + ROW_AT(k, row) * CLKV_HEAD_DIM + i % CLKV_HEAD_DIM;
         out[i] = row < k->rows ? CLKV_IN_LOAD(q, at) * (scale * M_LOG2E_F) : 0.0f;
@@ -373,8 +373,8 @@ __kernel void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint r
                              ulong q_offset, __global clkv_out *o, ulong o_offset, __global float *lse,
                              ulong lse_offset, uint want_lse, __global float *part_o, __global float2 *part_sums)
 {
-    __local float4 q4[PASS_ROWS * QUADS], area4[AREA / 4];
-    __local float reduce[CLKV_WORK_GROUP > PASS_ROWS ? CLKV_WORK_GROUP : PASS_ROWS], scaling[PASS_ROWS];
+    __local float4 q4[SWEEP_ROWS * QUADS], area4[AREA / 4];
+    __local float reduce[CLKV_WORK_GROUP > SWEEP_ROWS ? CLKV_WORK_GROUP : SWEEP_ROWS], scaling[SWEEP_ROWS];
     __local uint blocks[STEP_BLOCKS];
     __local float *area = (__local float *)area4;
     const uint lid = (uint)get_local_id(0);
@@ -387,15 +387,15 @@ __kernel void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint r
     __global const uint *table = rows + (ulong)table_row * row_stride;
     const uint item_end = k.end;
 
-    for (uint row0 = 0; row0 < tile_rows; row0 += PASS_ROWS) {
+    for (uint row0 = 0; row0 < tile_rows; row0 += SWEEP_ROWS) {
         k.row0 = row0;
-        k.rows = min((uint)PASS_ROWS, tile_rows - row0);
+        k.rows = min((uint)SWEEP_ROWS, tile_rows - row0);
         k.end = item_end;
         k.end = row_limit(&k, k.rows - 1); /* the last row sees most */
         load_queries(&k, scale, q, q_offset, (__local float *)q4);
         barrier(CLK_LOCAL_MEM_FENCE);
 
-        v_vec sums[LANE_COLUMNS][PASS_ROWS];
+        v_vec sums[LANE_COLUMNS][SWEEP_ROWS];
         float tops[LANE_ROWS], totals[LANE_ROWS];
 #pragma unroll
         for (uint i = 0; i < LANE_ROWS; i++) {
@@ -405,7 +405,7 @@ __kernel void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint r
 #pragma unroll
         for (uint c = 0; c < LANE_COLUMNS; c++)
 #pragma unroll
-            for (uint r = 0; r < PASS_ROWS; r++) sums[c][r] = 0.0f;
+            for (uint r = 0; r < SWEEP_ROWS; r++) sums[c][r] = 0.0f;
 
         for (uint t0 = k.begin; t0 < k.end; t0 += STEP) {
             scores(&k, t0, table, q4, area, blocks, CLKV_SLAB_ARGS);
@@ -426,14 +426,14 @@ __kernel void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint r
         for (uint i = 0; i < LANE_ROWS; i++) reduce[lid + i * CLKV_WORK_GROUP] = totals[i];
         barrier(CLK_LOCAL_MEM_FENCE);
         finish_rows(&k, reduce, scaling, tops, lse, lse_offset, want_lse, part_sums);
-        /* Unrolled: pocl 3.1 loses r0 when this loop is one at run time, inside the loop over passes. */
+        /* Unrolled: pocl 3.1 loses r0 when this loop is one at run time, inside the loop over sweeps. */
 #pragma unroll
-        for (uint r0 = 0; r0 < PASS_ROWS; r0 += ROUND_ROWS) {
+        for (uint r0 = 0; r0 < SWEEP_ROWS; r0 += ROUND_ROWS) {
 #pragma unroll
             for (uint c = 0; c < LANE_COLUMNS; c++) {
                 const uint at = column + c * CLKV_WORK_GROUP;
 #pragma unroll
-                for (uint r = 0; r < PASS_ROWS; r++)
+                for (uint r = 0; r < SWEEP_ROWS; r++)
                     if (r - r0 < ROUND_ROWS && at < COLUMNS)
                         ((__local v_vec *)area4)[((r - r0) * TOKEN_GROUPS + group) * COLUMNS + at] = sums[c][r];
             }

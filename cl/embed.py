@@ -44,7 +44,7 @@ def embed(out_path, paths):
     for name in map(name_of, paths):
         lines.append('    { "%s", text_%s, sizeof text_%s - 1 },' % (name, name, name))
     lines += ["    { 0, 0, 0 },", "};"]
-    write(out_path, "device/source.h", lines)
+    write(out_path, "program/source.h", lines)
 
 
 def embed_texts(header, prefix, out_path, paths):

@@ -174,7 +174,7 @@ typedef uint4 clkv_piece;
 #endif
 #define CLKV_BLOCK_PIECES ((uint)(CLKV_KV_HEADS * CLKV_KV_TILE * sizeof(clkv_kv) / sizeof(clkv_piece)))
 
-/* The packed upload of a batch is an array of uint; src/core/plan.h has the same layout.
+/* The packed upload of a batch is an array of uint; src/plan/plan.h has the same layout.
  *   entry  uint4 { row, context, q_start, part_base }, one more than there are entries closes the list
  *   item   uint2 { entry | chunk << 16, first query of the tile }
  *   merge  uint2 { entry, query }

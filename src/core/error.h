@@ -22,6 +22,12 @@
 /* `call` is the OpenCL function's name; the status follows from the code (out of memory or not). */
 #define CLKV_FAIL_DRIVER(code, call, ...) clkv_error_set_driver((code), (call), __VA_ARGS__)
 
+/* What a public function returns: a failure gets that function's name in clkv_error.where, whichever inner function
+ * noticed it. The outermost public function is the last to do so, and its name stays. Used as
+ *     return CLKV_PUBLIC(status); */
+#define CLKV_PUBLIC(status) clkv_error_public((status), __func__)
+
+clkv_status clkv_error_public(clkv_status status, const char *function);
 clkv_status clkv_error_set(clkv_status status, int32_t driver_code, const char *where, const char *fmt, ...)
     CLKV_PRINTF(4, 5);
 clkv_status clkv_error_set_driver(int32_t code, const char *call, const char *fmt, ...) CLKV_PRINTF(3, 4);

@@ -3,7 +3,7 @@
 #define CLKV_DEVICE_DEVICE_H
 
 #include "device/facts.h"
-#include "device/program.h"
+#include "program/program.h"
 #include "device/quirks.h"
 #include "device/tuning.h"
 

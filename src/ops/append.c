@@ -1,7 +1,7 @@
 /* append.c: new keys and values into their slots. SPDX-License-Identifier: Apache-2.0 */
 #include "ops/args.h"
 
-clkv_status clkv_ops_append(clkv_ops *ops, const clkv_pass *pass, uint32_t layer, const clkv_tensor *k,
+clkv_status clkv_ops_append(clkv_ops *ops, const clkv_packed *packed, uint32_t layer, const clkv_tensor *k,
                             const clkv_tensor *v, const clkv_events *events)
 {
     clkv_kernel kernel;
@@ -11,17 +11,17 @@ clkv_status clkv_ops_append(clkv_ops *ops, const clkv_pass *pass, uint32_t layer
     clkv_arg_slabs(&args, &ops->slabs);
     clkv_arg_tensor(&args, k, NULL);
     clkv_arg_tensor(&args, v, NULL);
-    clkv_arg_mem(&args, pass->slot->mem);
-    clkv_arg_uint(&args, pass->slots_at);
-    clkv_arg_uint(&args, pass->n_tokens);
+    clkv_arg_mem(&args, packed->slot->mem);
+    clkv_arg_uint(&args, packed->slots_at);
+    clkv_arg_uint(&args, packed->n_tokens);
     clkv_arg_uint(&args, layer);
     clkv_arg_uint(&args, ops->slabs.blocks_per_slab);
     st = clkv_args_done(&args, "clkv_append");
     cl_event after = NULL;
-    if (st == CLKV_OK) st = clkv_ring_ready(pass->slot, &after);
+    if (st == CLKV_OK) st = clkv_ring_ready(packed->slot, &after);
     if (st != CLKV_OK) return st;
     clkv_stream_only_after(&ops->stream, after);
     return clkv_stream_launch(&ops->stream, "clkv_append", kernel.kernel,
-                              (size_t)pass->n_tokens * ops->shape.kv_heads, kernel.group, events->n_wait,
+                              (size_t)packed->n_tokens * ops->shape.kv_heads, kernel.group, events->n_wait,
                               events->wait, events->event);
 }

@@ -1,20 +1,20 @@
-/* attention.c: one launch over the pass's work items, and a merge when a context was split.
+/* attention.c: one launch over a batch's work items, and a merge when a context was split.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "ops/args.h"
 
 /* Runs only if the parts have been computed. */
-static clkv_status merge(clkv_ops *ops, const clkv_pass *pass, const clkv_tensor *o, const clkv_tensor *lse,
+static clkv_status merge(clkv_ops *ops, const clkv_packed *packed, const clkv_tensor *o, const clkv_tensor *lse,
                          cl_event parts, cl_event *event)
 {
     clkv_kernel k;
     clkv_status st = clkv_ops_kernel(ops, CLKV_FAMILY_MERGE, CLKV_F32, o->type, &k);
     if (st != CLKV_OK) return st;
     clkv_args args = clkv_args_of(k.kernel);
-    clkv_arg_mem(&args, pass->slot->mem);
-    clkv_arg_uint(&args, pass->entries_at);
-    clkv_arg_uint(&args, pass->merges_at);
-    clkv_arg_uint(&args, pass->plan.chunk);
-    clkv_arg_uint(&args, pass->causal != 0);
+    clkv_arg_mem(&args, packed->slot->mem);
+    clkv_arg_uint(&args, packed->entries_at);
+    clkv_arg_uint(&args, packed->merges_at);
+    clkv_arg_uint(&args, packed->plan.chunk);
+    clkv_arg_uint(&args, packed->causal != 0);
     clkv_arg_tensor(&args, o, NULL);
     clkv_arg_tensor(&args, lse, ops->part_sums);
     clkv_arg_uint(&args, lse->mem != NULL);
@@ -23,11 +23,11 @@ static clkv_status merge(clkv_ops *ops, const clkv_pass *pass, const clkv_tensor
     st = clkv_args_done(&args, "clkv_merge");
     if (st != CLKV_OK) return st;
     clkv_stream_only_after(&ops->stream, parts);
-    return clkv_stream_launch(&ops->stream, "clkv_merge", k.kernel, (size_t)pass->plan.n_merges * ops->shape.heads,
+    return clkv_stream_launch(&ops->stream, "clkv_merge", k.kernel, (size_t)packed->plan.n_merges * ops->shape.heads,
                               k.group, 0, NULL, event);
 }
 
-clkv_status clkv_ops_attention(clkv_ops *ops, const clkv_pass *pass, uint32_t layer, float scale,
+clkv_status clkv_ops_attention(clkv_ops *ops, const clkv_packed *packed, uint32_t layer, float scale,
                                const clkv_tensor *q, const clkv_tensor *o, const clkv_tensor *lse,
                                const clkv_events *events)
 {
@@ -38,13 +38,13 @@ clkv_status clkv_ops_attention(clkv_ops *ops, const clkv_pass *pass, uint32_t la
     clkv_arg_slabs(&args, &ops->slabs);
     clkv_arg_mem(&args, ops->rows);
     clkv_arg_uint(&args, ops->row_stride);
-    clkv_arg_mem(&args, pass->slot->mem);
-    clkv_arg_uint(&args, pass->entries_at);
-    clkv_arg_uint(&args, pass->items_at);
+    clkv_arg_mem(&args, packed->slot->mem);
+    clkv_arg_uint(&args, packed->entries_at);
+    clkv_arg_uint(&args, packed->items_at);
     clkv_arg_uint(&args, layer);
     clkv_arg_uint(&args, ops->slabs.blocks_per_slab);
-    clkv_arg_uint(&args, pass->plan.chunk);
-    clkv_arg_uint(&args, pass->causal != 0);
+    clkv_arg_uint(&args, packed->plan.chunk);
+    clkv_arg_uint(&args, packed->causal != 0);
     clkv_arg_float(&args, scale);
     clkv_arg_tensor(&args, q, NULL);
     clkv_arg_tensor(&args, o, NULL);
@@ -54,14 +54,14 @@ clkv_status clkv_ops_attention(clkv_ops *ops, const clkv_pass *pass, uint32_t la
     clkv_arg_mem(&args, ops->part_sums);
     st = clkv_args_done(&args, "clkv_attention");
     cl_event after = NULL, parts = NULL;
-    if (st == CLKV_OK) st = clkv_ring_ready(pass->slot, &after);
+    if (st == CLKV_OK) st = clkv_ring_ready(packed->slot, &after);
     if (st != CLKV_OK) return st;
-    const int split = pass->plan.n_merges > 0;
+    const int split = packed->plan.n_merges > 0;
     clkv_stream_only_after(&ops->stream, after);
     st = clkv_stream_launch(&ops->stream, "clkv_attention", k.kernel,
-                            (size_t)pass->plan.n_items * ops->shape.kv_heads, k.group, events->n_wait, events->wait,
+                            (size_t)packed->plan.n_items * ops->shape.kv_heads, k.group, events->n_wait, events->wait,
                             split ? &parts : events->event);
-    if (st == CLKV_OK && split) st = merge(ops, pass, o, lse, parts, events->event);
+    if (st == CLKV_OK && split) st = merge(ops, packed, o, lse, parts, events->event);
     clkv_event_release(&parts);
     return st;
 }

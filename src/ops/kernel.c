@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 #include "device/buffer.h"
-#include "device/program.h"
+#include "program/program.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -130,7 +130,7 @@ static size_t part_sums_bytes(const clkv_ops *ops, uint32_t n)
 
 clkv_status clkv_ops_reserve_parts(clkv_ops *ops, uint32_t parts)
 {
-    /* Even a pass without split sequences hands the buffers to the kernel: keep room for one part. */
+    /* Even a batch without split sequences hands the buffers to the kernel: keep room for one part. */
     const uint32_t need = parts ? parts : 1;
     if (need <= ops->parts_capacity) return CLKV_OK;
     uint32_t n = ops->parts_capacity ? ops->parts_capacity : 64;

@@ -6,13 +6,13 @@
  *            ├─ workspace  unmerged parts of split contexts, grown on demand
  *            └─ kernels    one per (family, input type, output type), made at first use
  *
- *   clkv_pass ─ where in the packed upload the lists of one batch are, and how long they are
+ *   clkv_packed ─ where in the packed upload the lists of one batch are, and how long they are
  *
  * Not thread-safe: the cache locks. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_OPS_OPS_H
 #define CLKV_OPS_OPS_H
 
-#include "core/plan.h"
+#include "plan/plan.h"
 #include "device/ring.h"
 #include "device/slab.h"
 #include "device/stream.h"
@@ -48,14 +48,14 @@ typedef struct clkv_ops {
     clkv_kernel kernels[CLKV_FAMILIES][2][2]; /* [family][input is half][output is half] */
 } clkv_ops;
 
-typedef struct clkv_pass {
+typedef struct clkv_packed {
     clkv_ring_slot *slot;
     clkv_plan plan;
     uint32_t n_tokens, n_copies, n_clears, n_changes;
     uint32_t entries_at, items_at, merges_at, copies_at, clears_at, changes_at, slots_at; /* uints into the slot */
     int causal;
     size_t bytes;          /* of the packed upload */
-} clkv_pass;
+} clkv_packed;
 
 /* Releases everything but what the caller made (stream, slabs). Takes half-built ones. */
 void clkv_ops_free(clkv_ops *ops);
@@ -72,7 +72,7 @@ uint32_t clkv_ops_tile_tokens(const clkv_ops *ops); /* by shape and tuning */
 size_t clkv_ops_group(const clkv_ops *ops, clkv_family family);
 void clkv_ops_options(const clkv_ops *ops, size_t group, int in_half, int out_half, char *out, size_t n);
 
-/* Room for the unmerged parts of a pass. Commands under way keep the old memory alive. DEVICE_MEMORY. */
+/* Room for the unmerged parts of a batch. Commands under way keep the old memory alive. DEVICE_MEMORY. */
 clkv_status clkv_ops_reserve_parts(clkv_ops *ops, uint32_t parts);
 
 /* Bytes of cl_mem beside the slabs and the ring. */
@@ -95,9 +95,9 @@ typedef struct clkv_tensor { /* a caller's tensor */
 
 /* The operations. Arguments are checked by the caller; every one enqueues and returns. None runs on the device
  * unless what it reads of a slot has arrived there: garbage would be taken for block ids. */
-clkv_status clkv_ops_append(clkv_ops *ops, const clkv_pass *pass, uint32_t layer, const clkv_tensor *k,
+clkv_status clkv_ops_append(clkv_ops *ops, const clkv_packed *packed, uint32_t layer, const clkv_tensor *k,
                             const clkv_tensor *v, const clkv_events *events);
-clkv_status clkv_ops_attention(clkv_ops *ops, const clkv_pass *pass, uint32_t layer, float scale,
+clkv_status clkv_ops_attention(clkv_ops *ops, const clkv_packed *packed, uint32_t layer, float scale,
                                const clkv_tensor *q, const clkv_tensor *o, const clkv_tensor *lse,
                                const clkv_events *events);
 /* Zeros into the blocks of the list of uint at `at` in the slot. */

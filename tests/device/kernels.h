@@ -3,7 +3,7 @@
 #ifndef CLKV_TESTS_KERNELS_H
 #define CLKV_TESTS_KERNELS_H
 
-#include "device/source.h"
+#include "program/source.h"
 
 #define SOURCE(name, text) { name, text, sizeof(text) - 1 }
 

@@ -4,7 +4,7 @@
 
 #include "open.h"
 
-#include "cache_state.h"
+#include "cache/state.h"
 
 /* Reads a buffer when all that was enqueued has run. */
 static inline void raw_read(const clkv_device *device, cl_mem mem, void *out, size_t bytes)

@@ -8,9 +8,9 @@
 #include "open.h"
 
 #include "core/memory.h"
-#include "device/binary.h"
+#include "program/binary.h"
 #include "device/device.h"
-#include "device/program.h"
+#include "program/program.h"
 
 #include <clkv/log.h>
 

@@ -6,10 +6,10 @@
 #include "open.h"
 
 #include "core/memory.h"
-#include "device/binary.h"
-#include "device/build.h"
+#include "program/binary.h"
+#include "program/build.h"
 #include "device/device.h"
-#include "device/program.h"
+#include "program/program.h"
 
 #include <clkv/log.h>
 

@@ -4,7 +4,7 @@
 #include "open.h"
 
 #include "device/device.h"
-#include "device/program.h"
+#include "program/program.h"
 #include "device/stream.h"
 
 /* A device whose queue is out-of-order, where the driver has such queues; else NULL. */

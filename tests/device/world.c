@@ -3,7 +3,7 @@
 
 #include "content.h"
 
-#include "cache_state.h"
+#include "cache/state.h"
 
 #include <clkv/ref.h>
 

@@ -5,7 +5,7 @@
 #include "fuzz.h"
 
 #include "core/memory.h"
-#include "device/binary.h"
+#include "program/binary.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -7,7 +7,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "fuzz.h"
 
-#include "core/plan.h"
+#include "plan/plan.h"
 
 enum { ENTRIES = 8 };
 

@@ -40,8 +40,8 @@ rooms) # arrows point down the table of rooms only (docs/architecture.md)
         grep -nE "#[[:space:]]*include[[:space:]]+(\"(\.\./)*(src/)?($up)/|<($system))" "$file" /dev/null
     done)
     ;;
-calls) # OpenCL is called by src/device only; src/ops sets its kernels' arguments
-    breaches=$(ours .c .h | grep -E '^src/' | grep -v '^src/device/' |
+calls) # OpenCL is called by src/device and src/program only; src/ops sets its kernels' arguments
+    breaches=$(ours .c .h | grep -E '^src/' | grep -vE '^src/(device|program)/' |
         xargs grep -nE '\bcl[A-Z][A-Za-z]+[[:space:]]*\(' |
         grep -vE '^src/ops/[^:]*:[0-9]+:.*\bcl(SetKernelArg|ReleaseKernel)[[:space:]]*\(' |
         grep -vE ':[0-9]+:[[:space:]]*(\*|/\*|//)')

@@ -162,7 +162,7 @@ HOST = {
          "e->context = seq->length;"),
         ("a destroyed sequence reserved for", "if (!e->sequence->dead) need +=", "need +="),
     ],
-    "src/core/plan.c": [
+    "src/plan/plan.c": [
         ("visible off by one", "entry->context - entry->new_tokens + q_end",
          "entry->context - entry->new_tokens + q_end - 1"),
         ("last part not counted", "e->new_tokens * (uint32_t)ceil_div(e->context, chunk)",
@@ -206,5 +206,5 @@ QUICK = {
     "src/core/pool.c": ["one block too many"],
     "src/core/prefix_match.c": ["tokens not compared"],
     "src/core/batch.c": ["slots one too far"],
-    "src/core/plan.c": ["visible off by one"],
+    "src/plan/plan.c": ["visible off by one"],
 }

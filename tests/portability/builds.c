@@ -7,7 +7,7 @@
  *
  * The options come from the library's own tables (quirks, tuning) and code, so that what is compiled is what such
  * a device would really get. SPDX-License-Identifier: Apache-2.0 */
-#include "device/program.h"
+#include "program/program.h"
 #include "device/quirks.h"
 #include "ops/ops.h"
 

@@ -5,7 +5,7 @@
 #include "../device/targets.h"
 #include "../device/world.h"
 
-#include "cache_state.h"
+#include "cache/state.h"
 #include "device/device.h"
 
 static target targets[MAX_TARGETS];

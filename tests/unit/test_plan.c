@@ -1,5 +1,5 @@
 /* test_plan.c: how a batch's attention is cut into work items. SPDX-License-Identifier: Apache-2.0 */
-#include "core/plan.h"
+#include "plan/plan.h"
 
 #include "support.h"
 

@@ -1,6 +1,6 @@
 /* cache.c: makes a cache out of a block manager, slabs and a stream, and takes it apart.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "cache_state.h"
+#include "cache/state.h"
 
 #include "core/error.h"
 #include "core/log.h"
@@ -71,11 +71,11 @@ void clkv_cache_destroy(clkv_cache **cache)
     if (c->ops.slabs.n && c->params.clear_freed) clkv_cache_clear_all(c);
     if (c->ops.stream.queue) clkv_stream_finish(&c->ops.stream);
     clkv_manager_destroy(&c->manager);
-    while (c->passes) {
-        clkv_cache_pass *pass = c->passes;
-        c->passes = pass->next;
-        clkv_plan_free(&pass->pass.plan);
-        clkv_free(pass, sizeof *pass);
+    while (c->live) {
+        clkv_upload *upload = c->live;
+        c->live = upload->next;
+        clkv_plan_free(&upload->packed.plan);
+        clkv_free(upload, sizeof *upload);
     }
     clkv_ring_destroy(&c->ring);
     clkv_ops_free(&c->ops);

@@ -1,6 +1,6 @@
 /* cache_ops.c: the public operations: checks what the caller hands in, locks, and enqueues.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "cache_state.h"
+#include "cache/state.h"
 
 #include "core/error.h"
 #include "core/memory.h"
@@ -48,12 +48,12 @@ clkv_status clkv_append(clkv_cache *cache, clkv_batch *batch, const clkv_append_
     const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
     const clkv_cache_params *p = &cache->params;
     pthread_mutex_lock(&cache->lock);
-    clkv_cache_pass *pass = NULL;
-    clkv_status st = clkv_cache_pass_of(cache, batch, &pass);
+    clkv_upload *upload = NULL;
+    clkv_status st = clkv_cache_upload_of(cache, batch, &upload);
     if (st == CLKV_OK) st = check_layer(cache, params->layer);
-    if (st == CLKV_OK) st = check_tensor("k", &k, (uint64_t)pass->pass.n_tokens * p->kv_heads * p->head_dim);
-    if (st == CLKV_OK) st = check_tensor("v", &v, (uint64_t)pass->pass.n_tokens * p->kv_heads * p->head_dim_v);
-    if (st == CLKV_OK) st = clkv_ops_append(&cache->ops, &pass->pass, params->layer, &k, &v, &events);
+    if (st == CLKV_OK) st = check_tensor("k", &k, (uint64_t)upload->packed.n_tokens * p->kv_heads * p->head_dim);
+    if (st == CLKV_OK) st = check_tensor("v", &v, (uint64_t)upload->packed.n_tokens * p->kv_heads * p->head_dim_v);
+    if (st == CLKV_OK) st = clkv_ops_append(&cache->ops, &upload->packed, params->layer, &k, &v, &events);
     clkv_cache_done(cache, st);
     pthread_mutex_unlock(&cache->lock);
     return st;
@@ -72,15 +72,15 @@ clkv_status clkv_attention(clkv_cache *cache, clkv_batch *batch, const clkv_atte
     const clkv_cache_params *p = &cache->params;
     const float scale = params->scale != 0.0f ? params->scale : 1.0f / sqrtf((float)p->head_dim);
     pthread_mutex_lock(&cache->lock);
-    clkv_cache_pass *pass = NULL;
-    clkv_status st = clkv_cache_pass_of(cache, batch, &pass);
+    clkv_upload *upload = NULL;
+    clkv_status st = clkv_cache_upload_of(cache, batch, &upload);
     if (st == CLKV_OK) st = check_layer(cache, params->layer);
-    const uint64_t rows = st == CLKV_OK ? (uint64_t)pass->pass.n_tokens * p->heads : 0;
+    const uint64_t rows = st == CLKV_OK ? (uint64_t)upload->packed.n_tokens * p->heads : 0;
     if (st == CLKV_OK) st = check_tensor("q", &q, rows * p->head_dim);
     if (st == CLKV_OK) st = check_tensor("o", &o, rows * p->head_dim_v);
     if (st == CLKV_OK && lse.mem) st = check_tensor("lse", &lse, rows);
     if (st == CLKV_OK)
-        st = clkv_ops_attention(&cache->ops, &pass->pass, params->layer, scale, &q, &o, &lse, &events);
+        st = clkv_ops_attention(&cache->ops, &upload->packed, params->layer, scale, &q, &o, &lse, &events);
     clkv_cache_done(cache, st);
     pthread_mutex_unlock(&cache->lock);
     return st;

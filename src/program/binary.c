@@ -9,7 +9,7 @@
  * after they were opened, through the descriptor that is then used: nothing can be put in their place in
  * between. SPDX-License-Identifier: Apache-2.0 */
 #define _POSIX_C_SOURCE 200809L /* openat, O_NOFOLLOW, O_DIRECTORY */
-#include "device/binary.h"
+#include "program/binary.h"
 
 #include "core/log.h"
 #include "core/memory.h"

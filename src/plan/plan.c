@@ -12,7 +12,7 @@
  *
  * Items are then put longest first by counting sort over logarithmic buckets (1/8 of relative error),
  * which is linear, keeps neighbours together and needs no memory. SPDX-License-Identifier: Apache-2.0 */
-#include "core/plan.h"
+#include "plan/plan.h"
 
 #include "core/error.h"
 #include "core/memory.h"

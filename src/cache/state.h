@@ -1,9 +1,9 @@
 /* cache_state.h: the inside of a clkv_cache.
  *
  *   lock order: cache, then manager. A batch that ends (commit, rollback, clear, destroy) only marks its
- *   pass as over; the next upload takes its staging buffer back. So nothing ever locks upwards.
+ *   upload as over; the next one takes its staging buffer back. So nothing ever locks upwards.
  *
- * Invariants: every pass is on the cache's list; a pass that is not over holds its ring slot and belongs
+ * Invariants: every upload is on the cache's list; one that is not over holds its ring slot and belongs
  * to exactly one batch; a sequence's `synced` leading table entries are on the device (or on their way
  * there, in stream order). SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_CACHE_STATE_H
@@ -16,12 +16,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-typedef struct clkv_cache_pass {
-    clkv_pass pass;
+typedef struct clkv_upload {
+    clkv_packed packed;
     struct clkv_cache *cache;
-    struct clkv_cache_pass *next;
+    struct clkv_upload *next;
     atomic_int over; /* its batch has ended: free to reuse */
-} clkv_cache_pass;
+} clkv_upload;
 
 struct clkv_cache {
     pthread_mutex_t lock;
@@ -31,7 +31,7 @@ struct clkv_cache {
     clkv_cache_params params; /* resolved: no zero stands for a default any more */
     clkv_ops ops;
     clkv_ring ring;
-    clkv_cache_pass *passes;
+    clkv_upload *live;
     uint64_t uploaded_bytes, uploads, blocks_cleared;
     int lost;                 /* the log knows that the device is */
 };
@@ -46,8 +46,8 @@ clkv_manager_params clkv_cache_manager_params(const clkv_cache_params *params);
 /* What an operation returns, with the cache locked: says in the log that the device is lost, once. */
 clkv_status clkv_cache_done(clkv_cache *cache, clkv_status st);
 
-/* The pass of an uploaded batch of this cache. STATE: not uploaded. INVALID: another cache's. */
-clkv_status clkv_cache_pass_of(clkv_cache *cache, const clkv_batch *batch, clkv_cache_pass **out);
+/* The upload of an uploaded batch of this cache. STATE: not uploaded. INVALID: another cache's. */
+clkv_status clkv_cache_upload_of(clkv_cache *cache, const clkv_batch *batch, clkv_upload **out);
 
 /* Enqueues zeros into every uncleared block and forgets them. Cache and manager are locked, or nobody else's.
  * On failure they are remembered. */

@@ -1,11 +1,11 @@
 /* build.c: the compiler calls. SPDX-License-Identifier: Apache-2.0 */
-#include "device/build.h"
+#include "program/build.h"
 
 #include "core/error.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "device/device.h"
-#include "device/source.h"
+#include "program/source.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,13 +5,13 @@
  * A binary is trusted as far as it gives the kernel that is asked for; whatever else happens to it, the
  * program is built from source. One mutex is held while a program is built, so that two threads that
  * want the same one compile it once. SPDX-License-Identifier: Apache-2.0 */
-#include "device/program.h"
+#include "program/program.h"
 
 #include "core/error.h"
 #include "core/log.h"
 #include "core/memory.h"
-#include "device/binary.h"
-#include "device/build.h"
+#include "program/binary.h"
+#include "program/build.h"
 #include "device/device.h"
 
 #include <pthread.h>

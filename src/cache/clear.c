@@ -1,5 +1,5 @@
 /* cache_clear.c: zeros into what was freed, apart from an upload. SPDX-License-Identifier: Apache-2.0 */
-#include "cache_state.h"
+#include "cache/state.h"
 
 #include "core/error.h"
 #include "core/log.h"

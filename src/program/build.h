@@ -2,7 +2,7 @@
 #ifndef CLKV_DEVICE_BUILD_H
 #define CLKV_DEVICE_BUILD_H
 
-#include "device/binary.h"
+#include "program/binary.h"
 
 #include <clkv/device.h>
 

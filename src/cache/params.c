@@ -1,6 +1,6 @@
 /* cache_params.c: what a cache may look like on a device, before one is made.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "cache_state.h"
+#include "cache/state.h"
 
 #include "core/error.h"
 #include "core/manager.h"

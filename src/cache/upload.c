@@ -6,7 +6,7 @@
  * block table that the device does not have yet are in `changes`. `clears` are blocks that were freed (with
  * clear_freed): they are zeroed before anything of the batch is copied or appended.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "cache_state.h"
+#include "cache/state.h"
 
 #include "core/batch.h"
 #include "core/error.h"
@@ -16,52 +16,52 @@
 
 #include <string.h>
 
-clkv_status clkv_cache_pass_of(clkv_cache *cache, const clkv_batch *batch, clkv_cache_pass **out)
+clkv_status clkv_cache_upload_of(clkv_cache *cache, const clkv_batch *batch, clkv_upload **out)
 {
-    clkv_cache_pass *pass = batch->device_state;
-    if (!pass) return CLKV_FAIL(CLKV_ERROR_STATE, "the batch is not uploaded");
-    if (pass->cache != cache) return CLKV_FAIL(CLKV_ERROR_INVALID, "the batch was uploaded to another cache");
-    *out = pass;
+    clkv_upload *upload = batch->device_state;
+    if (!upload) return CLKV_FAIL(CLKV_ERROR_STATE, "the batch is not uploaded");
+    if (upload->cache != cache) return CLKV_FAIL(CLKV_ERROR_INVALID, "the batch was uploaded to another cache");
+    *out = upload;
     return CLKV_OK;
 }
 
-/* Called when the pass's batch ends, perhaps with the manager locked. */
-static void pass_is_over(void *state)
+/* Called when the upload's batch ends, perhaps with the manager locked. */
+static void upload_is_over(void *state)
 {
-    clkv_cache_pass *pass = state;
-    atomic_store(&pass->over, 1);
+    clkv_upload *upload = state;
+    atomic_store(&upload->over, 1);
 }
 
 /* What an upload should have cleared that has failed on the device. */
-static void unclear_lost(const clkv_cache *cache, const clkv_pass *pass)
+static void unclear_lost(const clkv_cache *cache, const clkv_packed *packed)
 {
-    if (!pass->slot || !pass->n_clears || !clkv_ring_failed(pass->slot)) return;
-    const uint32_t *words = pass->slot->host;
-    clkv_manager_unclear_free(cache->manager, words + pass->clears_at, pass->n_clears);
+    if (!packed->slot || !packed->n_clears || !clkv_ring_failed(packed->slot)) return;
+    const uint32_t *words = packed->slot->host;
+    clkv_manager_unclear_free(cache->manager, words + packed->clears_at, packed->n_clears);
 }
 
-/* A pass for a new upload. Takes back what ended batches held. */
-static clkv_cache_pass *take_pass(clkv_cache *cache)
+/* The record of a new upload. Takes back what ended batches held. */
+static clkv_upload *take_upload(clkv_cache *cache)
 {
-    clkv_cache_pass *found = NULL;
-    for (clkv_cache_pass *p = cache->passes; p; p = p->next) {
+    clkv_upload *found = NULL;
+    for (clkv_upload *p = cache->live; p; p = p->next) {
         if (!atomic_load(&p->over)) continue;
-        unclear_lost(cache, &p->pass);
-        clkv_ring_release(&cache->ring, p->pass.slot);
-        p->pass.slot = NULL;
+        unclear_lost(cache, &p->packed);
+        clkv_ring_release(&cache->ring, p->packed.slot);
+        p->packed.slot = NULL;
         found = p;
     }
     if (found) return found;
-    clkv_cache_pass *pass = clkv_alloc(sizeof *pass);
-    if (!pass) return NULL;
-    pass->cache = cache;
-    atomic_init(&pass->over, 1);
-    pass->next = cache->passes;
-    cache->passes = pass;
-    return pass;
+    clkv_upload *upload = clkv_alloc(sizeof *upload);
+    if (!upload) return NULL;
+    upload->cache = cache;
+    atomic_init(&upload->over, 1);
+    upload->next = cache->live;
+    cache->live = upload;
+    return upload;
 }
 
-static clkv_status plan(clkv_cache *cache, clkv_pass *pass, const clkv_batch *batch, const clkv_upload_params *up)
+static clkv_status plan(clkv_cache *cache, clkv_packed *packed, const clkv_batch *batch, const clkv_upload_params *up)
 {
     const clkv_tuning *t = &cache->ops.tuning;
     clkv_device_info info = CLKV_PARAMS_INIT(clkv_device_info);
@@ -78,29 +78,29 @@ static clkv_status plan(clkv_cache *cache, clkv_pass *pass, const clkv_batch *ba
         .split_tokens = up->split_tokens,
         .parts = up->parts,
     };
-    pass->causal = params.causal;
-    return clkv_plan_build(&pass->plan, &params, batch->entries, batch->n_entries);
+    packed->causal = params.causal;
+    return clkv_plan_build(&packed->plan, &params, batch->entries, batch->n_entries);
 }
 
 /* Where each list goes; the plan, counts of tokens, copies and changes are known. */
-static void lay_out(clkv_pass *pass)
+static void lay_out(clkv_packed *packed)
 {
     uint32_t at = 0;
-    pass->entries_at = at;
-    at += 4 * (pass->plan.n_entries + 1);
-    pass->items_at = at;
-    at += 2 * pass->plan.n_items;
-    pass->merges_at = at;
-    at += 2 * pass->plan.n_merges;
-    pass->copies_at = at;
-    at += 2 * pass->n_copies;
-    pass->clears_at = at;
-    at += pass->n_clears;
-    pass->changes_at = at;
-    at += 2 * pass->n_changes;
-    pass->slots_at = at;
-    at += pass->n_tokens;
-    pass->bytes = (size_t)at * sizeof(uint32_t);
+    packed->entries_at = at;
+    at += 4 * (packed->plan.n_entries + 1);
+    packed->items_at = at;
+    at += 2 * packed->plan.n_items;
+    packed->merges_at = at;
+    at += 2 * packed->plan.n_merges;
+    packed->copies_at = at;
+    at += 2 * packed->n_copies;
+    packed->clears_at = at;
+    at += packed->n_clears;
+    packed->changes_at = at;
+    at += 2 * packed->n_changes;
+    packed->slots_at = at;
+    at += packed->n_tokens;
+    packed->bytes = (size_t)at * sizeof(uint32_t);
 }
 
 /* Appends {index, block} for the entries [from, to) of a table; returns the end of the list. */
@@ -113,33 +113,33 @@ static uint32_t *write_changes(uint32_t *out, const uint32_t *table, uint32_t fr
     return out;
 }
 
-static void pack(const clkv_cache *cache, const clkv_pass *pass, const clkv_batch *batch)
+static void pack(const clkv_cache *cache, const clkv_packed *packed, const clkv_batch *batch)
 {
-    uint32_t *words = pass->slot->host;
-    const clkv_plan *p = &pass->plan;
-    memcpy(words + pass->entries_at, p->entries, (p->n_entries + 1) * sizeof *p->entries);
-    memcpy(words + pass->items_at, p->items, p->n_items * sizeof *p->items);
-    if (p->n_merges) memcpy(words + pass->merges_at, p->merges, p->n_merges * sizeof *p->merges);
-    clkv_batch_list_uncleared(batch, words + pass->clears_at);
-    if (pass->n_copies) memcpy(words + pass->copies_at, batch->copies, pass->n_copies * sizeof *batch->copies);
-    uint32_t *change = words + pass->changes_at;
+    uint32_t *words = packed->slot->host;
+    const clkv_plan *p = &packed->plan;
+    memcpy(words + packed->entries_at, p->entries, (p->n_entries + 1) * sizeof *p->entries);
+    memcpy(words + packed->items_at, p->items, p->n_items * sizeof *p->items);
+    if (p->n_merges) memcpy(words + packed->merges_at, p->merges, p->n_merges * sizeof *p->merges);
+    clkv_batch_list_uncleared(batch, words + packed->clears_at);
+    if (packed->n_copies) memcpy(words + packed->copies_at, batch->copies, packed->n_copies * sizeof *batch->copies);
+    uint32_t *change = words + packed->changes_at;
     for (uint32_t i = 0; i < p->n_entries; i++) {
         const clkv_batch_table t = clkv_batch_get_table(batch, i);
         change = write_changes(change, t.blocks, t.synced, t.n_blocks, p->entries[i].row * cache->ops.row_stride);
     }
-    memcpy(words + pass->slots_at, batch->slots, pass->n_tokens * sizeof *batch->slots);
+    memcpy(words + packed->slots_at, batch->slots, packed->n_tokens * sizeof *batch->slots);
 }
 
-/* The batch is this cache's, reserved, and not too large; fills the counts of the pass. */
-static clkv_status count(const clkv_cache *cache, const clkv_batch *batch, clkv_pass *pass)
+/* The batch is this cache's, reserved, and not too large; fills the packed upload's counts. */
+static clkv_status count(const clkv_cache *cache, const clkv_batch *batch, clkv_packed *packed)
 {
     if (batch->manager != cache->manager)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "the batch belongs to another manager");
     if (!clkv_batch_is_reserved(batch)) return CLKV_FAIL(CLKV_ERROR_STATE, "the batch is not reserved");
-    pass->n_tokens = batch->n_tokens;
-    pass->n_copies = batch->n_copies;
-    if (pass->n_tokens > cache->params.max_batch_tokens)
-        return CLKV_FAIL(CLKV_ERROR_LIMIT, "%u tokens in a batch, max_batch_tokens is %u", (unsigned)pass->n_tokens,
+    packed->n_tokens = batch->n_tokens;
+    packed->n_copies = batch->n_copies;
+    if (packed->n_tokens > cache->params.max_batch_tokens)
+        return CLKV_FAIL(CLKV_ERROR_LIMIT, "%u tokens in a batch, max_batch_tokens is %u", (unsigned)packed->n_tokens,
                          (unsigned)cache->params.max_batch_tokens);
     uint64_t changes = 0;
     for (uint32_t i = 0; i < batch->n_entries; i++) {
@@ -149,32 +149,32 @@ static clkv_status count(const clkv_cache *cache, const clkv_batch *batch, clkv_
                              "entry %u: attention over a sliding window that has released blocks", (unsigned)i);
         changes += t.n_blocks - t.synced;
     }
-    pass->n_changes = (uint32_t)changes;
-    pass->n_clears = clkv_batch_list_uncleared(batch, NULL);
+    packed->n_changes = (uint32_t)changes;
+    packed->n_clears = clkv_batch_list_uncleared(batch, NULL);
     return CLKV_OK;
 }
 
 /* Packs and enqueues. On failure the device may have some of it, but nothing on the host believes so, and no
  * block has been written: copies come last, and what is cleared before them is told to the batch. */
-static clkv_status send(clkv_cache *cache, clkv_pass *pass, clkv_batch *batch, const clkv_events *events)
+static clkv_status send(clkv_cache *cache, clkv_packed *packed, clkv_batch *batch, const clkv_events *events)
 {
     clkv_ops *ops = &cache->ops;
-    pack(cache, pass, batch);
-    const int rows = pass->n_changes > 0, clears = pass->n_clears > 0, copies = pass->n_copies > 0;
-    clkv_status st = clkv_ring_submit(&cache->ring, pass->slot, pass->bytes, events->n_wait, events->wait,
+    pack(cache, packed, batch);
+    const int rows = packed->n_changes > 0, clears = packed->n_clears > 0, copies = packed->n_copies > 0;
+    clkv_status st = clkv_ring_submit(&cache->ring, packed->slot, packed->bytes, events->n_wait, events->wait,
                                       rows || clears || copies ? NULL : events->event);
     cl_event scattered = NULL, cleared = NULL;
     const clkv_events rows_events = { .event = clears || copies ? &scattered : events->event };
     if (st == CLKV_OK && rows)
-        st = clkv_ops_rows(ops, pass->slot, pass->changes_at, pass->n_changes, &rows_events);
+        st = clkv_ops_rows(ops, packed->slot, packed->changes_at, packed->n_changes, &rows_events);
     const clkv_events clear_events = { .event = copies ? &cleared : events->event, .after = scattered };
     if (st == CLKV_OK && clears) { /* before the copies: a target may be on the list */
-        st = clkv_ops_clear(ops, pass->slot, pass->clears_at, pass->n_clears, &clear_events);
+        st = clkv_ops_clear(ops, packed->slot, packed->clears_at, packed->n_clears, &clear_events);
         if (st == CLKV_OK) clkv_batch_mark_written(batch);
     }
     const clkv_events copy_events = { .event = events->event, .after = cleared ? cleared : scattered };
     if (st == CLKV_OK && copies)
-        st = clkv_ops_copy(ops, pass->slot, pass->copies_at, pass->n_copies, &copy_events);
+        st = clkv_ops_copy(ops, packed->slot, packed->copies_at, packed->n_copies, &copy_events);
     clkv_event_release(&scattered);
     clkv_event_release(&cleared);
     return st;
@@ -183,37 +183,37 @@ static clkv_status send(clkv_cache *cache, clkv_pass *pass, clkv_batch *batch, c
 /* An earlier upload of the batch that has not arrived may never do so: its changes of tables are sent again. */
 static void forget_lost_upload(const clkv_cache *cache, clkv_batch *batch)
 {
-    clkv_cache_pass *earlier = batch->device_state;
-    if (!earlier || earlier->cache != cache || clkv_ring_arrived(earlier->pass.slot)) return;
+    clkv_upload *earlier = batch->device_state;
+    if (!earlier || earlier->cache != cache || clkv_ring_arrived(earlier->packed.slot)) return;
     for (uint32_t i = 0; i < batch->n_entries; i++) clkv_batch_unsync(batch, i);
-    if (earlier->pass.n_clears && clkv_ring_failed(earlier->pass.slot)) clkv_batch_unclear(batch);
+    if (earlier->packed.n_clears && clkv_ring_failed(earlier->packed.slot)) clkv_batch_unclear(batch);
 }
 
 static clkv_status upload(clkv_cache *cache, clkv_batch *batch, const clkv_upload_params *params,
                           const clkv_events *events)
 {
-    clkv_cache_pass *holder = take_pass(cache);
+    clkv_upload *holder = take_upload(cache);
     if (!holder) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", sizeof *holder);
-    clkv_pass *pass = &holder->pass;
+    clkv_packed *packed = &holder->packed;
     forget_lost_upload(cache, batch);
-    clkv_status st = count(cache, batch, pass);
-    if (st == CLKV_OK) st = plan(cache, pass, batch, params);
-    if (st == CLKV_OK) st = clkv_ops_reserve_parts(&cache->ops, pass->plan.n_parts);
+    clkv_status st = count(cache, batch, packed);
+    if (st == CLKV_OK) st = plan(cache, packed, batch, params);
+    if (st == CLKV_OK) st = clkv_ops_reserve_parts(&cache->ops, packed->plan.n_parts);
     if (st != CLKV_OK) return st;
-    lay_out(pass);
-    st = clkv_ring_acquire(&cache->ring, pass->bytes, &pass->slot);
-    if (st == CLKV_OK) st = send(cache, pass, batch, events);
+    lay_out(packed);
+    st = clkv_ring_acquire(&cache->ring, packed->bytes, &packed->slot);
+    if (st == CLKV_OK) st = send(cache, packed, batch, events);
     if (st != CLKV_OK) {
-        clkv_ring_release(&cache->ring, pass->slot);
-        pass->slot = NULL;
+        clkv_ring_release(&cache->ring, packed->slot);
+        packed->slot = NULL;
         return st;
     }
     clkv_uncleared_drop_last(&cache->manager->uncleared, cache->manager->uncleared.n);
-    cache->blocks_cleared += pass->n_clears;
-    for (uint32_t i = 0; i < pass->plan.n_entries; i++) clkv_batch_set_synced(batch, i);
+    cache->blocks_cleared += packed->n_clears;
+    for (uint32_t i = 0; i < packed->plan.n_entries; i++) clkv_batch_set_synced(batch, i);
     atomic_store(&holder->over, 0);
-    clkv_batch_set_device_state(batch, holder, pass_is_over);
-    cache->uploaded_bytes += pass->bytes;
+    clkv_batch_set_device_state(batch, holder, upload_is_over);
+    cache->uploaded_bytes += packed->bytes;
     cache->uploads++;
     return CLKV_OK;
 }
@@ -239,16 +239,16 @@ clkv_status clkv_cache_plan_info(clkv_cache *cache, const clkv_batch *batch, clk
     CLKV_CHECK_PARAMS(info, clkv_plan_info);
     if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
     pthread_mutex_lock(&cache->lock);
-    clkv_cache_pass *holder = NULL;
-    const clkv_status st = clkv_cache_pass_of(cache, batch, &holder);
+    clkv_upload *holder = NULL;
+    const clkv_status st = clkv_cache_upload_of(cache, batch, &holder);
     if (st == CLKV_OK) {
-        const clkv_plan *p = &holder->pass.plan;
+        const clkv_plan *p = &holder->packed.plan;
         info->items = p->n_items;
         info->split_entries = 0;
         for (uint32_t i = 0; i < p->n_entries; i++) info->split_entries += p->entries[i].part_base != CLKV_PLAN_DIRECT;
         info->parts = p->n_parts;
         info->chunk = p->chunk;
-        info->uploaded_bytes = holder->pass.bytes;
+        info->uploaded_bytes = holder->packed.bytes;
     }
     pthread_mutex_unlock(&cache->lock);
     return st;
