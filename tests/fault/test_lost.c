@@ -64,7 +64,7 @@ static void check_failure(const workload_step *step)
 static uint64_t device_bytes(const workload *w)
 {
     clkv_stats s = CLKV_PARAMS_INIT(clkv_stats);
-    if (w->cache) ck_ok(clkv_cache_stats(w->cache, &s));
+    if (w->cache) ck_ok(clkv_cache_get_stats(w->cache, &s));
     return s.device_bytes;
 }
 

@@ -12,7 +12,7 @@ static void setup(void)
 static clkv_batch *new_batch(clkv_manager *m)
 {
     clkv_batch *batch = NULL;
-    ck_ok(clkv_batch_create(m, &batch));
+    ck_ok(clkv_batch_create(&batch, m));
     return batch;
 }
 
@@ -28,18 +28,18 @@ START_TEST(a_batch_tells_where_every_token_goes)
     ck_assert_uint_eq(entry, 1);
     const clkv_batch_entry *entries = NULL;
     const uint32_t *slots = NULL;
-    clkv_batch_slots(batch, &slots, &n);
+    clkv_batch_get_slots(batch, 0, &slots, &n);
     ck_assert_uint_eq(n, 0);
     ck_ok(clkv_batch_reserve(batch));
     ck_valid(clkv_manager_validate(m));
-    clkv_batch_entries(batch, &entries, &n);
+    clkv_batch_get_entries(batch, &entries, &n);
     ck_assert_uint_eq(n, 2);
     ck_assert_uint_eq(entries[0].context, 21);
     ck_assert_uint_eq(entries[1].context, 37);
     ck_assert_uint_eq(entries[1].first, 1);
     ck_assert_uint_eq(entries[1].row, b->row);
     ck_assert_uint_eq(clkv_batch_tokens(batch), 38);
-    clkv_batch_slots(batch, &slots, &n);
+    clkv_batch_get_slots(batch, 0, &slots, &n);
     ck_assert_uint_eq(n, 38);
     ck_assert_uint_eq(slots[0], block_at(a, 1) * 16 + 4);
     ck_assert_uint_eq(clkv_sequence_length(b), 0);
@@ -101,7 +101,7 @@ START_TEST(a_rollback_after_writing_forgets_what_was_overwritten)
     ck_ok(clkv_batch_add(batch, seq, text, 4 * 16, NULL));
     ck_ok(clkv_batch_reserve(batch));
     const uint32_t *slots = NULL;
-    clkv_batch_slots(batch, &slots, &n);
+    clkv_batch_get_slots(batch, 0, &slots, &n);
     ck_ok(clkv_batch_rollback(batch));
     ck_valid(clkv_manager_validate(m));
     ck_assert_uint_eq(lookup(m, prompt, 49), 16);
@@ -116,7 +116,7 @@ START_TEST(a_rollback_undoes_copy_on_write)
 {
     clkv_manager *m = new_manager(10);
     clkv_sequence *a = serve(m, prompt, 40, NULL), *b = NULL;
-    ck_ok(clkv_sequence_fork(a, &b));
+    ck_ok(clkv_sequence_fork(&b, a, 0));
     clkv_batch *batch = new_batch(m);
     ck_ok(clkv_batch_add(batch, b, other, 30, NULL));
     ck_ok(clkv_batch_reserve(batch));
@@ -163,7 +163,7 @@ START_TEST(accepting_nothing_keeps_the_shared_tail)
 {
     clkv_manager *m = new_manager(10);
     clkv_sequence *a = serve(m, prompt, 40, NULL), *b = NULL;
-    ck_ok(clkv_sequence_fork(a, &b));
+    ck_ok(clkv_sequence_fork(&b, a, 0));
     clkv_batch *batch = new_batch(m);
     ck_ok(clkv_batch_add(batch, b, other, 30, NULL));
     ck_ok(clkv_batch_reserve(batch));
@@ -201,7 +201,7 @@ START_TEST(the_order_of_calls_is_enforced)
     ck_assert_int_eq(clkv_batch_add(batch, b, prompt, 1, NULL), CLKV_ERROR_STATE);
     ck_assert_int_eq(clkv_batch_clear(batch), CLKV_ERROR_STATE);
     ck_assert_int_eq(clkv_batch_pop(batch), CLKV_ERROR_STATE);
-    ck_assert_int_eq(clkv_sequence_fork(a, &fork), CLKV_ERROR_BUSY);
+    ck_assert_int_eq(clkv_sequence_fork(&fork, a, 0), CLKV_ERROR_BUSY);
     ck_assert_int_eq(clkv_sequence_truncate(a, 0), CLKV_ERROR_BUSY);
     ck_assert_int_eq(clkv_sequence_preempt(a), CLKV_ERROR_BUSY);
     ck_assert_int_eq(clkv_sequence_resume(a, prompt, 1, NULL), CLKV_ERROR_BUSY);
@@ -210,7 +210,7 @@ START_TEST(the_order_of_calls_is_enforced)
     ck_valid(clkv_manager_validate(m));
     ck_assert_uint_eq(counts_of(m).used, 0);
     ck_ok(clkv_sequence_truncate(a, 0));
-    ck_assert_int_eq(clkv_batch_create(NULL, &batch), CLKV_ERROR_INVALID);
+    ck_assert_int_eq(clkv_batch_create(&batch, NULL), CLKV_ERROR_INVALID);
     clkv_manager_destroy(&m);
     clkv_manager_destroy(&stranger);
 }
@@ -283,10 +283,15 @@ START_TEST(the_device_half_is_told_when_a_reservation_ends)
         dropped = 0;
         ck_ok(clkv_batch_add(batch, seq, prompt + clkv_sequence_length(seq), 20, NULL));
         ck_ok(clkv_batch_reserve(batch));
-        clkv_batch_table table = clkv_batch_get_table(batch, 0);
-        ck_assert_uint_eq(table.n_blocks, (clkv_sequence_length(seq) + 20 + 15) / 16);
-        clkv_batch_set_synced(batch, 0);
-        ck_assert_uint_eq(clkv_batch_get_table(batch, 0).synced, table.n_blocks);
+        clkv_batch_view view;
+        ck_ok(clkv_batch_get_view(batch, m, &view));
+        const uint32_t n_blocks = view.tables[0].n_blocks;
+        ck_assert_uint_eq(n_blocks, (clkv_sequence_length(seq) + 20 + 15) / 16);
+        ck_assert_uint_eq(view.n_changes, n_blocks - view.tables[0].synced);
+        clkv_batch_set_synced(batch);
+        ck_ok(clkv_batch_get_view(batch, m, &view));
+        ck_assert_uint_eq(view.tables[0].synced, n_blocks);
+        ck_assert_uint_eq(view.n_changes, 0);
         clkv_batch_set_device_state(batch, &dropped, count_drop);
         clkv_batch_set_device_state(batch, &dropped, count_drop);
         ck_assert_int_eq(dropped, 0);
@@ -321,7 +326,7 @@ START_TEST(the_victim_loses_the_least_work_and_is_never_the_oldest)
     ck_assert_ptr_eq(clkv_batch_victim(batch), seqs[3]); /* the youngest of two with 20 */
     /* Of 60 tokens 48 are shared with a fork: 12 are lost with either. */
     clkv_sequence *fork = NULL;
-    ck_ok(clkv_sequence_fork(seqs[1], &fork));
+    ck_ok(clkv_sequence_fork(&fork, seqs[1], 0));
     append(m, fork, text, 1);
     ck_assert_ptr_eq(clkv_batch_victim(batch), seqs[1]);
     /* One in a reserved batch is spared. */
@@ -473,9 +478,9 @@ static long run_everything(long fail_at)
         .size = sizeof with_keys, .tokens = prompt, .n_tokens = 50, .keys = keys, .n_keys = 2};
     const clkv_sequence_params plain = {.size = sizeof plain, .tokens = prompt, .n_tokens = 50};
     size_t n = 0;
-    MAYBE(clkv_batch_create(m, &batch));
-    MAYBE(clkv_sequence_create(m, &a, &with_keys, NULL));
-    MAYBE(clkv_sequence_create(m, &b, &plain, NULL));
+    MAYBE(clkv_batch_create(&batch, m));
+    MAYBE(clkv_sequence_create(&a, m, &with_keys, NULL));
+    MAYBE(clkv_sequence_create(&b, m, &plain, NULL));
     if (batch && a) MAYBE(clkv_batch_add(batch, a, prompt, 50, NULL));
     if (batch && b) MAYBE(clkv_batch_add(batch, b, prompt, 200, NULL));
     if (batch) {
@@ -488,7 +493,7 @@ static long run_everything(long fail_at)
     }
     MAYBE(clkv_manager_lookup(m, keys, 2, prompt, 50, &n));
     MAYBE(clkv_manager_pin(m, NULL, 0, prompt, 100, 3, 1000, &n));
-    if (b) MAYBE(clkv_sequence_fork(b, &c));
+    if (b) MAYBE(clkv_sequence_fork(&c, b, 0));
     if (batch && c) {
         MAYBE(clkv_batch_add(batch, c, prompt, 90, NULL));
         clkv_status status = clkv_batch_reserve(batch);

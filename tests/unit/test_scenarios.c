@@ -173,7 +173,7 @@ static size_t create_with_keys(clkv_manager *m, const clkv_key *keys, size_t n_k
     size_t hit = 0;
     const clkv_sequence_params params = {
         .size = sizeof params, .tokens = tokens, .n_tokens = n, .keys = keys, .n_keys = n_keys};
-    ck_ok(clkv_sequence_create(m, &seq, &params, &hit));
+    ck_ok(clkv_sequence_create(&seq, m, &params, &hit));
     append(m, seq, tokens + hit, (uint32_t)(n - hit));
     clkv_sequence_destroy(&seq);
     return hit;
@@ -244,7 +244,7 @@ START_TEST(a_fork_copies_the_shared_partial_block_and_nothing_else)
 {
     clkv_manager *m = new_manager(10);
     clkv_sequence *a = serve(m, prompt, 40, NULL), *b = NULL;
-    ck_ok(clkv_sequence_fork(a, &b));
+    ck_ok(clkv_sequence_fork(&b, a, 0));
     ck_valid(clkv_manager_validate(m));
     ck_assert_uint_eq(counts_of(m).used, 3);
     for (uint32_t i = 0; i < 3; i++) ck_assert_uint_eq(refs_of(m, a, i), 2);
@@ -253,10 +253,10 @@ START_TEST(a_fork_copies_the_shared_partial_block_and_nothing_else)
     clkv_batch *batch = NULL;
     const clkv_block_copy *copies = NULL;
     uint32_t n = 0;
-    ck_ok(clkv_batch_create(m, &batch));
+    ck_ok(clkv_batch_create(&batch, m));
     ck_ok(clkv_batch_add(batch, b, other, 1, NULL));
     ck_ok(clkv_batch_reserve(batch));
-    clkv_batch_copies(batch, &copies, &n);
+    clkv_batch_get_copies(batch, 0, &copies, &n);
     ck_assert_uint_eq(n, 1);
     ck_assert_uint_eq(copies[0].from, shared);
     const uint32_t copy = copies[0].to;
@@ -271,7 +271,7 @@ START_TEST(a_fork_copies_the_shared_partial_block_and_nothing_else)
     /* The first one is alone with its tail now: it writes in place. */
     ck_ok(clkv_batch_add(batch, a, prompt, 1, NULL));
     ck_ok(clkv_batch_reserve(batch));
-    clkv_batch_copies(batch, &copies, &n);
+    clkv_batch_get_copies(batch, 0, &copies, &n);
     ck_assert_uint_eq(n, 0);
     ck_ok(clkv_batch_commit(batch));
     ck_assert_uint_eq(block_at(a, 2), shared);
@@ -287,7 +287,7 @@ START_TEST(taking_back_speculative_tokens_returns_whole_blocks_and_never_drops_a
     clkv_sequence *a = serve(m, prompt, 20, NULL), *b = NULL;
     append(m, a, other, 40);
     ck_assert_uint_eq(counts_of(m).used, 4);
-    ck_ok(clkv_sequence_fork(a, &b));
+    ck_ok(clkv_sequence_fork(&b, a, 0));
     ck_ok(clkv_sequence_truncate(a, 20));
     ck_valid(clkv_manager_validate(m));
     ck_assert_uint_eq(counts_of(m).used, 4);
