@@ -150,7 +150,8 @@ static int make_cache(bench_arena *a, clkv_device *device, int shuffled)
 static int upload_batch(bench_arena *a, cl_command_queue queue)
 {
     const bench_shape *s = a->shape;
-    const clkv_upload_params params = {.size = sizeof params, .visibility = s->causal ? CLKV_SEE_CAUSAL : CLKV_SEE_ALL, .parts = s->parts};
+    const clkv_upload_params params = {
+        .size = sizeof params, .visibility = s->causal ? CLKV_SEE_CAUSAL : CLKV_SEE_ALL, .parts = s->parts};
     clkv_status status = CLKV_OK;
     for (uint32_t i = 0; i < s->batch && status == CLKV_OK; i++)
         status = clkv_batch_add(a->batch, a->sequences[i], NULL, s->queries, NULL);
@@ -184,7 +185,10 @@ int bench_arena_create(bench_arena *arena, clkv_device *device, const bench_shap
 
 void bench_arena_destroy(bench_arena *arena)
 {
-    clkv_cache_destroy(&arena->cache); /* its sequences and batches too */
+    clkv_batch_destroy(&arena->batch);
+    for (uint32_t i = 0; arena->sequences && i < arena->shape->batch; i++)
+        clkv_sequence_destroy(&arena->sequences[i]);
+    clkv_cache_destroy(&arena->cache);
     free(arena->sequences);
     memset(arena, 0, sizeof *arena);
 }

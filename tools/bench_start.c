@@ -100,7 +100,9 @@ static clkv_status first_result(clkv_device *device, double *done)
     if (status == CLKV_OK) status = clkv_attention(cache, batch, &attention, 0, NULL, NULL);
     if (status == CLKV_OK && clFinish(clkv_device_queue(device)) != CL_SUCCESS) status = CLKV_ERROR_DEVICE;
     *done = clock_seconds();
-    clkv_cache_destroy(&cache); /* its sequence and batch too */
+    clkv_batch_destroy(&batch);
+    clkv_sequence_destroy(&sequence);
+    clkv_cache_destroy(&cache);
     if (in) clReleaseMemObject(in);
     if (out) clReleaseMemObject(out);
     free(zeros);

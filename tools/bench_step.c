@@ -102,7 +102,9 @@ static int create(bench_steps *b)
 
 static void destroy(bench_steps *b)
 {
-    clkv_cache_destroy(&b->cache); /* its sequences and batches too */
+    clkv_batch_destroy(&b->batch);
+    for (uint32_t i = 0; b->sequences && i < b->n; i++) clkv_sequence_destroy(&b->sequences[i]);
+    clkv_cache_destroy(&b->cache);
     free(b->sequences);
     for (int i = 0; i < KINDS * PHASES; i++) free(b->samples[i / PHASES][i % PHASES]);
 }

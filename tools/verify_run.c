@@ -259,7 +259,9 @@ void verify_run(const verify_case *c, const verify_options *options, verify_resu
     cl_mem *const mems[] = {&r.k_mem, &r.v_mem, &r.q_mem, &r.o_mem, &r.lse_mem};
     for (size_t i = 0; i < sizeof mems / sizeof *mems; i++)
         if (*mems[i]) clReleaseMemObject(*mems[i]);
-    clkv_cache_destroy(&r.cache); /* its sequences and batches too */
+    clkv_batch_destroy(&r.batch);
+    for (uint32_t i = 0; r.sequences && i < c->batch; i++) clkv_sequence_destroy(&r.sequences[i]);
+    clkv_cache_destroy(&r.cache);
     free(r.sequences);
     free(r.kv_first);
     free(r.k);

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "targets.h"
 
+#include "../leftovers.h"
+
 #include <clkv/clkv.h>
 #include <clkv/ref.h>
 
@@ -59,6 +61,7 @@ static void twins_open(twins *t, clkv_device *device, clkv_type kv_type, uint32_
 
 static void twins_close(twins *t)
 {
+    destroy_leftovers(t->manager);
     clkv_cache_destroy(&t->cache);
     for (uint32_t i = 0; i < t->blocks; i++) free(t->slabs[i]);
 }
@@ -279,6 +282,7 @@ START_TEST(beyond_32_bits)
     ck_assert_mem_eq(rows, back, 2 * n * sizeof(float));
     free(rows);
     free(back);
+    destroy_leftovers(t.manager);
     clkv_cache_destroy(&cache);
 }
 END_TEST

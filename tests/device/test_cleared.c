@@ -5,6 +5,8 @@
 #include "story.h"
 #include "targets.h"
 
+#include "../leftovers.h"
+
 enum { BLOCK = 4, BLOCKS = 12 };
 
 static target targets[MAX_TARGETS];
@@ -35,6 +37,7 @@ static void desk_open(desk *d, clkv_device *device, int clear_freed)
 static void desk_close(desk *d)
 {
     ck_valid(clkv_manager_validate(d->manager));
+    destroy_leftovers(d->manager);
     clkv_cache_destroy(&d->cache);
 }
 
@@ -320,6 +323,7 @@ START_TEST(at_the_end)
     ck_assert_uint_eq(count(&d, CONTENT), 5);
     clkv_cache_clear_all(d.cache);
     ck_assert_uint_eq(count(&d, CONTENT), 0);
+    destroy_leftovers(d.manager);
     clkv_cache_destroy(&d.cache);
 }
 END_TEST

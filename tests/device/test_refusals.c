@@ -63,7 +63,7 @@ START_TEST(shapes)
     refused(INVALID, clkv_cache_create(&cache, NULL, &p));
     refused(INVALID, clkv_cache_create(&cache, device, NULL));
     refused(INVALID, clkv_cache_supported(NULL, &p));
-    PARAM(INVALID, size, 8);
+    PARAM(INVALID, size, 7);
     PARAM(INVALID, layers, 0);
     PARAM(INVALID, layers, 65537);
     PARAM(INVALID, kv_heads, 0);
@@ -75,6 +75,8 @@ START_TEST(shapes)
     PARAM(CLKV_ERROR_UNSUPPORTED, head_dim, 264);
     PARAM(CLKV_ERROR_UNSUPPORTED, head_dim_v, 4);
     PARAM(INVALID, kv_type, (clkv_type)9);
+    PARAM(INVALID, prefix, (clkv_prefix_use)3);
+    PARAM(CLKV_ERROR_UNSUPPORTED, window, 4096);
     PARAM(INVALID, block_size, 3);
     PARAM(INVALID, block_size, 512);
     PARAM(CLKV_ERROR_UNSUPPORTED, blocks, UINT32_MAX);
@@ -171,6 +173,9 @@ static void end(scene *s)
 {
     ck_valid(clkv_manager_validate(s->manager));
     clkv_cache_destroy(&s->cache);
+    clkv_batch_destroy(&s->batch);
+    clkv_batch_destroy(&s->foreign);
+    clkv_sequence_destroy(&s->seq);
     clkv_cache_destroy(&s->other);
     clReleaseMemObject(s->mem);
     clReleaseMemObject(s->small);

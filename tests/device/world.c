@@ -189,6 +189,7 @@ static void forget_results(world *w)
 void world_close(world *w)
 {
     clkv_batch_destroy(&w->batch);
+    for (uint32_t i = 0; i < CASE_ENTRIES; i++) clkv_sequence_destroy(&w->sequences[i]);
     clkv_cache_destroy(&w->cache);
     forget_results(w);
     for (uint32_t i = 0; i < CASE_ENTRIES; i++) {

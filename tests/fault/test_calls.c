@@ -124,6 +124,8 @@ START_TEST(destroyed_where_waiting_fails)
     fault_arm(control, FAULT_ONE, 1, CL_OUT_OF_HOST_MEMORY, 0);
     control->only = "clFinish";
     clkv_cache_destroy(&w.cache);
+    clkv_batch_destroy(&w.batch);
+    for (int k = 0; k < WORKLOAD_SEQUENCES; k++) clkv_sequence_destroy(&w.sequences[k]);
     ck_assert_uint_eq(control->failed, 1);
     control->watch = 0;
     ck_assert_int_eq(clFinish(clkv_device_queue(w.device)), CL_SUCCESS);

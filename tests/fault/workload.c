@@ -316,9 +316,9 @@ static clkv_status destroy_cache(workload *w, const workload_step *step)
 {
     (void)step;
     clkv_cache_destroy(&w->cache);
-    memset(w->sequences, 0, sizeof w->sequences);
+    clkv_batch_destroy(&w->batch);
+    for (int i = 0; i < WORKLOAD_SEQUENCES; i++) clkv_sequence_destroy(&w->sequences[i]);
     w->manager = NULL;
-    w->batch = NULL;
     return CLKV_OK;
 }
 

@@ -199,6 +199,7 @@ START_TEST(bad_steps_change_nothing)
     ck_ok(llm_runtime_sampled(r, &id, why));
     ck_assert_uint_eq(id, golden[1]);
     for (int i = 0; i < 512; i++) ck_assert(isfinite(logits[i]) && logits[i] <= logits[id]);
+    clkv_sequence_destroy(&seq);
     clkv_batch_destroy(&batch);
     llm_runtime_destroy(&r);
 }

@@ -58,7 +58,7 @@ START_TEST(a_pinned_prefix_outlives_younger_ones)
     ck_assert_uint_eq(lookup(m, prompt, 49), 32);
     churn(m, 8);
     ck_assert_uint_eq(lookup(m, prompt, 49), 0);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -75,7 +75,7 @@ START_TEST(a_pin_ends_with_its_time_to_live)
     churn(m, 5);
     ck_assert_uint_eq(lookup(m, prompt, 49), 0);
     ck_assert_uint_eq(lookup(m, other, 49), 48);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -98,7 +98,7 @@ START_TEST(a_pin_can_be_renewed_raised_and_taken_away)
     ck_assert_uint_eq(lookup(m, other, 49), 32);
     ck_assert_uint_eq(lookup(m, prompt, 49), 0);
     ck_assert_int_eq(clkv_manager_pin(m, NULL, 0, other, 48, 8, 0, NULL), CLKV_ERROR_INVALID);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -117,7 +117,7 @@ START_TEST(a_pin_survives_use_and_a_rollback)
     ck_valid(clkv_manager_validate(m));
     churn(m, 5);
     ck_assert_uint_eq(lookup(m, prompt, 49), 48);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -138,7 +138,7 @@ START_TEST(a_pin_that_ends_while_its_block_is_reserved_is_over_after_the_rollbac
     ck_ok(clkv_batch_rollback(batch));
     ck_valid(clkv_manager_validate(m));
     ck_assert_uint_eq(lookup(m, prompt, 49), 48);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -158,7 +158,7 @@ START_TEST(looking_up_takes_nothing_and_touches_no_order)
     ck_assert_int_eq(clkv_manager_lookup(m, NULL, 0, NULL, 17, &found), CLKV_ERROR_INVALID);
     ck_assert_int_eq(clkv_manager_lookup(m, NULL, 1, prompt, 17, &found), CLKV_ERROR_INVALID);
     ck_assert_int_eq(clkv_manager_lookup(NULL, NULL, 0, prompt, 17, &found), CLKV_ERROR_INVALID);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -183,12 +183,12 @@ START_TEST(params_are_checked)
     REFUSED(hash_bits, 65);
     REFUSED(blocks, (1u << 28) + 1);
     ck_assert_ptr_null(m);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
     clkv_manager_destroy(NULL);
     ck_ok(clkv_manager_create(&m, &good));
     ck_assert_uint_eq(clkv_manager_block_size(m), 16);
     ck_assert_uint_eq(clkv_manager_blocks(m), 8);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
     ck_assert_ptr_null(m);
 }
 END_TEST
@@ -224,7 +224,7 @@ START_TEST(statistics_count_what_happened)
     ck_ok(clkv_sequence_fork(&d, a, 0));
     ck_ok(clkv_sequence_truncate(d, 40)); /* in the middle of a block that is full */
     ck_assert_uint_eq(stats_of(m).slots_wasted, 9 + 15);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 
     const clkv_manager_params none = {.size = sizeof none, .blocks = 20, .prefix = CLKV_PREFIX_OFF};
     ck_ok(clkv_manager_create(&m, &none));
@@ -235,7 +235,7 @@ START_TEST(statistics_count_what_happened)
     ck_assert_uint_eq(stats_of(m).slots_wasted, 0);
     ck_ok(clkv_sequence_truncate(a, 22));
     ck_assert_uint_eq(stats_of(m).slots_wasted, 10);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -259,7 +259,7 @@ START_TEST(statistics_work_across_versions)
     s.size = 1;
     ck_assert_int_eq(clkv_manager_get_stats(m, &s), CLKV_ERROR_INVALID);
     ck_assert_int_eq(clkv_manager_get_stats(m, NULL), CLKV_ERROR_INVALID);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -299,7 +299,7 @@ START_TEST(destroying_a_manager_buries_everything_in_it)
     clkv_sequence_destroy(&a);
     clkv_sequence_destroy(&b);
     ck_valid(clkv_manager_validate(m));
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 

@@ -74,7 +74,7 @@ START_TEST(bad_parameters_are_refused)
     params.blocks = 1;
     ck_assert_int_eq(clkv_pool_create(NULL, &params), CLKV_ERROR_INVALID);
     ck_assert_int_eq(clkv_pool_create(&pool, NULL), CLKV_ERROR_INVALID);
-    params.size--;
+    params.size = sizeof params.size - 1;
     ck_assert_int_eq(clkv_pool_create(&pool, &params), CLKV_ERROR_INVALID);
     ck_assert_ptr_null(pool);
     clkv_pool_destroy(&pool);

@@ -557,7 +557,7 @@ START_TEST(a_million_operations_agree_with_the_model)
             check_rows();
             if (i % 8 == 0) check_waste();
         }
-        clkv_manager_destroy(&w.m);
+        end_manager(&w.m);
     }
     /* The mixture really exercises what it is for. */
     ck_assert_uint_gt(w.hits, total / 200);

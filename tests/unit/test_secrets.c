@@ -128,7 +128,7 @@ START_TEST(salts_separate)
         clkv_sequence_destroy(&stranger);
         ck_valid(clkv_manager_validate(m));
     }
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -212,7 +212,7 @@ START_TEST(nothing_that_is_said_has_a_mark)
     clkv_manager *m = NULL;
     ck_ok(clkv_manager_create(&m, &params));
     work(m);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
     clkv_set_log(NULL, NULL, CLKV_LOG_ERROR);
     ck_assert_uint_gt(n_said, 3000);
     /* With content there are marks: so they would be seen. */

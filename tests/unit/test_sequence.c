@@ -37,7 +37,7 @@ START_TEST(a_position_is_found_in_its_block_at_every_block_size)
         }
         uint32_t block = 0, offset = 0;
         ck_assert_int_eq(clkv_sequence_locate(seq, 0, 700, &block, &offset), CLKV_ERROR_INVALID);
-        clkv_manager_destroy(&m);
+        end_manager(&m);
     }
 }
 END_TEST
@@ -62,7 +62,7 @@ START_TEST(what_follows_a_truncation_is_registered_as_what_it_is)
     append(m, seq, prompt, 33);
     ck_assert_uint_eq(lookup(m, prompt, 61), 48);
     ck_assert_int_eq(clkv_sequence_truncate(seq, 34), CLKV_ERROR_INVALID);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -89,7 +89,7 @@ START_TEST(a_window_releases_what_no_later_token_sees)
     ck_valid(clkv_manager_validate(m));
     /* What was computed stays findable as long as it is cached. */
     ck_assert_uint_eq(lookup(m, prompt, 100), 96);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -103,7 +103,7 @@ START_TEST(a_window_of_one_token_works)
     append(m, seq, prompt, 1);
     ck_ok(clkv_sequence_truncate(seq, 64));
     ck_valid(clkv_manager_validate(m));
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -120,7 +120,7 @@ START_TEST(a_fork_has_the_same_history_and_a_life_of_its_own)
     ck_assert_uint_eq(lookup(m, prompt, 49), 48);
     clkv_sequence_destroy(&b);
     ck_assert_uint_eq(counts_of(m).used, 0);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -145,7 +145,7 @@ START_TEST(two_forks_that_both_write_leave_the_original_alone)
     ck_assert_uint_eq(refs_of(m, a, 2), 1);
     ck_assert_uint_ne(block_at(b, 2), block_at(c, 2));
     ck_assert_uint_eq(refs_of(m, a, 1), 3);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -165,7 +165,7 @@ START_TEST(a_preempted_sequence_finds_its_blocks_again)
     ck_assert_uint_eq(clkv_sequence_length(seq), 48);
     append(m, seq, prompt + 48, 12);
     ck_assert_uint_eq(stats_of(m).preemptions, 1);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -185,7 +185,7 @@ START_TEST(without_prefix_nothing_is_found_or_findable)
     clkv_sequence *plain = new_sequence(m, NULL, 0, NULL);
     ck_assert_int_eq(try_append(m, plain, NULL, 1), CLKV_ERROR_INVALID);
     ck_assert_ptr_nonnull(first);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 
     const clkv_manager_params none = {.size = sizeof none, .blocks = 20, .prefix = CLKV_PREFIX_OFF};
     ck_ok(clkv_manager_create(&m, &none));
@@ -199,7 +199,7 @@ START_TEST(without_prefix_nothing_is_found_or_findable)
     ck_ok(clkv_sequence_truncate(fork, 17));
     ck_valid(clkv_manager_validate(m));
     ck_assert_int_eq(clkv_manager_reset(m), CLKV_ERROR_BUSY);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -223,7 +223,7 @@ START_TEST(rows_are_recycled_and_start_unsynced)
     ck_ok(clkv_sequence_create(&more, m, &none, NULL));
     ck_assert_uint_eq(more->row, 1);
     ck_assert_uint_eq(more->synced, 0);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -244,7 +244,7 @@ START_TEST(whatever_changes_an_entry_unsyncs_it)
     ck_assert_uint_eq(a->synced, 1);
     ck_ok(clkv_sequence_preempt(a));
     ck_assert_uint_eq(a->synced, 0);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -274,7 +274,7 @@ START_TEST(bad_input_is_refused)
     clkv_sequence_destroy(&seq);
     ck_valid(clkv_manager_validate(m));
     ck_assert_uint_eq(stats_of(m).sequences, 0);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 

@@ -79,7 +79,7 @@ START_TEST(threads_share_a_manager)
     ck_assert_uint_eq(counts_of(m).used, 0);
     ck_assert_uint_gt(stats_of(m).hit_blocks, 0);
     ck_assert_uint_gt(stats_of(m).evictions, 0);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 

@@ -138,7 +138,7 @@ START_TEST(no_block_has_what_another_left)
         for (uint32_t k = 0; k < B; k++) ck_assert_uint_eq(memory[block][k], 0);
     ck_ok(clkv_manager_take_uncleared(m, 0, list, BLOCKS, &n));
     ck_assert_uint_eq(n, 0);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -154,8 +154,8 @@ START_TEST(what_is_asked_wrongly_is_refused)
     ck_ok(clkv_manager_take_uncleared(clearing, 0, NULL, 0, &n));
     ck_assert_uint_eq(n, 0);
     ck_assert_uint_gt(stats_of(clearing).host_bytes, BLOCKS * sizeof *list);
-    clkv_manager_destroy(&m);
-    clkv_manager_destroy(&clearing);
+    end_manager(&m);
+    end_manager(&clearing);
 }
 END_TEST
 
@@ -175,7 +175,7 @@ START_TEST(forgotten_tokens_are_overwritten)
     ck_ok(clkv_manager_reset(m));
     static const uint32_t zeros[B];
     for (uint32_t i = 0; i < 3; i++) ck_assert_mem_eq(clkv_node_tokens(m->prefix, nodes[i]), zeros, sizeof zeros);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 

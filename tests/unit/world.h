@@ -5,6 +5,7 @@
 
 #include "core/batch_view.h"
 
+#include "../leftovers.h"
 #include "support.h"
 
 #include <clkv/batch.h>
