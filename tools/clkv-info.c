@@ -186,7 +186,7 @@ static cJSON *json_device(const seen *s, uint32_t best)
     json_text(o, "cache_dir", d->cache_dir);
     cJSON *quirks = cJSON_CreateArray();
     const char *name, *reason, *link;
-    for (size_t i = 0; clkv_device_quirk(s->device, i, &name, &reason, &link); i++) {
+    for (size_t i = 0; clkv_device_get_quirk(s->device, i, &name, &reason, &link); i++) {
         cJSON *q = cJSON_CreateObject();
         json_text(q, "name", name);
         json_text(q, "reason", reason);
@@ -240,7 +240,7 @@ static int print_device(const seen *s, uint32_t best)
     table_pair(t, "  kernel variant", "%s", d->variant);
     table_pair(t, "  program cache", "%s", *d->cache_dir ? d->cache_dir : "none");
     const char *name, *reason, *link;
-    for (size_t i = 0; clkv_device_quirk(s->device, i, &name, &reason, &link); i++) {
+    for (size_t i = 0; clkv_device_get_quirk(s->device, i, &name, &reason, &link); i++) {
         table_pair(t, "  quirk", "%s: %s", name, reason);
         table_pair(t, "", "%s", link);
     }

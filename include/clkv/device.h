@@ -81,8 +81,8 @@ CLKV_API clkv_status clkv_device_get_info(const clkv_device *device, clkv_device
 
 /* The quirks in force, one per index: its name, why it is there, and where that is documented. Static
  * storage. Returns 0 past the last one. */
-CLKV_API int clkv_device_quirk(const clkv_device *device, size_t index, const char **name, const char **reason,
-                               const char **link);
+CLKV_API int clkv_device_get_quirk(const clkv_device *device, size_t index, const char **name, const char **reason,
+                                   const char **link);
 
 /* Not retained for the caller. */
 CLKV_API cl_context clkv_device_context(const clkv_device *device);
@@ -90,7 +90,7 @@ CLKV_API cl_device_id clkv_device_id(const clkv_device *device);
 CLKV_API cl_command_queue clkv_device_queue(const clkv_device *device);
 
 /* Programs compiled from source, and read from the disk cache, so far; either may be NULL. */
-CLKV_API void clkv_device_program_counts(const clkv_device *device, uint64_t *built, uint64_t *from_disk);
+CLKV_API void clkv_device_get_program_counts(const clkv_device *device, uint64_t *built, uint64_t *from_disk);
 
 #ifdef __cplusplus
 }

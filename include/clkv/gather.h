@@ -19,7 +19,7 @@ typedef struct clkv_gather_params {
     size_t k_offset, v_offset;  /* elements before the first token */
 } clkv_gather_params;
 
-/* INVALID: layer, range, buffers; positions that the window has released. BUSY: the sequence is in a reserved
+/* INVALID: layer, range, buffers. BUSY: the sequence is in a reserved
  * batch that is not uploaded. BUILD, DEVICE. */
 CLKV_API clkv_status clkv_gather(clkv_cache *cache, const clkv_sequence *sequence, const clkv_gather_params *params,
                                  cl_uint n_wait, const cl_event *wait, cl_event *event);

@@ -30,7 +30,7 @@ typedef enum clkv_status {
 typedef struct clkv_error {
     clkv_status status;
     int32_t driver_code;    /* the cl_int of the failed OpenCL call, else 0 */
-    const char *where;      /* the clkv or OpenCL function that failed; static storage */
+    const char *where;      /* the function of clkv that was called, as "clkv_batch_add"; static storage */
     char message[256];      /* one line, no newline: what and with which values; an OpenCL call's begins with
                                "clFoo gave CL_SOMETHING (-5): " */
 } clkv_error;

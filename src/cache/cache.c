@@ -2,9 +2,12 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cache/state.h"
 
+#include "core/batch.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/manager.h"
 #include "core/memory.h"
+#include "core/params.h"
 #include "device/buffer.h"
 
 #include <string.h>
@@ -17,7 +20,7 @@ static clkv_status create_rows(clkv_cache *cache)
     return clkv_buffer_create(&cache->ops.rows, cache->device, cache->ops.rows_bytes, "block tables");
 }
 
-static void set_shape(clkv_cache *cache)
+static clkv_status set_shape(clkv_cache *cache)
 {
     const clkv_cache_params *p = &cache->params;
     clkv_ops *ops = &cache->ops;
@@ -26,6 +29,10 @@ static void set_shape(clkv_cache *cache)
     ops->shape = shape;
     ops->tuning = *clkv_device_tuning(cache->device);
     ops->tile_tokens = clkv_ops_tile_tokens(ops);
+    clkv_device_info info = CLKV_PARAMS_INIT(clkv_device_info);
+    const clkv_status st = clkv_device_get_info(cache->device, &info);
+    ops->compute_units = info.compute_units;
+    return st;
 }
 
 clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_cache_params *params)
@@ -43,7 +50,7 @@ clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_
         goto fail;
     }
     cache->has_lock = 1;
-    set_shape(cache);
+    if ((st = set_shape(cache)) != CLKV_OK) goto fail;
     clkv_stream_init(&cache->ops.stream, device);
     clkv_ring_init(&cache->ring, &cache->ops.stream);
     const clkv_manager_params manager = clkv_cache_manager_params(&resolved);
@@ -63,12 +70,21 @@ fail:
     return st;
 }
 
+/* Batches that outlive the cache keep nothing of it. */
+static void end_uploads(clkv_cache *c)
+{
+    clkv_manager_lock(c->manager);
+    clkv_batch_drop_device_states(c->manager);
+    if (c->ops.slabs.n && c->params.clear_freed) clkv_cache_clear_all(c);
+    clkv_manager_unlock(c->manager);
+}
+
 void clkv_cache_destroy(clkv_cache **cache)
 {
     if (!cache || !*cache) return;
     clkv_cache *c = *cache;
     *cache = NULL;
-    if (c->ops.slabs.n && c->params.clear_freed) clkv_cache_clear_all(c);
+    if (c->manager) end_uploads(c);
     if (c->ops.stream.queue) clkv_stream_finish(&c->ops.stream);
     clkv_manager_destroy(&c->manager);
     while (c->live) {
@@ -115,21 +131,19 @@ clkv_status clkv_cache_fill(clkv_cache *cache, uint8_t byte)
     return st;
 }
 
-clkv_status clkv_cache_stats(clkv_cache *cache, clkv_stats *out)
+clkv_status clkv_cache_get_stats(clkv_cache *cache, clkv_stats *out)
 {
     if (!cache) return CLKV_FAIL(CLKV_ERROR_INVALID, "cache is NULL");
-    const clkv_status st = clkv_manager_stats(cache->manager, out);
-    if (st != CLKV_OK) return st;
+    clkv_stats all;
     pthread_mutex_lock(&cache->lock);
-    const uint64_t device = (uint64_t)cache->ops.slabs.slab_bytes * cache->ops.slabs.n +
-                            clkv_ops_bytes(&cache->ops) + clkv_ring_bytes(&cache->ring);
-    if (out->size >= offsetof(clkv_stats, uploads) + sizeof out->uploads) {
-        out->device_bytes = device;
-        out->uploaded_bytes = cache->uploaded_bytes;
-        out->uploads = cache->uploads;
-    }
-    if (out->size >= offsetof(clkv_stats, blocks_cleared) + sizeof out->blocks_cleared)
-        out->blocks_cleared = cache->blocks_cleared;
+    clkv_manager_lock(cache->manager);
+    clkv_manager_stats_locked(cache->manager, &all);
+    clkv_manager_unlock(cache->manager);
+    all.device_bytes = (uint64_t)cache->ops.slabs.slab_bytes * cache->ops.slabs.n + clkv_ops_bytes(&cache->ops) +
+                       clkv_ring_bytes(&cache->ring);
+    all.uploaded_bytes = cache->uploaded_bytes;
+    all.uploads = cache->uploads;
+    all.blocks_cleared = cache->blocks_cleared;
     pthread_mutex_unlock(&cache->lock);
-    return CLKV_OK;
+    return CLKV_PUBLIC(CLKV_PARAMS_WRITE(out, all));
 }

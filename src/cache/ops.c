@@ -2,8 +2,10 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cache/state.h"
 
+#include "core/blocks.h"
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/params.h"
 #include "device/buffer.h"
 
 #include <clkv/append.h>
@@ -41,7 +43,10 @@ static clkv_status check_layer(const clkv_cache *cache, uint32_t layer)
 clkv_status clkv_append(clkv_cache *cache, clkv_batch *batch, const clkv_append_params *params, cl_uint n_wait,
                         const cl_event *wait, cl_event *event)
 {
-    CLKV_CHECK_PARAMS(params, clkv_append_params);
+    clkv_append_params own;
+    clkv_status st = CLKV_PARAMS_READ(own, params);
+    if (st != CLKV_OK) return CLKV_PUBLIC(st);
+    params = &own;
     if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
     clkv_tensor k = { params->k, params->k_offset, params->type };
     clkv_tensor v = { params->v, params->v_offset, params->type };
@@ -49,20 +54,23 @@ clkv_status clkv_append(clkv_cache *cache, clkv_batch *batch, const clkv_append_
     const clkv_cache_params *p = &cache->params;
     pthread_mutex_lock(&cache->lock);
     clkv_upload *upload = NULL;
-    clkv_status st = clkv_cache_upload_of(cache, batch, &upload);
+    st = clkv_cache_upload_of(cache, batch, &upload);
     if (st == CLKV_OK) st = check_layer(cache, params->layer);
     if (st == CLKV_OK) st = check_tensor("k", &k, (uint64_t)upload->packed.n_tokens * p->kv_heads * p->head_dim);
     if (st == CLKV_OK) st = check_tensor("v", &v, (uint64_t)upload->packed.n_tokens * p->kv_heads * p->head_dim_v);
     if (st == CLKV_OK) st = clkv_ops_append(&cache->ops, &upload->packed, params->layer, &k, &v, &events);
     clkv_cache_done(cache, st);
     pthread_mutex_unlock(&cache->lock);
-    return st;
+    return CLKV_PUBLIC(st);
 }
 
 clkv_status clkv_attention(clkv_cache *cache, clkv_batch *batch, const clkv_attention_params *params,
                            cl_uint n_wait, const cl_event *wait, cl_event *event)
 {
-    CLKV_CHECK_PARAMS(params, clkv_attention_params);
+    clkv_attention_params own;
+    clkv_status st = CLKV_PARAMS_READ(own, params);
+    if (st != CLKV_OK) return CLKV_PUBLIC(st);
+    params = &own;
     if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
     if (!isfinite(params->scale)) return CLKV_FAIL(CLKV_ERROR_INVALID, "scale is not finite");
     clkv_tensor q = { params->q, params->q_offset, params->q_type };
@@ -73,7 +81,7 @@ clkv_status clkv_attention(clkv_cache *cache, clkv_batch *batch, const clkv_atte
     const float scale = params->scale != 0.0f ? params->scale : 1.0f / sqrtf((float)p->head_dim);
     pthread_mutex_lock(&cache->lock);
     clkv_upload *upload = NULL;
-    clkv_status st = clkv_cache_upload_of(cache, batch, &upload);
+    st = clkv_cache_upload_of(cache, batch, &upload);
     if (st == CLKV_OK) st = check_layer(cache, params->layer);
     const uint64_t rows = st == CLKV_OK ? (uint64_t)upload->packed.n_tokens * p->heads : 0;
     if (st == CLKV_OK) st = check_tensor("q", &q, rows * p->head_dim);
@@ -83,7 +91,7 @@ clkv_status clkv_attention(clkv_cache *cache, clkv_batch *batch, const clkv_atte
         st = clkv_ops_attention(&cache->ops, &upload->packed, params->layer, scale, &q, &o, &lse, &events);
     clkv_cache_done(cache, st);
     pthread_mutex_unlock(&cache->lock);
-    return st;
+    return CLKV_PUBLIC(st);
 }
 
 /* Two bits per block of the pool: is a source, is a target. */
@@ -112,12 +120,13 @@ static clkv_status check_copies(const clkv_cache *cache, const clkv_block_copy *
     return st;
 }
 
-clkv_status clkv_copy_blocks(clkv_cache *cache, const clkv_block_copy *copies, uint32_t n, cl_uint n_wait,
+clkv_status clkv_copy_blocks(clkv_cache *cache, uint32_t group, const clkv_block_copy *copies, uint32_t n, cl_uint n_wait,
                              const cl_event *wait, cl_event *event)
 {
     if (!cache || (n && !copies)) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "copies" : "cache");
-    clkv_status st = check_copies(cache, copies, n);
-    if (st != CLKV_OK) return st;
+    clkv_status st = clkv_blocks_check_group(group);
+    if (st == CLKV_OK) st = check_copies(cache, copies, n);
+    if (st != CLKV_OK) return CLKV_PUBLIC(st);
     const clkv_events after = { .event = event };
     pthread_mutex_lock(&cache->lock);
     if (n == 0) {
@@ -134,7 +143,7 @@ clkv_status clkv_copy_blocks(clkv_cache *cache, const clkv_block_copy *copies, u
     }
     clkv_cache_done(cache, st);
     pthread_mutex_unlock(&cache->lock);
-    return st;
+    return CLKV_PUBLIC(st);
 }
 
 /* The range that is asked for, and whether it is there. */
@@ -145,17 +154,16 @@ static clkv_status check_range(const clkv_sequence *sequence, const clkv_gather_
         return CLKV_FAIL(CLKV_ERROR_INVALID, "positions [%u, %llu) of %zu", (unsigned)params->first,
                          (unsigned long long)params->first + params->count, length);
     *n = params->count ? params->count : (uint32_t)(length - params->first);
-    uint32_t block = 0, offset = 0;
-    const clkv_status st = *n > 0 ? clkv_sequence_locate(sequence, params->first, &block, &offset) : CLKV_OK;
-    if (st == CLKV_OK && block == CLKV_NO_BLOCK)
-        return CLKV_FAIL(CLKV_ERROR_INVALID, "the window has released position %u", (unsigned)params->first);
-    return st;
+    return CLKV_OK;
 }
 
 clkv_status clkv_gather(clkv_cache *cache, const clkv_sequence *sequence, const clkv_gather_params *params,
                         cl_uint n_wait, const cl_event *wait, cl_event *event)
 {
-    CLKV_CHECK_PARAMS(params, clkv_gather_params);
+    clkv_gather_params own;
+    clkv_status st = CLKV_PARAMS_READ(own, params);
+    if (st != CLKV_OK) return CLKV_PUBLIC(st);
+    params = &own;
     if (!cache || !sequence) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "sequence" : "cache");
     const clkv_cache_params *p = &cache->params;
     clkv_tensor k = { params->k, params->k_offset, params->type };
@@ -164,7 +172,7 @@ clkv_status clkv_gather(clkv_cache *cache, const clkv_sequence *sequence, const 
     const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
     uint32_t n = 0, row = 0;
     pthread_mutex_lock(&cache->lock);
-    clkv_status st = check_range(sequence, params, &n);
+    st = check_range(sequence, params, &n);
     if (st == CLKV_OK) st = check_layer(cache, params->layer);
     if (st == CLKV_OK && k.mem) st = check_tensor("k", &k, (uint64_t)n * p->kv_heads * p->head_dim);
     if (st == CLKV_OK && v.mem) st = check_tensor("v", &v, (uint64_t)n * p->kv_heads * p->head_dim_v);
@@ -172,5 +180,5 @@ clkv_status clkv_gather(clkv_cache *cache, const clkv_sequence *sequence, const 
     if (st == CLKV_OK) st = clkv_ops_gather(&cache->ops, row, params->layer, params->first, n, &k, &v, &events);
     clkv_cache_done(cache, st);
     pthread_mutex_unlock(&cache->lock);
-    return st;
+    return CLKV_PUBLIC(st);
 }

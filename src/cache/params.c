@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/manager.h"
+#include "core/params.h"
 
 #define DEFAULT_BLOCK_SIZE 16u
 #define DEFAULT_CONTEXT 131072u
@@ -32,6 +33,8 @@ static clkv_status check_model(const clkv_cache_params *p)
     if (st != CLKV_OK) return st;
     if (p->kv_type != CLKV_F16 && p->kv_type != CLKV_F32)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "kv_type is %d: CLKV_F16 or CLKV_F32", (int)p->kv_type);
+    if (p->window != 0)
+        return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "attention over a sliding window is not there yet");
     if (p->block_size > 256 || (p->block_size & (p->block_size - 1)) != 0)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "block_size is %u: a power of two from 1 to 256",
                          (unsigned)p->block_size);
@@ -53,10 +56,10 @@ static void fill_model_defaults(clkv_cache_params *p)
 
 uint64_t clkv_cache_block_bytes(const clkv_cache_params *params)
 {
-    if (!params || params->size != sizeof *params) return 0;
-    clkv_cache_params p = *params;
+    clkv_cache_params p;
+    if (CLKV_PUBLIC(CLKV_PARAMS_READ(p, params)) != CLKV_OK) return 0;
     fill_model_defaults(&p);
-    return check_model(&p) == CLKV_OK ? block_bytes(&p) : 0;
+    return CLKV_PUBLIC(check_model(&p)) == CLKV_OK ? block_bytes(&p) : 0;
 }
 
 /* How many blocks: as asked, or what memory_bytes holds, or what half the device holds. */
@@ -96,7 +99,8 @@ clkv_manager_params clkv_cache_manager_params(const clkv_cache_params *p)
     m.event_content = p->event_content;
     m.shuffle_seed = p->shuffle_seed;
     m.clear_freed = p->clear_freed;
-    m.no_prefix = p->no_prefix;
+    m.prefix = p->prefix;
+    m.max_batch_tokens = p->max_batch_tokens;
     m.clock_ms = p->clock_ms;
     m.on_event = p->on_event;
     m.user = p->user;
@@ -105,11 +109,12 @@ clkv_manager_params clkv_cache_manager_params(const clkv_cache_params *p)
 
 clkv_status clkv_cache_resolve(const clkv_device *device, const clkv_cache_params *in, clkv_cache_params *out)
 {
-    CLKV_CHECK_PARAMS(in, clkv_cache_params);
     if (!device) return CLKV_FAIL(CLKV_ERROR_INVALID, "device is NULL");
-    clkv_cache_params p = *in;
+    clkv_cache_params p;
+    clkv_status st = CLKV_PARAMS_READ(p, in);
+    if (st != CLKV_OK) return st;
     fill_model_defaults(&p);
-    clkv_status st = check_model(&p);
+    st = check_model(&p);
     if (st == CLKV_OK) st = resolve_blocks(device, &p);
     if (st != CLKV_OK) return st;
     if (p.max_sequences == 0) p.max_sequences = DEFAULT_SEQUENCES;
@@ -134,5 +139,5 @@ clkv_status clkv_cache_resolve(const clkv_device *device, const clkv_cache_param
 clkv_status clkv_cache_supported(const clkv_device *device, const clkv_cache_params *params)
 {
     clkv_cache_params resolved;
-    return clkv_cache_resolve(device, params, &resolved);
+    return CLKV_PUBLIC(clkv_cache_resolve(device, params, &resolved));
 }

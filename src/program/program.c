@@ -183,7 +183,7 @@ clkv_status clkv_program_limits(const clkv_device *device, cl_kernel kernel, siz
     return CLKV_OK;
 }
 
-void clkv_device_program_counts(const clkv_device *device, uint64_t *built, uint64_t *from_disk)
+void clkv_device_get_program_counts(const clkv_device *device, uint64_t *built, uint64_t *from_disk)
 {
     clkv_programs *p = device->programs;
     pthread_mutex_lock(&p->lock);

@@ -260,15 +260,15 @@ START_TEST(quirks)
     clkv_device *device = open_device("");
     size_t n = 0;
     const char *name = NULL, *reason = NULL, *link = NULL;
-    while (clkv_device_quirk(device, n, &name, &reason, &link)) {
+    while (clkv_device_get_quirk(device, n, &name, &reason, &link)) {
         ck_assert(name && strlen(name) > 3);
         ck_assert(reason && strlen(reason) > 20);
         ck_assert(link && strlen(link) > 10);
         n++;
     }
     ck_assert_uint_eq(n, (unsigned)__builtin_popcount(device->quirks));
-    ck_assert_int_eq(clkv_device_quirk(device, n + 1, NULL, NULL, NULL), 0);
-    ck_assert_int_eq(clkv_device_quirk(NULL, 0, NULL, NULL, NULL), 0);
+    ck_assert_int_eq(clkv_device_get_quirk(device, n + 1, NULL, NULL, NULL), 0);
+    ck_assert_int_eq(clkv_device_get_quirk(NULL, 0, NULL, NULL, NULL), 0);
     clkv_device_close(&device);
 }
 END_TEST
