@@ -71,7 +71,9 @@ static int part_open(part *p, const clkv_device *whole)
 {
     const cl_device_partition_property one[] = { CL_DEVICE_PARTITION_BY_COUNTS, 1, CL_DEVICE_PARTITION_BY_COUNTS_LIST_END,
                                                  0 };
-    cl_int err = clCreateSubDevices(clkv_device_id(whole), one, 1, &p->id, NULL);
+    cl_uint most = 0; /* Mesa 22.3 crashes in clCreateSubDevices, which it does not have */
+    clGetDeviceInfo(clkv_device_id(whole), CL_DEVICE_PARTITION_MAX_SUB_DEVICES, sizeof most, &most, NULL);
+    cl_int err = most > 1 ? clCreateSubDevices(clkv_device_id(whole), one, 1, &p->id, NULL) : CL_INVALID_VALUE;
     if (err != CL_SUCCESS) {
         printf("not tried on %s: it cannot be divided (%d)\n", info_of(whole).name, (int)err);
         return 0;
