@@ -108,8 +108,10 @@ static int look(machine *m)
     clkv_status status = clkv_device_list(NULL, 0, &found);
     m->notes.open = false;
     if (status != CLKV_OK) return tool_fail_status(status, "looking for devices");
-    if (found == 0)
-        return tool_fail(EXIT_NO_DEVICE, "no OpenCL device: is a driver installed (pocl-opencl-icd for CPUs)?");
+    if (found == 0) {
+        for (size_t i = 0; i < m->notes.n; i++) tool_note("%s", m->notes.lines[i]);
+        return tool_fail(EXIT_NO_DEVICE, "no OpenCL device: the lines above say why");
+    }
     m->devices = calloc(found, sizeof *m->devices);
     clkv_device_info *infos = calloc(found, sizeof *infos);
     if (!m->devices || !infos) {
@@ -117,6 +119,7 @@ static int look(machine *m)
         return tool_fail(EXIT_CHECK, "out of memory");
     }
     size_t now = 0;
+    infos->size = sizeof *infos;
     status = clkv_device_list(infos, found, &now);
     if (status == CLKV_OK) status = find_default(m);
     /* A variable that names no device or no variant is the caller's error; a device that does not open is not. */

@@ -24,6 +24,7 @@ typedef enum clkv_status {
     CLKV_ERROR_BUILD = -10,      /* a kernel did not compile; the log callback got the compiler's output */
     CLKV_ERROR_DEVICE_MEMORY = -11, /* the device cannot give that much memory, or is out of other resources */
     CLKV_ERROR_DEVICE_LOST = -12, /* the driver takes no more commands for the device: see cache.h */
+    CLKV_ERROR_FORKED = -13,     /* this process was forked from one that had used OpenCL: see device.h */
 } clkv_status;
 
 /* The calling thread's most recent failure. A successful call leaves it as it was. */

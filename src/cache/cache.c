@@ -9,6 +9,7 @@
 #include "core/memory.h"
 #include "core/params.h"
 #include "device/buffer.h"
+#include "device/device.h"
 
 #include <string.h>
 
@@ -43,7 +44,7 @@ clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_
     if (st != CLKV_OK) return st;
     clkv_cache *cache = clkv_alloc(sizeof *cache);
     if (!cache) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", sizeof *cache);
-    cache->device = device;
+    cache->device = clkv_device_ref(device);
     cache->params = resolved;
     if (pthread_mutex_init(&cache->lock, NULL) != 0) {
         st = CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "no mutex");
@@ -97,6 +98,7 @@ void clkv_cache_destroy(clkv_cache **cache)
     clkv_ops_free(&c->ops);
     clkv_slabs_destroy(&c->ops.slabs);
     if (c->has_lock) pthread_mutex_destroy(&c->lock);
+    clkv_device_unref(c->device);
     clkv_free(c, sizeof *c);
 }
 

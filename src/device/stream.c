@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "device/device.h"
+#include "device/process.h"
 
 #include <string.h>
 
@@ -18,7 +19,7 @@ typedef struct waits {
 
 void clkv_event_release(cl_event *event)
 {
-    if (*event) clReleaseEvent(*event);
+    if (*event && !clkv_process_forked()) clReleaseEvent(*event);
     *event = NULL;
 }
 
@@ -175,10 +176,11 @@ clkv_status clkv_stream_fill(clkv_stream *stream, cl_mem dst, uint8_t byte, size
 void clkv_stream_finish(clkv_stream *stream)
 {
     if (!stream->queue) return;
-    if (stream->last) {
-        clWaitForEvents(1, &stream->last);
-        clReleaseEvent(stream->last);
+    if (clkv_process_forked()) {
         stream->last = NULL;
+    } else if (stream->last) {
+        clWaitForEvents(1, &stream->last);
+        clkv_event_release(&stream->last);
     } else if (!stream->out_of_order) {
         clFinish(stream->queue);
     }

@@ -13,6 +13,7 @@
 #include "program/binary.h"
 #include "program/build.h"
 #include "device/device.h"
+#include "device/process.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -149,8 +150,12 @@ void clkv_programs_destroy(clkv_programs **programs)
 {
     clkv_programs *p = *programs;
     if (!p) return;
+    const int forked = clkv_process_forked();
     for (size_t i = 0; i < p->n; i++) {
-        if (clkv_device_has(p->device, CLKV_QUIRK_POCL_LATE_CODE)) keep_binary(p, &p->list[i]);
+        if (forked)
+            p->list[i].program = NULL; /* the parent process has it */
+        else if (clkv_device_has(p->device, CLKV_QUIRK_POCL_LATE_CODE))
+            keep_binary(p, &p->list[i]);
         free_entry(&p->list[i]);
     }
     clkv_free(p->list, p->capacity * sizeof *p->list);
