@@ -1,8 +1,8 @@
 /* upload.c: one packed write per batch. What goes into it, in uints:
  *
- *   entries (n + 1) × 4 │ items × 2 │ merges × 2 │ copies × 2 │ clears × 1 │ changes × 2 │ slots × 1
+ *   items × 6 │ merges × 4 │ copies × 2 │ clears × 1 │ changes × 2 │ slots × 1
  *
- * A decode step of a sequence is 16 + 8 + 4 bytes, whatever its context length: only the entries of its
+ * A decode step of a sequence is 24 + 4 bytes, whatever its context length: only the entries of its
  * block table that the device does not have yet are in `changes`. `clears` are blocks that were freed (with
  * clear_freed): they are zeroed before anything of the batch is copied or appended.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -74,11 +74,10 @@ static clkv_status plan(clkv_cache *cache, clkv_packed *packed, const clkv_batch
         .target_groups = info.compute_units * t->groups_per_unit,
         .min_split = t->min_split,
         .split_max_queries = t->split_max_queries,
-        .causal = !up->non_causal,
+        .rule = up->non_causal ? CLKV_RULE_ALL : CLKV_RULE_CAUSAL,
         .split_tokens = up->split_tokens,
         .parts = up->parts,
     };
-    packed->causal = params.causal;
     return clkv_plan_build(&packed->plan, &params, batch->entries, batch->n_entries);
 }
 
@@ -86,12 +85,10 @@ static clkv_status plan(clkv_cache *cache, clkv_packed *packed, const clkv_batch
 static void lay_out(clkv_packed *packed)
 {
     uint32_t at = 0;
-    packed->entries_at = at;
-    at += 4 * (packed->plan.n_entries + 1);
     packed->items_at = at;
-    at += 2 * packed->plan.n_items;
+    at += sizeof(clkv_plan_item) / sizeof(uint32_t) * packed->plan.n_items;
     packed->merges_at = at;
-    at += 2 * packed->plan.n_merges;
+    at += sizeof(clkv_plan_merge) / sizeof(uint32_t) * packed->plan.n_merges;
     packed->copies_at = at;
     at += 2 * packed->n_copies;
     packed->clears_at = at;
@@ -117,15 +114,14 @@ static void pack(const clkv_cache *cache, const clkv_packed *packed, const clkv_
 {
     uint32_t *words = packed->slot->host;
     const clkv_plan *p = &packed->plan;
-    memcpy(words + packed->entries_at, p->entries, (p->n_entries + 1) * sizeof *p->entries);
     memcpy(words + packed->items_at, p->items, p->n_items * sizeof *p->items);
     if (p->n_merges) memcpy(words + packed->merges_at, p->merges, p->n_merges * sizeof *p->merges);
     clkv_batch_list_uncleared(batch, words + packed->clears_at);
     if (packed->n_copies) memcpy(words + packed->copies_at, batch->copies, packed->n_copies * sizeof *batch->copies);
     uint32_t *change = words + packed->changes_at;
-    for (uint32_t i = 0; i < p->n_entries; i++) {
+    for (uint32_t i = 0; i < batch->n_entries; i++) {
         const clkv_batch_table t = clkv_batch_get_table(batch, i);
-        change = write_changes(change, t.blocks, t.synced, t.n_blocks, p->entries[i].row * cache->ops.row_stride);
+        change = write_changes(change, t.blocks, t.synced, t.n_blocks, batch->entries[i].row * cache->ops.row_stride);
     }
     memcpy(words + packed->slots_at, batch->slots, packed->n_tokens * sizeof *batch->slots);
 }
@@ -210,7 +206,7 @@ static clkv_status upload(clkv_cache *cache, clkv_batch *batch, const clkv_uploa
     }
     clkv_uncleared_drop_last(&cache->manager->uncleared, cache->manager->uncleared.n);
     cache->blocks_cleared += packed->n_clears;
-    for (uint32_t i = 0; i < packed->plan.n_entries; i++) clkv_batch_set_synced(batch, i);
+    for (uint32_t i = 0; i < batch->n_entries; i++) clkv_batch_set_synced(batch, i);
     atomic_store(&holder->over, 0);
     clkv_batch_set_device_state(batch, holder, upload_is_over);
     cache->uploaded_bytes += packed->bytes;
@@ -244,8 +240,7 @@ clkv_status clkv_cache_plan_info(clkv_cache *cache, const clkv_batch *batch, clk
     if (st == CLKV_OK) {
         const clkv_plan *p = &holder->packed.plan;
         info->items = p->n_items;
-        info->split_entries = 0;
-        for (uint32_t i = 0; i < p->n_entries; i++) info->split_entries += p->entries[i].part_base != CLKV_PLAN_DIRECT;
+        info->split_entries = p->n_split;
         info->parts = p->n_parts;
         info->chunk = p->chunk;
         info->uploaded_bytes = holder->packed.bytes;
