@@ -30,7 +30,7 @@ START_TEST(a_small_cache_is_supported)
     clkv_cache_params p = small();
     both_say(&p, CLKV_OK);
     ck_assert_uint_eq(clkv_cache_block_bytes(&p), 2 * 2 * (16 + 16) * 16 * 2);
-    p.kv_type = CLKV_F32;
+    p.k_type = p.v_type = CLKV_F32;
     p.head_dim_v = 8;
     p.block_size = 4;
     both_say(&p, CLKV_OK);
@@ -45,7 +45,7 @@ START_TEST(a_product_beyond_64_bits_is_too_much)
     p.layers = 65536;
     p.heads = p.kv_heads = 4096;
     p.head_dim = 256;
-    p.kv_type = CLKV_F32;
+    p.k_type = p.v_type = CLKV_F32;
     p.block_size = 4;
     p.blocks = UINT32_C(1) << 29;
     ck_assert_uint_eq(clkv_cache_block_bytes(&p), UINT64_C(1) << 41);
