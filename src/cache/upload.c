@@ -126,7 +126,8 @@ static void pack(const clkv_cache *cache, const clkv_packed *packed, const clkv_
     uint32_t *change = words + packed->changes_at;
     for (uint32_t i = 0; i < p->n_entries; i++) {
         const clkv_batch_table *t = &view->tables[i];
-        change = write_changes(change, t->blocks, t->synced, t->n_blocks, p->entries[i].row * cache->ops.row_stride);
+        change =
+            write_changes(change, t->blocks, t->synced, t->n_blocks, p->entries[i].row * cache->ops.row_stride);
     }
     memcpy(words + packed->slots_at, view->slots, view->n_tokens * sizeof *view->slots);
 }
@@ -230,7 +231,8 @@ clkv_status clkv_cache_get_plan_info(clkv_cache *cache, const clkv_batch *batch,
     if (st == CLKV_OK) {
         const clkv_plan *p = &holder->packed.plan;
         all.items = p->n_items;
-        for (uint32_t i = 0; i < p->n_entries; i++) all.split_entries += p->entries[i].part_base != CLKV_PLAN_DIRECT;
+        for (uint32_t i = 0; i < p->n_entries; i++)
+            all.split_entries += p->entries[i].part_base != CLKV_PLAN_DIRECT;
         all.parts = p->n_parts;
         all.chunk = p->chunk;
         all.uploaded_bytes = holder->packed.bytes;

@@ -173,7 +173,8 @@ START_TEST(without_prefix_nothing_is_found_or_findable)
 {
     clkv_manager *m = new_manager(20);
     clkv_sequence *seq = NULL;
-    const clkv_sequence_params params = {.size = sizeof params, .tokens = prompt, .n_tokens = 40, .prefix = CLKV_PREFIX_OFF};
+    const clkv_sequence_params params = {
+        .size = sizeof params, .tokens = prompt, .n_tokens = 40, .prefix = CLKV_PREFIX_OFF};
     size_t matched = 9;
     clkv_sequence *first = serve(m, prompt, 40, NULL);
     ck_ok(clkv_sequence_create(&seq, m, &params, &matched));
