@@ -1,4 +1,4 @@
-/* test_params.c: params structs of programs that are older or newer than the library: smaller ones are filled up with
+/* test_sizes.c: params structs of programs that are older or newer than the library: smaller ones are filled up with
  * zeros, larger ones are accepted when the rest is zero. SPDX-License-Identifier: Apache-2.0 */
 #include "world.h"
 
@@ -158,8 +158,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("params");
-    TCase *tests = tcase_create("params");
+    Suite *suite = suite_create("sizes");
+    TCase *tests = tcase_create("sizes");
     tcase_add_test(tests, a_program_may_be_older_or_newer);
     tcase_add_test(tests, what_an_older_program_says_is_heard);
     tcase_add_test(tests, unknown_values_are_refused);
