@@ -124,7 +124,8 @@ static int append(run *r)
     const verify_case *c = r->c;
     const size_t k_row = (size_t)c->kv_heads * c->head_dim, v_row = (size_t)c->kv_heads * c->head_dim_v;
     const clkv_batch_entry *entries;
-    const clkv_upload_params upload = {.size = sizeof upload, .visibility = c->causal ? CLKV_SEE_CAUSAL : CLKV_SEE_ALL};
+    const clkv_upload_params upload = {.size = sizeof upload,
+                                       .visibility = c->causal ? CLKV_SEE_CAUSAL : CLKV_SEE_ALL};
     uint32_t n;
     if (check(r, clkv_batch_reserve(r->batch), "reserving blocks")) return -1;
     clkv_batch_get_entries(r->batch, &entries, &n);

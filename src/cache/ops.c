@@ -120,8 +120,8 @@ static clkv_status check_copies(const clkv_cache *cache, const clkv_block_copy *
     return st;
 }
 
-clkv_status clkv_copy_blocks(clkv_cache *cache, uint32_t group, const clkv_block_copy *copies, uint32_t n, cl_uint n_wait,
-                             const cl_event *wait, cl_event *event)
+clkv_status clkv_copy_blocks(clkv_cache *cache, uint32_t group, const clkv_block_copy *copies, uint32_t n,
+                             cl_uint n_wait, const cl_event *wait, cl_event *event)
 {
     if (!cache || (n && !copies)) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "copies" : "cache");
     clkv_status st = clkv_blocks_check_group(group);
