@@ -195,17 +195,18 @@ static void resume(fuzz_input *in)
     const uint32_t n = fuzz_byte(in), had = s->length;
     make_tokens(in, tokens, n);
     size_t matched = 99;
-    const int may = s->handle && !is_reserved(s) && !s->length;
+    if (s->handle && !s->batch && had && had % w.size == 0) return; /* test_pending has what is found beyond a length */
+    const int may = s->handle && !s->batch && !s->length;
     uint32_t least = 0, most = 0;
     if (may) {
         model_extend(s, tokens, n);
         model_expect(&w, s, n ? n - 1 : 0, &least, &most);
     }
     const clkv_status status = clkv_sequence_resume(s->handle, tokens, n, &matched);
-    FUZZ_CHECK(status == (!s->handle       ? CLKV_ERROR_INVALID
-                          : is_reserved(s) ? CLKV_ERROR_BUSY
-                          : had            ? CLKV_ERROR_STATE
-                                           : CLKV_OK));
+    FUZZ_CHECK(status == (!s->handle ? CLKV_ERROR_INVALID
+                          : s->batch ? CLKV_ERROR_BUSY
+                          : had      ? CLKV_ERROR_STATE
+                                     : CLKV_OK));
     if (status) return;
     FUZZ_CHECK(matched >= least && matched <= most);
     s->length = (uint32_t)matched;
