@@ -51,7 +51,7 @@ static const char *environment(const char *name)
     return value && *value ? value : NULL;
 }
 
-/* Where binaries go: the switch that turns the cache off wins, then what was asked for, then XDG's way. */
+/* Chooses the directory of program binaries: CLKV_NO_CACHE goes first, then the params, then the environment. */
 static void choose_cache_dir(clkv_device *device, const char *wanted)
 {
     char *out = device->facts.info.cache_dir;
