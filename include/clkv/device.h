@@ -38,7 +38,7 @@ typedef struct clkv_device clkv_device;
  *   CLKV_NO_CACHE   not empty and not 0: no disk cache, whatever else says where it would be */
 typedef struct clkv_device_params {
     size_t size;
-    const char *select;        /* as CLKV_DEVICE; NULL: that variable, else the best device (below) */
+    const char *select;        /* as CLKV_DEVICE; NULL: that variable, else the best device (above) */
     const char *variant;       /* as CLKV_VARIANT; NULL: that variable, else by capability */
     const char *cache_dir;     /* as CLKV_CACHE_DIR; "" = no disk cache */
     /* The caller's own objects, retained: all three or none. The device may be a part of one
