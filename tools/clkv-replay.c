@@ -301,20 +301,20 @@ static int print_json(const outcome *o, const figure *f, size_t n)
     json_real(root, "max_abs_error", o->max_abs_error);
     if (*o->device) json_text(root, "device", o->device);
     else json_null(root, "device");
-    return json_print(root, stdout);
+    return json_print(root, &output_out);
 }
 
 static int print_table(const outcome *o, const figure *f, size_t n)
 {
     table *t = table_create("lr", NULL);
-    if (*o->device) printf("%s\n\n", o->device);
+    if (*o->device) output_printf(&output_out, "%s\n\n", o->device);
     for (size_t i = 0; i < n; i++) {
         if (f[i].real) table_pair(t, f[i].key, "%.*f", f[i].decimals, f[i].value);
         else table_pair(t, f[i].key, "%" PRIu64, f[i].count);
     }
     if (isnan(o->max_abs_error)) table_pair(t, "max_abs_error", "not checked");
     else table_pair(t, "max_abs_error", "%.2e", o->max_abs_error);
-    return table_print(t, stdout);
+    return table_print(t, &output_out);
 }
 
 static int report(const outcome *o)
