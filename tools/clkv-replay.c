@@ -89,6 +89,7 @@ static const option_set set = {
     1,
     "Keys of the output:\n"
     "  requests                 that were served\n"
+    "  skipped_rows             of the trace that are no requests: 0 tokens of context, say\n"
     "  rejected                 that the whole pool is too small for (exit status 1)\n"
     "  prompt_tokens            of the requests served\n"
     "  prefix_hit_tokens        of those, found in the cache when the request was admitted\n"
@@ -113,7 +114,7 @@ static const option_set set = {
 typedef struct outcome {
     replay_result replay;
     uint32_t blocks;
-    uint64_t checked_rows;
+    uint64_t skipped_rows, checked_rows;
     double max_abs_error; /* NAN when nothing was checked */
     char device[256];     /* "" with attention off */
 } outcome;
@@ -268,6 +269,7 @@ static size_t collect(const outcome *o, figure *f)
     const replay_result *r = &o->replay;
     const figure all[] = {
         { "requests", false, r->requests, 0, 0 },
+        { "skipped_rows", false, o->skipped_rows, 0, 0 },
         { "rejected", false, r->rejected, 0, 0 },
         { "prompt_tokens", false, r->prompt_tokens, 0, 0 },
         { "prefix_hit_tokens", false, r->prefix_hit_tokens, 0, 0 },
@@ -359,6 +361,7 @@ int main(int argc, char **argv)
     code = check_options();
     if (!code) code = trace_load(&t, argv[first], options.limit);
     if (code) return code;
+    out.skipped_rows = t.n_skipped;
     code = replay_tokens_create(&tokens, &t, options.scale);
     if (!code) {
         code = options.attention ? replay_device(&tokens, &out) : replay_host(&tokens, &out);
