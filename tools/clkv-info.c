@@ -55,6 +55,7 @@ typedef struct seen {
     clkv_device *device; /* NULL: it does not open */
     clkv_device_info info;
     char why[320]; /* it does not */
+    char cache_problem[160]; /* "" = none */
 } seen;
 
 typedef struct machine {
@@ -84,6 +85,7 @@ static clkv_status see(seen *out, uint32_t index, const char *select)
         return status;
     }
     out->info.size = sizeof out->info;
+    clkv_device_get_cache_problem(out->device, out->cache_problem, sizeof out->cache_problem);
     return clkv_device_get_info(out->device, &out->info);
 }
 
@@ -184,6 +186,8 @@ static cJSON *json_device(const seen *s, uint32_t best)
     }
     json_text(o, "variant", d->variant);
     json_text(o, "cache_dir", d->cache_dir);
+    if (*s->cache_problem) json_text(o, "cache_problem", s->cache_problem);
+    else json_null(o, "cache_problem");
     cJSON *quirks = cJSON_CreateArray();
     const char *name, *reason, *link;
     for (size_t i = 0; clkv_device_quirk(s->device, i, &name, &reason, &link); i++) {
@@ -240,6 +244,7 @@ static int print_device(const seen *s, uint32_t best)
     }
     table_pair(t, "  kernel variant", "%s", d->variant);
     table_pair(t, "  program cache", "%s", *d->cache_dir ? d->cache_dir : "none");
+    if (*s->cache_problem) table_pair(t, "", "not used, every process compiles: %s", s->cache_problem);
     const char *name, *reason, *link;
     for (size_t i = 0; clkv_device_quirk(s->device, i, &name, &reason, &link); i++) {
         table_pair(t, "  quirk", "%s: %s", name, reason);

@@ -202,7 +202,8 @@ def run(text, *arguments):
 
 def test_pipe():
     one = run(b"the quick brown fox\n")
-    check(one.returncode == 0 and one.stdout and b"> " not in one.stdout + one.stderr, f"pipe: {one.returncode} {one.stderr!r}")
+    check(one.returncode == 0 and one.stdout and b"> " not in one.stdout + one.stderr,
+          f"pipe: {one.returncode} {one.stderr!r}")
     two = run(b"the quick brown fox\r\n/reset\n/stats\nthe quick brown fox")
     check(two.returncode == 0 and two.stdout == 2 * one.stdout, f"pipe: /reset: {two.returncode} {two.stdout!r}")
     check(b"answers     1, of 20 tokens" in two.stderr and b"Chat with" not in two.stderr, f"pipe: {two.stderr!r}")
@@ -211,7 +212,8 @@ def test_pipe():
     check(odd.returncode == 1 and odd.stdout == one.stdout and b"no command /etc/passwd" in odd.stderr,
           f"pipe: an unknown command: {odd.returncode} {odd.stderr!r}")
     slash = run(b"//etc/passwd\n")
-    check(slash.returncode == 0 and slash.stdout and b"command" not in slash.stderr, f"pipe: //: {slash.returncode} {slash.stderr!r}")
+    check(slash.returncode == 0 and slash.stdout and b"command" not in slash.stderr,
+          f"pipe: //: {slash.returncode} {slash.stderr!r}")
     check(run(b"").returncode == 0 and not run(b"").stdout, "pipe: no lines")
 
     given = ["--blocks", 4, "--block-size", 16, "--steps", 100]
