@@ -34,18 +34,21 @@ static const option_set options = {
     .epilogue = "CLKV_DEVICE, CLKV_VARIANT, CLKV_CACHE_DIR and CLKV_NO_CACHE are honoured.",
 };
 
-/* What the library said while it looked for devices: platforms and devices that it left out, and why. */
+/* What the library said: while it looked for devices everything (platforms and devices that it left out, and why), else
+ * warnings. */
 typedef struct notes {
     char *lines[64];
     size_t n;
-    bool open; /* keep what comes */
+    bool open; /* it is looking for devices */
 } notes;
 
 static void keep_line(void *user, clkv_log_level level, const char *line)
 {
     notes *kept = user;
-    (void)level;
-    if (!kept->open || kept->n == sizeof kept->lines / sizeof *kept->lines) return;
+    if (!kept->open && level > CLKV_LOG_WARNING) return;
+    for (size_t i = 0; i < kept->n; i++)
+        if (!strcmp(kept->lines[i], line)) return; /* of a device that is opened twice */
+    if (kept->n == sizeof kept->lines / sizeof *kept->lines) return;
     char *copy = strdup(line);
     if (copy) kept->lines[kept->n++] = copy;
 }

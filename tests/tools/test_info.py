@@ -81,6 +81,10 @@ def cache_problems():
             check(code == 0 and (("not used" in out and reason in out) if reason and found[0]["cache_dir"] else
                                  "not used" not in out), f"{path}, mode {mode}: {code} {out} {err}")
         check(not os.path.exists(os.path.join(folder, "not")), "clkv-info makes the directory")
+        code, out, err = run("--json", CLKV_CACHE_DIR=os.path.join(folder, 300 * "x"), CLKV_NO_CACHE="0")
+        notes = [line for line in json.loads(out)["notes"] if "no program cache" in line]
+        check(code == 0 and (len(notes) == 1 and "bytes" in notes[0] or not any(d["cache_dir"] for d in found)),
+              f"a long name: {code} {out} {err}")
 
 
 def refused():
