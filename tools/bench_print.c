@@ -96,5 +96,5 @@ int bench_print(cJSON *root, int json)
     if (json) return json_print(root, &output_out);
     const int code = cJSON_IsArray(root) ? print_rows(root) : print_object(root);
     cJSON_Delete(root);
-    return code;
+    return code ? code : tool_flush(&output_out);
 }

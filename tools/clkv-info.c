@@ -265,7 +265,7 @@ static int print_text(const machine *m)
         output_printf(&output_out, "\n");
         for (size_t i = 0; i < m->notes.n; i++) output_printf(&output_out, "%s\n", m->notes.lines[i]);
     }
-    return code;
+    return code ? code : tool_flush(&output_out);
 }
 
 int main(int argc, char **argv)

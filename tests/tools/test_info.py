@@ -85,6 +85,8 @@ def cache_problems():
         notes = [line for line in json.loads(out)["notes"] if "no program cache" in line]
         check(code == 0 and (len(notes) == 1 and "bytes" in notes[0] or not any(d["cache_dir"] for d in found)),
               f"a long name: {code} {out} {err}")
+        code, out, err = run(CLKV_CACHE_DIR=os.path.join(folder, 300 * "x"), CLKV_NO_CACHE="0")
+        check(code == 0 and all(note in out for note in notes), f"a long name, as text: {code} {out} {err}")
 
 
 def refused():
