@@ -40,7 +40,8 @@ static const option_def table[] = {
     { "temperature", OPTION_REAL, "T", "0 takes the likeliest token", &options.temperature, .real_min = 0,
       .real_max = 1000 },
     { "top-k", OPTION_U32, "N", "only the N likeliest tokens; 0 = all", &options.top_k },
-    { "top-p", OPTION_REAL, "P", "only the likeliest tokens that together have probability P; 1 = all",
+    { "top-p", OPTION_REAL, "P", "only the likeliest tokens that together have probability P; 1 = all, 0 = only the "
+      "likeliest one",
       &options.top_p, .real_min = 0, .real_max = 1 },
     { "min-p", OPTION_REAL, "P", "only tokens of at least P times the likeliest one's probability; 0 = all",
       &options.min_p, .real_min = 0, .real_max = 1 },

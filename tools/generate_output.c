@@ -69,7 +69,7 @@ static void add_result(cJSON *to, const generate_run *run, const llm_request *r)
     for (uint32_t i = 0; i < r->n_ids; i++) json_u64(ids, NULL, r->ids[i]);
     json_add(to, "ids", ids);
     if (llm_text_add(&text, run->tokenizer, r->ids, 0, r->n_ids)) json_null(to, "text");
-    else json_text(to, "text", text.n ? text.bytes : "");
+    else json_bytes(to, "text", text.n ? text.bytes : "", text.n);
     free(text.bytes);
     json_text(to, "finish", finish_name(run, r));
     json_u64(to, "prompt_tokens", r->n_prompt);

@@ -126,7 +126,9 @@ def test_refused():
     refused("prompts that are no text", given + ["--prompts", model], "--prompts", "0 byte")
     refused("no tokenizer of that name", given + ["--tokenizer", "nowhere"], "nowhere")
     refused("a negative temperature", given + ["--temperature", "-1"], "--temperature")
-    refused("top-p", given + ["--top-p", "1.5"], "--top-p")
+    for odd in ("1.5", "-0.5", "nan", "-nan", "inf", "1e999", ""):
+        for option in ("--top-p", "--min-p"):
+            refused(f"{option} {odd}", given + [f"{option}={odd}"], option, f"'{odd}'", "from 0 to 1")
     refused("no steps", given + ["--steps", "0"], "--steps")
     refused("a chat with prompts", given + ["--interactive", "--prompt", "x"], "--interactive")
     refused("a chat as JSON", given + ["--interactive", "--json"], "--json")

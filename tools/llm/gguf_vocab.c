@@ -83,7 +83,7 @@ static int32_t find_end_of_turn(const llm_tokenizer_data *tok)
     for (uint32_t id = 0; id < tok->n; id++) {
         if (tok->types[id] != LLM_PIECE_CONTROL && tok->types[id] != LLM_PIECE_USER) continue;
         for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-            if (!strcmp(tok->pieces[id], names[i])) return (int32_t)id;
+            if (tok->piece_bytes[id] == strlen(names[i]) && !strcmp(tok->pieces[id], names[i])) return (int32_t)id;
     }
     return -1;
 }
