@@ -92,7 +92,7 @@ static int32_t find_end_of_turn(const llm_tokenizer_data *tok)
  */
 static int is_bos_added(const char *pre)
 {
-    static const char *const names[] = {"llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral", "tekken"};
+    static const char *const names[] = {"llama-bpe", "llama3", "llama-v3", "falcon3", "tekken"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(pre, names[i])) return 1;
     return 0;
