@@ -177,8 +177,10 @@ static int report(generator *g)
     if (g->options.json) return generate_print_json(run);
     generate_print_texts(run);
     if (isatty(STDERR_FILENO) && !run->code)
-        fprintf(stderr, "%llu tokens in %.2f s: %.1f tokens/s, %llu steps\n", (unsigned long long)run->generated,
-                run->seconds, (double)run->generated / run->seconds, (unsigned long long)run->steps);
+        output_printf(&output_err, "%llu tokens in %.2f s: %.1f tokens/s, %llu steps\n",
+                      (unsigned long long)run->generated, run->seconds, (double)run->generated / run->seconds,
+                      (unsigned long long)run->steps);
+    output_flush(&output_err);
     return run->code;
 }
 

@@ -205,7 +205,7 @@ static int print_json(const machine *m)
     for (size_t i = 0; i < m->notes.n; i++) json_text(lines, NULL, m->notes.lines[i]);
     json_add(root, "devices", devices);
     json_add(root, "notes", lines);
-    return json_print(root, stdout);
+    return json_print(root, &output_out);
 }
 
 static void pair_mib(table *t, const char *key, uint64_t bytes)
@@ -216,7 +216,8 @@ static void pair_mib(table *t, const char *key, uint64_t bytes)
 static int print_device(const seen *s, uint32_t best)
 {
     const clkv_device_info *d = &s->info;
-    printf("\n%u%s  %s / %s\n", (unsigned)d->index, d->index == best ? " *" : "", d->platform, d->name);
+    output_printf(&output_out, "\n%u%s  %s / %s\n", (unsigned)d->index, d->index == best ? " *" : "", d->platform,
+                  d->name);
     table *t = table_create("ll", NULL);
     table_pair(t, "  kind", "%s, %s", kind_name(d->kind), d->vendor);
     table_pair(t, "  driver", "%s", d->driver_version);
@@ -235,7 +236,7 @@ static int print_device(const seen *s, uint32_t best)
                d->unified_memory ? ", the host's memory" : "");
     if (!s->device) {
         table_pair(t, "  not usable", "%s", s->why);
-        return table_print(t, stdout);
+        return table_print(t, &output_out);
     }
     table_pair(t, "  kernel variant", "%s", d->variant);
     table_pair(t, "  program cache", "%s", *d->cache_dir ? d->cache_dir : "none");
@@ -244,17 +245,17 @@ static int print_device(const seen *s, uint32_t best)
         table_pair(t, "  quirk", "%s: %s", name, reason);
         table_pair(t, "", "%s", link);
     }
-    return table_print(t, stdout);
+    return table_print(t, &output_out);
 }
 
 static int print_text(const machine *m)
 {
-    printf("clkv %s\n", clkv_version());
+    output_printf(&output_out, "clkv %s\n", clkv_version());
     int code = 0;
     for (size_t i = 0; !code && i < m->n; i++) code = print_device(&m->devices[i], m->best);
     if (!code && m->notes.n) {
-        printf("\n");
-        for (size_t i = 0; i < m->notes.n; i++) printf("%s\n", m->notes.lines[i]);
+        output_printf(&output_out, "\n");
+        for (size_t i = 0; i < m->notes.n; i++) output_printf(&output_out, "%s\n", m->notes.lines[i]);
     }
     return code;
 }

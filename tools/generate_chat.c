@@ -47,7 +47,7 @@ static void print_answer(void *user, llm_request *request, uint32_t n)
     (void)n;
     if (!c->code) c->code = generate_print_ids(c->tokenizer, request->ids, c->printed, request->n_ids);
     c->printed = request->n_ids;
-    fflush(stdout);
+    output_flush(&output_out);
 }
 
 /* The turn's ids are in the request afterwards. */
@@ -95,9 +95,8 @@ static int answer(chat *c, char *why)
     sigaction(SIGINT, &before, NULL);
     if (failed) return -1;
     if (c->request->finish == LLM_FINISH_NOT) break_off(c);
-    putchar('\n');
-    if (!c->code && (fflush(stdout) || ferror(stdout)))
-        c->code = tool_fail(EXIT_CHECK, "write error: %s", strerror(errno));
+    output_text(&output_out, "\n");
+    if (!c->code) c->code = tool_flush(&output_out);
     return 0;
 }
 
@@ -107,13 +106,13 @@ static int talk(chat *c)
     size_t room = 0;
     const int terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
     while (!c->code) {
-        if (terminal) fputs("> ", stdout);
-        fflush(stdout);
+        if (terminal) output_text(&output_out, "> ");
+        output_flush(&output_out);
         errno = 0;
         ssize_t n = getline(&line, &room, stdin);
         if (n < 0) {
             if (ferror(stdin)) c->code = tool_fail(EXIT_USAGE, "standard input: %s", strerror(errno));
-            else if (terminal) putchar('\n');
+            else if (terminal) output_text(&output_out, "\n");
             break;
         }
         while (n && (line[n - 1] == '\n' || line[n - 1] == '\r')) n--;

@@ -5,23 +5,17 @@
 #include "json.h"
 #include "llm/text.h"
 
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* ---- text ---- */
-
-static int fail_printing(void)
-{
-    return tool_fail(EXIT_CHECK, "write error: %s", strerror(errno));
-}
 
 int generate_print_ids(const llm_tokenizer *tokenizer, const uint32_t *ids, size_t from, size_t n)
 {
     llm_text text = { 0 };
     int code = 0;
     if (llm_text_add(&text, tokenizer, ids, from, n)) code = tool_fail(EXIT_CHECK, "out of memory for text");
-    else if (text.n && fwrite(text.bytes, 1, text.n, stdout) != text.n) code = fail_printing();
+    else output_bytes(&output_out, text.bytes, text.n);
     free(text.bytes);
     return code;
 }
@@ -31,9 +25,9 @@ static void print_heading(const generate_run *run)
 {
     const uint32_t samples = run->options->samples;
     if (run->n_requests == 1) return;
-    printf("%s== prompt %zu", run->printed ? "\n" : "", run->printed / samples + 1);
-    if (samples > 1) printf(", sample %zu", run->printed % samples + 1);
-    printf(" ==\n");
+    output_printf(&output_out, "%s== prompt %zu", run->printed ? "\n" : "", run->printed / samples + 1);
+    if (samples > 1) output_printf(&output_out, ", sample %zu", run->printed % samples + 1);
+    output_text(&output_out, " ==\n");
 }
 
 void generate_print_texts(generate_run *run)
@@ -46,11 +40,11 @@ void generate_print_texts(generate_run *run)
             run->printed_ids = r->n_ids;
         }
         if (r->finish == LLM_FINISH_NOT || run->code) break;
-        putchar('\n');
+        output_text(&output_out, "\n");
         run->printed++;
         run->printed_ids = 0;
     }
-    if (!run->code && (fflush(stdout) || ferror(stdout))) run->code = fail_printing();
+    if (!run->code) run->code = tool_flush(&output_out);
 }
 
 /* ---- JSON ---- */
@@ -168,5 +162,5 @@ int generate_print_json(const generate_run *run)
     json_u64(root, "preemptions", stats.preemptions);
     if (run->options->profile) add_times(root, run);
     json_add(root, "cache", cJSON_CreateRaw(text));
-    return json_print(root, stdout);
+    return json_print(root, &output_out);
 }

@@ -29,7 +29,7 @@ void generate_print_texts(generate_run *run);
 /* Returns 0, or the code to exit with. */
 int generate_print_json(const generate_run *run);
 
-/* Prints what ids[from … n) say. */
+/* Prints what ids[from … n) say; tool_flush writes it. */
 int generate_print_ids(const llm_tokenizer *tokenizer, const uint32_t *ids, size_t from, size_t n);
 
 #endif

@@ -3,9 +3,9 @@
 
 #include "exit.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,15 +97,12 @@ void json_text(cJSON *to, const char *key, const char *text)
     json_bytes(to, key, text, strlen(text));
 }
 
-int json_print(cJSON *root, FILE *out)
+int json_print(cJSON *root, out_stream *out)
 {
-    int code = 0;
     char *text = root ? cJSON_Print(root) : NULL;
     cJSON_Delete(root);
     if (!text) return tool_fail(EXIT_CHECK, "out of memory for the JSON output");
-    errno = 0;
-    if (fputs(text, out) == EOF || fputc('\n', out) == EOF || fflush(out) || ferror(out))
-        code = tool_fail(EXIT_CHECK, "cannot write the output: %s", strerror(errno));
+    output_printf(out, "%s\n", text);
     free(text);
-    return code;
+    return tool_flush(out);
 }

@@ -8,10 +8,11 @@
 #ifndef CLKV_TOOLS_JSON_H
 #define CLKV_TOOLS_JSON_H
 
+#include "output.h"
+
 #include <cJSON.h>
 
 #include <stdint.h>
-#include <stdio.h>
 
 /* To an object under `key`, or to an array when key is NULL. */
 void json_u64(cJSON *to, const char *key, uint64_t value);
@@ -22,8 +23,8 @@ void json_bool(cJSON *to, const char *key, int value);
 void json_null(cJSON *to, const char *key);
 void json_add(cJSON *to, const char *key, cJSON *item); /* takes the item over */
 
-/* Prints, ends the line, flushes, and deletes `root`. 0 = all of it was written; else a message was printed
- * and it is the code to exit with. */
-int json_print(cJSON *root, FILE *out);
+/* Prints, ends the line, flushes, and deletes `root`. 0, or the code to exit with, as of tool_flush; or without memory,
+ * after a message. */
+int json_print(cJSON *root, out_stream *out);
 
 #endif

@@ -192,41 +192,42 @@ static void print_wrapped(const char *text, int at, int indent)
         int width = 0, bytes = 0;
         for (; text[bytes] && text[bytes] != ' '; bytes++) width += (text[bytes] & 0xc0) != 0x80;
         if (at > indent && at + 1 + width > HELP_WIDTH) {
-            printf("\n%*s", indent, "");
+            output_printf(&output_out, "\n%*s", indent, "");
             at = indent;
         } else if (at > indent) {
-            putchar(' ');
+            output_text(&output_out, " ");
             at++;
         }
-        printf("%.*s", bytes, text);
+        output_printf(&output_out, "%.*s", bytes, text);
         at += width;
         text += bytes;
         while (*text == ' ') text++;
     }
-    putchar('\n');
+    output_text(&output_out, "\n");
 }
 
 static void print_option(const char *name, const char *argument, const char *help, const char *value)
 {
     char text[1024];
-    int at = printf("  --%s%s%s", name, argument ? " " : "", argument ? argument : "");
+    int at = output_printf(&output_out, "  --%s%s%s", name, argument ? " " : "", argument ? argument : "");
     if (at > HELP_COLUMN - 2) {
-        putchar('\n');
+        output_text(&output_out, "\n");
         at = 0;
     }
-    printf("%*s", HELP_COLUMN - at, "");
+    output_printf(&output_out, "%*s", HELP_COLUMN - at, "");
     snprintf(text, sizeof text, "%s%s%s%s", help, *value ? " (default " : "", value, *value ? ")" : "");
     print_wrapped(text, HELP_COLUMN, HELP_COLUMN);
 }
 
 static void print_help(const option_set *set)
 {
-    printf("Usage: %s [OPTION…]%s%s\n\n%s\n\n", tool_name(), *set->operands ? " " : "", set->operands, set->about);
+    output_printf(&output_out, "Usage: %s [OPTION…]%s%s\n\n%s\n\n", tool_name(), *set->operands ? " " : "",
+                  set->operands, set->about);
     for (size_t i = 0; i < set->n; i++) {
         const option_def *o = &set->table[i];
         char choices[128] = "", value[64];
         if (o->kind == OPTION_HEADING) {
-            printf("%s%s\n", i ? "\n" : "", o->help);
+            output_printf(&output_out, "%s%s\n", i ? "\n" : "", o->help);
             continue;
         }
         for (int c = 0; o->kind == OPTION_CHOICE && o->choices[c]; c++) {
@@ -238,14 +239,8 @@ static void print_help(const option_set *set)
     }
     print_option("help", NULL, "print this and exit", "");
     print_option("version", NULL, "print the library's version and exit", "");
-    if (set->epilogue) printf("\n%s\n", set->epilogue);
-    printf("\nExit status: 0 good, 1 a check failed, 2 usage or bad input, 3 no usable device.\n");
-}
-
-static int printed(void)
-{
-    if (!fflush(stdout) && !ferror(stdout)) return EXIT_GOOD;
-    return tool_fail(EXIT_CHECK, "write error: %s", strerror(errno));
+    if (set->epilogue) output_printf(&output_out, "\n%s\n", set->epilogue);
+    output_printf(&output_out, "\nExit status: 0 good, 1 a check failed, 2 usage or bad input, 3 no usable device.\n");
 }
 
 static void fill_long(const option_set *set, struct option *longs)
@@ -350,7 +345,7 @@ int options_parse(const option_set *set, int argc, char **argv, int *first)
     struct option longs[MAX_OPTIONS + 3];
     int value, done;
 
-    tool_set_name(argv[0]);
+    tool_begin(argv[0]);
     fill_long(set, longs);
     opterr = 0;
 
@@ -360,11 +355,11 @@ int options_parse(const option_set *set, int argc, char **argv, int *first)
     while ((value = getopt_long(argc, argv, "-:h", longs, NULL)) != -1) {
         if (value == 'h' || value == VALUE_HELP) {
             print_help(set);
-            return printed();
+            return tool_flush(&output_out);
         }
         if (value == VALUE_VERSION) {
-            printf("%s %s\n", tool_name(), clkv_version());
-            return printed();
+            output_printf(&output_out, "%s %s\n", tool_name(), clkv_version());
+            return tool_flush(&output_out);
         }
     }
 

@@ -1,6 +1,5 @@
 /* target_json.c: text of any bytes on its way into the tools' JSON, which must be read back by a parser, and be
  * UTF-8. Every piece between 0 bytes is a text, and all of the input is one more. SPDX-License-Identifier: Apache-2.0 */
-#define _POSIX_C_SOURCE 200809L /* open_memstream */
 #include "fuzz.h"
 
 #include "json.h"
@@ -37,8 +36,7 @@ static int says(const char *json, const char *text, size_t bytes)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *text = malloc(size + 1), *out = NULL;
-    size_t bytes = 0;
+    char *text = malloc(size + 1);
     FUZZ_CHECK(text);
     memcpy(text, data, size);
     text[size] = 0;
@@ -49,8 +47,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size >= sizeof real) memcpy(&real, data, sizeof real);
     json_real(root, NULL, real);
     const int n = cJSON_GetArraySize(root);
-    FILE *stream = open_memstream(&out, &bytes);
-    FUZZ_CHECK(stream && !json_print(root, stream) && !fclose(stream));
+    out_stream kept = {.fd = -1};
+    FUZZ_CHECK(!json_print(root, &kept));
+    const char *out = kept.bytes;
+    const size_t bytes = kept.n;
     uint32_t taken;
     for (size_t at = 0; at < bytes; at += taken)
         FUZZ_CHECK(llm_utf8_next(out + at, bytes - at, &taken) != 0xfffd || taken == 3);
@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     FUZZ_CHECK(alone && !memcmp(alone, "[\"", 2) && says(alone + 2, (const char *)data, size));
     cJSON_free(alone);
     cJSON_Delete(one);
-    free(out);
+    free(kept.bytes);
     free(text);
     return 0;
 }
