@@ -21,6 +21,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define POOL_STEP 16 /* the default pool is a multiple of so many blocks */
+
 typedef struct generator {
     generate_options options;
     llm_model *model;
@@ -76,6 +78,27 @@ static llm_schedule_params scheduling(const generator *g, clkv_cache *cache)
     };
 }
 
+static uint64_t blocks_for(const generator *g, uint64_t tokens)
+{
+    return (tokens + g->options.block_size - 1) / g->options.block_size;
+}
+
+/* The blocks that this run can use. Each text that is alive may grow to its last position, and the scheduler wants one
+ * block more for each. Prompts stay in the cache behind that, in case they come again: at most as much as the texts
+ * that are alive take. */
+static uint32_t most_blocks(const generator *g)
+{
+    const uint64_t texts = g->options.interactive ? 1 : g->prompts.n * (uint64_t)g->options.samples;
+    const uint64_t each = blocks_for(g, positions(g)) + 1, all = texts * each;
+    const uint64_t alive = each * (texts < g->options.concurrency ? texts : g->options.concurrency);
+    uint64_t prompts = 0;
+    for (size_t i = 0; i < g->prompts.n; i++) prompts += blocks_for(g, g->prompts.items[i].n);
+    uint64_t most = alive + (prompts < alive ? prompts : alive);
+    if (most > all) most = all;
+    most = (most + POOL_STEP - 1) / POOL_STEP * POOL_STEP;
+    return most < UINT32_MAX ? (uint32_t)most : 0;
+}
+
 static int open_runtime(generator *g)
 {
     const generate_options *o = &g->options;
@@ -89,6 +112,7 @@ static int open_runtime(generator *g)
         .weight_type = generate_options_weights(o, g->model),
         .memory_bytes = o->memory,
         .blocks = o->blocks,
+        .most_blocks = most_blocks(g),
         .block_size = o->block_size,
         .max_sequences = o->concurrency,
         .max_context = positions(g),
@@ -105,7 +129,7 @@ static int check_pool(const generator *g)
 {
     clkv_manager *manager = clkv_cache_manager(llm_runtime_cache(g->runtime));
     const uint32_t blocks = clkv_manager_blocks(manager), size = g->options.block_size;
-    const uint64_t needed = ((uint64_t)positions(g) + size - 1) / size;
+    const uint64_t needed = blocks_for(g, positions(g));
     if (needed <= blocks || g->options.interactive) return 0;
     return tool_fail(EXIT_USAGE, "a text of %u positions (--steps) needs %u blocks of %u tokens; the pool has %u",
                      (unsigned)positions(g), (unsigned)needed, (unsigned)size, (unsigned)blocks);

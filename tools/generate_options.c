@@ -63,7 +63,7 @@ static const option_def table[] = {
     { "block-size", OPTION_U32, "N", "tokens per block, a power of two up to 256", &options.block_size, .min = 1,
       .max = 256 },
     { "blocks", OPTION_U32, "N", "blocks in the pool", &options.blocks, .min = 1, .max = UINT32_C(1) << 31,
-      .given = &options.blocks_given, .absent = "half of what the device has left" },
+      .given = &options.blocks_given, .absent = "what --concurrency texts of --steps can use, at most half of the device" },
     { "memory", OPTION_SIZE, "SIZE", "the same in bytes: 512M, 4G", &options.memory, .min = 1,
       .given = &options.memory_given, .absent = "" },
     { .kind = OPTION_HEADING, .help = "The device" },

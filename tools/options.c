@@ -225,7 +225,7 @@ static void print_help(const option_set *set)
                   set->operands, set->about);
     for (size_t i = 0; i < set->n; i++) {
         const option_def *o = &set->table[i];
-        char choices[128] = "", value[64];
+        char choices[128] = "", value[128];
         if (o->kind == OPTION_HEADING) {
             output_printf(&output_out, "%s%s\n", i ? "\n" : "", o->help);
             continue;

@@ -227,6 +227,19 @@ def test_inputs():
 
 # ---- random ----
 
+def default_pool(model, prompts):
+    """Without --blocks and --memory: what the run can use, in steps of 16 blocks."""
+    def pool(wanted, *arguments):
+        figures = generate("--model", model, "--ignore-end", *arguments)
+        check(figures["preemptions"] == 0, f"{arguments}: preemptions in the default pool")
+        found = figures["cache"]["blocks_total"]
+        check(found == wanted, f"{arguments}: {found} blocks, not {wanted}")
+    pool(16, "--steps", 40)  # a text of 3 blocks, and one that the scheduler wants free
+    pool(32, "--steps", 40, *prompts)  # 6 such texts
+    pool(64, "--steps", 400, "--concurrency", 2, *prompts)  # 2 texts of 26 blocks, and 6 prompts of one
+    pool(128, "--steps", 40, "--block-size", 1, "--samples", 3)  # 3 texts of 41 blocks of one token
+
+
 def ids_of(figures):
     return [p["ids"] for p in figures["prompts"]]
 
@@ -272,6 +285,10 @@ def test_random():
     prompt = figures["prompts"][0]["prompt_tokens"]
     check(figures["prompts"][0]["reused_tokens"] == 0, "the first prompt found something")
     check(all(p["reused_tokens"] > prompt - 32 for p in figures["prompts"][1:]), "prompts were computed twice")
+
+    default_pool(model, prompts)
+    check(run(*given, *prompts[:2], "--temperature", 2, "--top-p", 0).stdout == run(*given, *prompts[:2]).stdout,
+          "--top-p 0 is not greedy")
 
     # Lengths: the text is never longer than asked for, and the prompt counts.
     for steps in (1, 2, 5, prompt - 1, prompt, prompt + 1):
