@@ -203,6 +203,15 @@ def test_inputs():
     check(run(*given, "--steps", 40, "--prompts", os.path.join(WORK.name, "odd")).stdout.lstrip().startswith(odd),
           "a prompt as text")
 
+    # A generated 0 byte ends no text.
+    hot = [*given, "--temperature", 1000, "--seed", 3, "--steps", 2000, "--samples", 4]
+    texts = [s["text"] for s in generate(*hot)["prompts"][0]["samples"]]
+    check(any("\0" in t[:-1] for t in texts), "no 0 byte was generated: this tests nothing")
+    plain = run(*hot).stdout.decode("utf-8", "surrogateescape")
+    want = "".join("?" if "\udc80" <= c <= "\udcff" else c for c in plain)
+    same("\n".join(f"== prompt 1, sample {i + 1} ==\n{t}\n" for i, t in enumerate(texts)), want, "0 bytes")
+    check(run(*hot, "--stream").stdout.decode("utf-8", "surrogateescape") == plain, "0 bytes with --stream")
+
     # Prompts that do not fit are cut, and that is said.
     long = write_prompts("long", b"word " * 3000 + b"\nshort\n" + b"word " * 3000)
     figures = noted([*given, "--steps", 4000, "--prompts", long], "2 prompts", "prompt 1", "2048", "context")
