@@ -83,9 +83,9 @@ static uint64_t blocks_for(const generator *g, uint64_t tokens)
     return (tokens + g->options.block_size - 1) / g->options.block_size;
 }
 
-/* The blocks that this run can use. Each text that is alive may grow to its last position, and the scheduler wants one
- * block more for each. Prompts stay in the cache behind that, in case they come again: at most as much as the texts
- * that are alive take. */
+/* The blocks that this run can use. Each text that is alive may grow to its last position, and the scheduler wants
+ * one block more for each. Beyond that, prompts stay in the cache in case they come again: they get at most as many
+ * blocks as the texts that are alive. */
 static uint32_t most_blocks(const generator *g)
 {
     const uint64_t texts = g->options.interactive ? 1 : g->prompts.n * (uint64_t)g->options.samples;

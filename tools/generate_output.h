@@ -25,8 +25,8 @@ typedef struct generate_run {
 } generate_run;
 
 /* Prints what there is: texts that are finished, and of the first one that is not as much as it has. The output is
- * the same however often this is called. When serving has stopped, all that was generated is printed; texts that are
- * not finished are marked where there are several, and those that were not begun are left out. */
+ * the same however often this is called. When serving has stopped, all that was generated is printed. Where there
+ * are several texts, those that are not finished are marked, and those that were not begun are left out. */
 void generate_print_texts(generate_run *run);
 
 /* The whole run as one object, also when serving has stopped. Returns 0, or the code to exit with. */

@@ -8,8 +8,8 @@
 #ifndef CLKV_TOOLS_INTERRUPT_H
 #define CLKV_TOOLS_INTERRUPT_H
 
-/* Notes which signals are ignored. Call it before an OpenCL device is opened: LLVM, which is in many drivers, replaces
- * the handlers of all of them. */
+/* Notes which signals are ignored. Call it before an OpenCL device is opened: LLVM, which is in many drivers,
+ * replaces the handlers of all of them. */
 void interrupt_begin(void);
 
 /* From now on signals are noted. */

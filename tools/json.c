@@ -69,7 +69,8 @@ static size_t escape(unsigned char c, char *to)
 /* The text as a JSON string with its quotes. cJSON's own strings end at a 0 byte, so this does not use them. */
 static char *quote(const char *text, size_t bytes)
 {
-    char *out = bytes < SIZE_MAX / 6 - 8 ? malloc(6 * bytes + 8) : NULL; /* the last escape may write a 0 behind it */
+    /* two quotes, 6 bytes at most for each, and a 0, which an escape may also write behind itself */
+    char *out = bytes < SIZE_MAX / 6 - 8 ? malloc(6 * bytes + 8) : NULL;
     size_t at = 0;
     if (!out) return NULL;
     out[at++] = '"';

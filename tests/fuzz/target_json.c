@@ -1,5 +1,6 @@
 /* target_json.c: text of any bytes on its way into the tools' JSON, which must be read back by a parser, and be
- * UTF-8. Every piece between 0 bytes is a text, and all of the input is one more. SPDX-License-Identifier: Apache-2.0 */
+ * UTF-8. Every piece between 0 bytes is a text, and all of the input is one more.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "fuzz.h"
 
 #include "json.h"

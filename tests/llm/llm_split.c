@@ -1,5 +1,5 @@
-/* llm_split.c STYLE: cuts texts into words as byte-level BPE does first. Texts come on stdin, each ended by a 0 byte;
- * of each a line goes to stdout, with the bytes of its words. For test_split.py.
+/* llm_split.c STYLE: cuts texts into words as byte-level BPE does first. Texts come on stdin, each ended by a 0
+ * byte; of each a line goes to stdout, with the bytes of its words. For test_split.py.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tokenizer_split.h"
 

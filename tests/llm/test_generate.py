@@ -345,7 +345,8 @@ def check_stopped(done, truth, code, reason, what):
     finished = sum(s["finished"] for s, _ in samples)
     begun = sum(s["generated_tokens"] > 0 for s, _ in samples)
     check(len(samples) == 12 and 0 < finished < begun < 12, f"{what}: {finished} finished, {begun} begun")
-    check(f"{finished} finished, {begun - finished} not finished, {12 - begun} not begun" in said, f"{what}: {said}")
+    count = f"{finished} finished, {begun - finished} not finished, {12 - begun} not begun"
+    check(count in said, f"{what}: {said}")
     for sample, whole in samples:
         if sample["finished"]:
             same(sample["ids"], whole["ids"], what)
@@ -359,8 +360,8 @@ def check_stopped(done, truth, code, reason, what):
 def test_stopped():
     model = random_model()
     prompts = list(itertools.chain.from_iterable(("--prompt", f"Alpha beta gamma {i}") for i in range(6)))
-    given = ["--model", model, "--steps", 60, "--ignore-end", "--temperature", 1, "--samples", 2, "--concurrency", 2,
-             *prompts]
+    given = ["--model", model, "--steps", 60, "--ignore-end", "--temperature", 1, "--samples", 2,
+             "--concurrency", 2, *prompts]
     truth = generate(*given)
     check(truth["finished"] is True and truth["reason"] is None, "a run to the end")
     plain, calls = stopped_run(given)
@@ -383,7 +384,8 @@ def test_stopped():
             check(got[:finished] == texts[:finished] and len(got) == begun, f"{reason} {how}: {done.stdout!r}")
             for i in range(finished, begun):
                 mark = b"\n== not finished ==\n"
-                check(got[i].endswith(mark) and texts[i].startswith(got[i][:-len(mark)]), f"{reason} {how}: {got[i]!r}")
+                text = got[i][:-len(mark)]
+                check(got[i].endswith(mark) and texts[i].startswith(text), f"{reason} {how}: {got[i]!r}")
     # A second signal, here with the next kernel, ends the program at once.
     done, _ = stopped_run(["--json", *given], **{"from": half}, signal=signal.SIGINT)
     check(done.returncode == -signal.SIGINT and not done.stdout, f"two signals: {done.returncode} {done.stdout!r}")

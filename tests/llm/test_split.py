@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""test_split.py LLM_SPLIT: the words into which tokenizer_split.c cuts random texts, against the regular expressions
-that the models' authors publish in their tokenizer.json files, run by Python's own engine."""
+"""test_split.py LLM_SPLIT: the words into which tokenizer_split.c cuts random texts, against the regular
+expressions that the models' authors publish in their tokenizer.json files, run by Python's own engine."""
 # SPDX-License-Identifier: Apache-2.0
 import random
 import re

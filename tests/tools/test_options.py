@@ -17,7 +17,7 @@ def refused(command, arguments, *words, without=()):
             all(w in text for w in words) and not any(w in text for w in without))
     if not good:
         failures.append(arguments)
-        print(f"FAILED: {name} {arguments}: exit {done.returncode}: {done.stdout!r} {text!r}, not {words}", flush=True)
+        print(f"FAILED: {name} {arguments}: exit {done.returncode}: {done.stdout!r} {text!r}, not {words}")
 
 
 def every_tool(command):

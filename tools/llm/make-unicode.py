@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """make-unicode.py > unicode_ranges.c: which characters are letters, and of which case, marks, numbers and white
-space, for splitting text before byte-level BPE. From the Unicode data of the Python that runs it; run it again when that has grown."""
+space, for splitting text before byte-level BPE. From the Unicode data of the Python that runs it; run it again when
+that has grown."""
 # SPDX-License-Identifier: Apache-2.0
 import sys
 import unicodedata

@@ -27,8 +27,7 @@ static uint32_t least(uint32_t a, uint32_t b)
     return b != 0 && b < a ? b : a;
 }
 
-/* The blocks of a pool of half the device, or `most` if that holds more; 0 leaves it to clkv_cache_create, which takes
- * half. */
+/* `most` if that is no more than half of the device; else 0, for which clkv_cache_create takes half. */
 static uint32_t default_blocks(llm_runtime *r, const clkv_cache_params *params, uint32_t most)
 {
     clkv_cache_params twice = *params;

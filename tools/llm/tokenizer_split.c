@@ -166,8 +166,8 @@ static size_t next_llama3(text_span s, uint32_t digits)
     return next_rest(s, "\r\n");
 }
 
-/* The end of [NOT_LOWER]*[NOT_UPPER]+ at `at`, or 0. Where no lower case follows, the last character that is in both
- * sets stands for the second. */
+/* The end of [NOT_LOWER]*[NOT_UPPER]+ at `at`, or 0. Where no lower case follows, the last character that is in
+ * both sets stands for the second. */
 static size_t cased_word(text_span s, size_t at)
 {
     character c;
