@@ -3,6 +3,7 @@
 #include "bench.h"
 
 #include "exit.h"
+#include "nearest.h"
 
 #include <clkv/version.h>
 
@@ -29,6 +30,18 @@ static int print_help(out_stream *out)
     return tool_flush(out);
 }
 
+static int unknown_command(const char *given)
+{
+    enum { N = sizeof commands / sizeof *commands };
+    const char *names[N];
+    char shown[TOOL_SHOWN_BYTES];
+    for (size_t i = 0; i < N; i++) names[i] = commands[i].name;
+    const char *meant = nearest_word(given, strlen(given), names, N);
+    tool_shown(given, strlen(given), shown);
+    if (meant) return tool_fail(EXIT_USAGE, "unknown command '%s': did you mean %s?", shown, meant);
+    return tool_fail(EXIT_USAGE, "unknown command '%s': attention, pool, step or start", shown);
+}
+
 int main(int argc, char **argv)
 {
     tool_begin(argv[0]);
@@ -49,5 +62,5 @@ int main(int argc, char **argv)
         argv[1] = name;
         return commands[i].main(argc - 1, argv + 1);
     }
-    return tool_fail(EXIT_USAGE, "unknown command '%s': attention, pool, step or start", argv[1]);
+    return unknown_command(argv[1]);
 }

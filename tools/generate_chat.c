@@ -131,7 +131,7 @@ static void stats(chat *c)
     out_stream *out = words(c);
     clkv_stats s = CLKV_PARAMS_INIT(clkv_stats);
     const llm_request *r = c->request;
-    if (clkv_cache_stats(c->cache, &s)) {
+    if (clkv_cache_get_stats(c->cache, &s)) {
         say(c, "no statistics: %s", clkv_last_error()->message);
         return;
     }

@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include "exit.h"
+#include "nearest.h"
 
 #include <clkv/version.h>
 
@@ -224,7 +225,7 @@ static void print_help(const option_set *set)
                   set->operands, set->about);
     for (size_t i = 0; i < set->n; i++) {
         const option_def *o = &set->table[i];
-        char choices[128] = "", value[64];
+        char choices[128] = "", value[128];
         if (o->kind == OPTION_HEADING) {
             output_printf(&output_out, "%s%s\n", i ? "\n" : "", o->help);
             continue;
@@ -261,15 +262,77 @@ static int usage(const char *what, const char *which)
     return tool_fail(EXIT_USAGE, "%s%s (see %s --help)", what, which, tool_name());
 }
 
-static int parse_one(const option_set *set, int value, char **argv)
+/* ---- options that cannot be used as they were given ---- */
+
+/* The element of argv at which getopt_long stopped. It steps behind an element when it is done with it, and stays
+ * where letters of "-abc" are left. */
+static const char *stopped_at(int argc, char **argv)
+{
+    const char *before = argv[optind - 1], *here = optind < argc ? argv[optind] : "";
+    const int is_letter = optopt && optopt < FIRST_VALUE;
+    return is_letter && !(before[0] == '-' && before[1] == optopt && !before[2]) && here[0] == '-' ? here : before;
+}
+
+/* Names of options that begin with these `bytes`, "--prompt, --prompts"; returns how many there are. *exact: one of
+ * them is no longer than that. */
+static int list_matches(const struct option *longs, const char *name, size_t bytes, char *buf, size_t n,
+                        const struct option **exact)
+{
+    int matches = 0;
+    size_t at = 0;
+    *buf = 0;
+    *exact = NULL;
+    for (; longs->name; longs++) {
+        if (strncmp(longs->name, name, bytes)) continue;
+        if (!matches++ || !longs->name[bytes]) *exact = longs;
+        if (at < n) at += (size_t)snprintf(buf + at, n - at, "%s--%s", at ? ", " : "", longs->name);
+    }
+    return matches;
+}
+
+/* Says why getopt_long did not take an option: it has no such name, or several, or takes no value. */
+static int refuse(const struct option *longs, const char *given)
+{
+    char matching[256], shown[TOOL_SHOWN_BYTES];
+    const struct option *one;
+    const int is_long = given[0] == '-' && given[1] == '-';
+    const char *name = is_long ? given + 2 : given + strspn(given, "-");
+    const size_t bytes = strcspn(name, "=");
+    tool_shown(given, strlen(given), shown);
+    const int matches = is_long ? list_matches(longs, name, bytes, matching, sizeof matching, &one) : 0;
+    if (matches == 1 || (matches && !one->name[bytes]))
+        return tool_fail(EXIT_USAGE, "--%s takes no value, but %s gives it one", one->name, shown);
+    if (matches)
+        return tool_fail(EXIT_USAGE, "%s is ambiguous: %s (see %s --help)", shown, matching, tool_name());
+    const char *nearest[MAX_OPTIONS + 3];
+    size_t n = 0;
+    for (; longs[n].name; n++) nearest[n] = longs[n].name;
+    const char *meant = nearest_word(name, bytes, nearest, n);
+    if (meant)
+        return tool_fail(EXIT_USAGE, "unknown option %s: did you mean --%s? (see %s --help)", shown, meant,
+                         tool_name());
+    return usage("unknown option ", shown);
+}
+
+/* "--steps needs a value: N, a whole number from 1 to 64". `given` stands where the value should. */
+static int missing_value(const option_def *o, const char *given)
+{
+    char wanted[256], follows[TOOL_SHOWN_BYTES + 32] = "", shown[TOOL_SHOWN_BYTES];
+    describe(o, wanted, sizeof wanted);
+    if (given) snprintf(follows, sizeof follows, ", and %s follows", tool_shown(given, strlen(given), shown));
+    if (o->kind == OPTION_TEXT || o->kind == OPTION_TEXTS)
+        return tool_fail(EXIT_USAGE, "--%s needs a value: %s", o->name, o->argument);
+    return tool_fail(EXIT_USAGE, "--%s needs a value, %s%s", o->name, wanted, follows);
+}
+
+static int parse_one(const option_set *set, const struct option *longs, int value, int argc, char **argv)
 {
     char wanted[256];
-    if (value == '?' || value == ':') {
-        const char *what = value == ':' ? "an argument is missing after " : "unknown or ambiguous option ";
-        return usage(what, argv[optind - 1]);
-    }
-    const option_def *o = &set->table[value - FIRST_VALUE];
+    if (value == '?') return refuse(longs, stopped_at(argc, argv));
+    const option_def *o = &set->table[(value == ':' ? optopt : value) - FIRST_VALUE];
+    if (value == ':') return missing_value(o, NULL);
     if (store(o, optarg)) {
+        if (!strncmp(optarg, "--", 2)) return missing_value(o, optarg);
         describe(o, wanted, sizeof wanted);
         return tool_fail(EXIT_USAGE, "--%s: '%s' is not %s", o->name, optarg, wanted);
     }
@@ -302,7 +365,7 @@ int options_parse(const option_set *set, int argc, char **argv, int *first)
 
     optind = 0;
     while ((value = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
-        done = parse_one(set, value, argv);
+        done = parse_one(set, longs, value, argc, argv);
         if (done >= 0) return done;
     }
     if (argc - optind < set->min_operands) return usage("expected ", set->operands);

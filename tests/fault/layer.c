@@ -8,6 +8,7 @@
 #include <CL/cl_layer.h>
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,16 +193,22 @@ static int hit(void)
     return 0;
 }
 
+static int signal_number; /* not 0: a call that is hit does not fail, it raises this signal */
+
 /* The code that this call fails with, or CL_SUCCESS. Commands are the calls that FAULT_LATE counts. */
 static cl_int fault(int entry, int command)
 {
     cl_int code = CL_SUCCESS;
+    int raised = 0;
     pthread_mutex_lock(&lock);
     calls_of[entry]++;
     if (control->watch && (!control->only || !strcmp(control->only, entries[entry].name)) &&
         (command || control->mode != FAULT_LATE)) {
         control->calls++;
-        if (hit()) {
+        const int is_hit = hit();
+        if (is_hit && signal_number) {
+            raised = signal_number;
+        } else if (is_hit) {
             const struct entry *e = &entries[entry];
             uint32_t n = 0;
             while (n < MAX_CODES && e->codes[n]) n++;
@@ -213,6 +220,7 @@ static cl_int fault(int entry, int command)
         }
     }
     pthread_mutex_unlock(&lock);
+    if (raised) raise(raised);
     return code;
 }
 
@@ -390,9 +398,10 @@ static void read_environment(void)
 {
     const char *at = environment("CLKV_FAULT_AT"), *from = environment("CLKV_FAULT_FROM"),
                *random = environment("CLKV_FAULT_RANDOM"), *code = environment("CLKV_FAULT_CODE"),
-               *choice = environment("CLKV_FAULT_CHOICE");
+               *choice = environment("CLKV_FAULT_CHOICE"), *signal_text = environment("CLKV_FAULT_SIGNAL");
     control->watch = 1;
     control->only = environment("CLKV_FAULT_CALL");
+    if (signal_text) signal_number = (int)strtol(signal_text, NULL, 10);
     if (code) control->code = (cl_int)strtol(code, NULL, 10);
     if (choice) control->choice = (uint32_t)strtoul(choice, NULL, 10);
     if (at || from) {

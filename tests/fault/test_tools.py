@@ -42,6 +42,13 @@ def run(**fault):
         return done, dict(line.split() for line in f)
 
 
+def is_json(text):
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
+
+
 def check(fault, truth):
     done, report = run(**fault)
     what = f"{os.path.basename(TOOL)} {fault}: {report.get('call')} gave {report.get('code')}" if report else f"{fault}"
@@ -54,6 +61,8 @@ def check(fault, truth):
             problems.append(f"left {left}, {report['misuses']} misuses")
         if done.returncode == 0 and stable(json.loads(done.stdout)) != truth:
             problems.append("says that all is well, and gives something else")
+        if done.returncode and done.stdout and not is_json(done.stdout):
+            problems.append(f"prints half an object: {done.stdout[-80:]!r}")
         if done.returncode and not done.stderr.startswith(os.path.basename(TOOL) + ": "):
             problems.append(f"says {done.stderr!r}")
         if done.returncode and "random" not in fault and report.get("code", "?") not in done.stderr:

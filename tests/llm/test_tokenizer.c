@@ -327,6 +327,8 @@ START_TEST(words_are_split_as_the_models_want)
         {"llama-bpe", "I|'LL| go|,| |123|4|!!\n\n|a|\tb|   \n\n|  | x|\r\n|  "},
         {"llama-bpe", "(foo|)| bar|.baz| $$$| é|'s|'x| 中文|٣"},
         {"qwen2", "b|\n|c|\r\n|d"},
+        {"tekken", "I|'ll| go|'LL| Hello|World| HTTPServer|,| x|ABC|1|2|3|()/\n/\n| \n|  | a"},
+        {"tekken", "中|AB|.É| Éa|É"},
         {"qwen2", "a| |1|2|3| .|1| \n| |4|\302\205|5"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -348,7 +350,7 @@ END_TEST
 
 START_TEST(any_bytes_come_back)
 {
-    static const char *const styles[] = {"", "gpt-2", "smollm", "llama-bpe", "qwen2"};
+    static const char *const styles[] = {"", "gpt-2", "smollm", "llama-bpe", "qwen2", "tekken"};
     static const char *const parts[] = {
         " ",
         "\n",
@@ -370,9 +372,9 @@ START_TEST(any_bytes_come_back)
     };
     uint64_t rng = 5;
     char text[256];
-    for (int kind = 0; kind < 6; kind++) {
-        vocabulary *v = kind < 5 ? new_bpe(styles[kind]) : new_spm();
-        if (kind < 5) {
+    for (int kind = 0; kind < 7; kind++) {
+        vocabulary *v = kind < 6 ? new_bpe(styles[kind]) : new_spm();
+        if (kind < 6) {
             add(v, "aa", 1, 0);
             add(v, "\304\240a", 1, 0);
             add_merge(v, "a a");
@@ -447,10 +449,12 @@ START_TEST(characters_and_broken_utf8)
         llm_char_kind kind;
     } kinds[] = {
         {0, LLM_CHAR_OTHER},       {'\t', LLM_CHAR_SPACE},    {0x1c, LLM_CHAR_OTHER},     {' ', LLM_CHAR_SPACE},
-        {'0', LLM_CHAR_NUMBER},    {'9', LLM_CHAR_NUMBER},    {':', LLM_CHAR_OTHER},      {'A', LLM_CHAR_LETTER},
-        {'z', LLM_CHAR_LETTER},    {'{', LLM_CHAR_OTHER},     {0xa0, LLM_CHAR_SPACE},     {0xaa, LLM_CHAR_LETTER},
-        {0xb2, LLM_CHAR_NUMBER},   {0x301, LLM_CHAR_OTHER},   {0x3000, LLM_CHAR_SPACE},   {0x4e2d, LLM_CHAR_LETTER},
+        {'0', LLM_CHAR_NUMBER},    {'9', LLM_CHAR_NUMBER},    {':', LLM_CHAR_OTHER},      {'A', LLM_CHAR_UPPER},
+        {'z', LLM_CHAR_LOWER},    {'{', LLM_CHAR_OTHER},     {0xa0, LLM_CHAR_SPACE},     {0xaa, LLM_CHAR_LETTER},
+        {0xb2, LLM_CHAR_NUMBER},   {0x301, LLM_CHAR_MARK},   {0x3000, LLM_CHAR_SPACE},   {0x4e2d, LLM_CHAR_LETTER},
         {0x1f642, LLM_CHAR_OTHER}, {0x2167, LLM_CHAR_NUMBER}, {0x10ffff, LLM_CHAR_OTHER}, {0x200b, LLM_CHAR_OTHER},
+        {0xc9, LLM_CHAR_UPPER},    {0xe9, LLM_CHAR_LOWER},    {0x1c5, LLM_CHAR_UPPER},    {0x2b0, LLM_CHAR_LETTER},
+        {0x410, LLM_CHAR_UPPER},   {0x903, LLM_CHAR_MARK},    {0x20dd, LLM_CHAR_MARK},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         uint32_t taken;
@@ -476,7 +480,7 @@ START_TEST(vocabularies_that_will_not_do)
     must_refuse_vocabulary(v, "token 9");
     free(v);
     v = new_bpe("gpt-5");
-    must_refuse_vocabulary(v, "'gpt-5'");
+    must_refuse_vocabulary(v, "tokenizer.ggml.pre is 'gpt-5': only " LLM_SPLIT_NAMES);
     v->m.tok.kind = LLM_VOCAB_NONE;
     must_refuse_vocabulary(v, "'made here' has no vocabulary");
     free(v);
