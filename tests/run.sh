@@ -103,7 +103,7 @@ configure() {
     say "build $name"
     local again=()
     [ -f "$dir/build.ninja" ] && again=(--reconfigure)
-    if meson setup "${again[@]}" "$@" "$dir" "$src" >"$build/results/$name.setup.log" 2>&1 &&
+    if meson setup "${again[@]}" -Dwerror=true -Dtools=enabled -Dtests=enabled "$@" "$dir" "$src" >"$build/results/$name.setup.log" 2>&1 &&
         meson compile -C "$dir" >"$build/results/$name.compile.log" 2>&1; then
         configured[$name]=0
         return 0
