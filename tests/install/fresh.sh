@@ -70,6 +70,7 @@ command -v debootstrap >/dev/null || skip 'no debootstrap'
 if [ -z "${CLKV_FRESH_UNSHARED:-}" ]; then
     unshare --mount true 2>/dev/null || skip 'the system does not let us mount'
     root=$(mktemp -d "$work/fresh.XXXXXX")
+    chmod 755 "$root" # apt downloads as a user of its own
     trap 'rm -rf --one-file-system "$root"' EXIT
     CLKV_FRESH_UNSHARED=$root unshare --mount "$0" "$@"
     exit
