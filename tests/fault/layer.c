@@ -86,7 +86,7 @@ EXPORT fault_control fault_layer_control;
 static fault_control *const control = &fault_layer_control;
 static const cl_icd_dispatch *next;
 static cl_icd_dispatch ours;
-static uint64_t calls_of[ENTRIES_ALL];
+static uint64_t calls_of[ENTRIES_ALL], failed_of[ENTRIES_ALL];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of everything above but `next` and `ours` */
 
 /* ---- objects ---- */
@@ -214,6 +214,7 @@ static cl_int fault(int entry, int command)
             while (n < MAX_CODES && e->codes[n]) n++;
             code = control->code ? control->code : e->codes[control->choice % n];
             control->failed++;
+            failed_of[entry]++;
             control->call = e->name;
             control->call_code = code;
             control->choices = n;
@@ -427,7 +428,9 @@ __attribute__((destructor)) static void report(void)
     if (control->failed) fprintf(f, "call %s\ncode %d\n", control->call, (int)control->call_code);
     for (int i = 0; i < FAULT_KINDS; i++) fprintf(f, "live_%s %llu\n", kinds[i], (unsigned long long)control->live[i]);
     for (int i = 0; i < ENTRIES_ALL; i++)
-        if (calls_of[i]) fprintf(f, "of_%s %llu\n", entries[i].name, (unsigned long long)calls_of[i]);
+        if (calls_of[i])
+            fprintf(f, "of_%s %llu\nfailed_of_%s %llu\n", entries[i].name, (unsigned long long)calls_of[i],
+                    entries[i].name, (unsigned long long)failed_of[i]);
     fclose(f);
 }
 

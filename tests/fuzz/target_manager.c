@@ -191,7 +191,7 @@ static void preempt(fuzz_input *in)
 static void resume(fuzz_input *in)
 {
     model_sequence *s = pick(in);
-    uint32_t tokens[256];
+    uint32_t tokens[256] = {0};
     const uint32_t n = fuzz_byte(in), had = s->length;
     make_tokens(in, tokens, n);
     size_t matched = 99;
@@ -232,7 +232,7 @@ static void add(fuzz_input *in)
     const uint8_t how = fuzz_byte(in);
     uint32_t n = how & 0x80 ? fuzz_below(in, MODEL_ADD + 1) : how & 7, entry = 99;
     const int none = (how & 0x78) == 0x78, huge = none && s->no_prefix && fuzz_byte(in) & 1;
-    uint32_t tokens[MODEL_ADD];
+    uint32_t tokens[MODEL_ADD] = {0};
     make_tokens(in, tokens, n);
     if (huge) n = UINT32_MAX - fuzz_byte(in);
     clkv_status want = CLKV_OK;

@@ -60,7 +60,7 @@ class Place:
         for part in PARTS:
             copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
             copy(ROOT / part, self.source / part)
-        self.run(["meson", "setup", "-Dtools=false", "-Dwerror=false", "-Doptimization=1", "-Ddebug=false",
+        self.run(["meson", "setup", "-Dtools=disabled", "-Doptimization=1", "-Ddebug=false",
                   str(self.build), str(self.source)])
 
     @staticmethod
