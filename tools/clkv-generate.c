@@ -15,6 +15,7 @@
 #include "generate_prompts.h"
 #include "interrupt.h"
 #include "llm/make_random.h"
+#include "llm/model_file.h"
 #include "progress.h"
 
 #include <stdio.h>

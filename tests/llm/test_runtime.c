@@ -2,6 +2,7 @@
  * token, and that they do not change with types, block sizes, variants, ways of multiplying, or company.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "devices.h"
+#include "model_file.h"
 #include "runtime.h"
 
 #include <check.h>
