@@ -218,7 +218,8 @@ clkv_status clkv_cache_upload(clkv_cache *cache, clkv_batch *batch, const clkv_u
 
 clkv_status clkv_cache_get_plan_info(clkv_cache *cache, const clkv_batch *batch, clkv_plan_info *info)
 {
-    if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
+    if (!cache || !batch || !info)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", !cache ? "cache" : !batch ? "batch" : "info");
     pthread_mutex_lock(&cache->lock);
     clkv_upload *holder = NULL;
     clkv_plan_info all = CLKV_PARAMS_INIT(clkv_plan_info);
