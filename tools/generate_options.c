@@ -39,7 +39,7 @@ static const option_def table[] = {
       "positions of each text, its prompt included, and at most what the model was made for; with --interactive "
       "the tokens of an answer", &options.steps, .min = 1, .max = 1 << 24 },
     { "interactive", OPTION_FLAG, NULL, "a chat: each line of standard input is answered; what was said stays in "
-      "the cache", &options.interactive },
+      "the cache; /help lists its commands", &options.interactive },
     { .kind = OPTION_HEADING, .help = "Sampling" },
     { "temperature", OPTION_REAL, "T", "0 takes the likeliest token", &options.temperature, .real_min = 0,
       .real_max = 1000 },

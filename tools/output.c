@@ -11,7 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FLUSH_BYTES = 64 << 10 }; /* so much is written without being asked for */
+enum {
+    FLUSH_BYTES = 64 << 10, /* so much is written without being asked for */
+    STATUS_CHARACTERS = 79, /* a longer line would go on in the next row, where it could not be covered */
+};
 
 out_stream output_out = { .fd = STDOUT_FILENO }, output_err = { .fd = STDERR_FILENO };
 static int status_width; /* characters of the status line that is shown; 0 = none is */
@@ -95,10 +98,14 @@ int output_printf(out_stream *o, const char *fmt, ...)
 void output_status(const char *line)
 {
     if (!*line && !status_width) return;
-    int width = 0;
-    for (const char *s = line; *s; s++) width += (*s & 0xc0) != 0x80;
+    int width = 0, n = 0;
+    for (; line[n]; n++) { /* up to the first byte of a character too many */
+        if ((line[n] & 0xc0) == 0x80) continue;
+        if (width == STATUS_CHARACTERS) break;
+        width++;
+    }
     const int rest = status_width > width ? status_width - width : 0;
-    output_printf(&output_err, "\r%s%*s%s", line, rest, "", *line ? "" : "\r");
+    output_printf(&output_err, "\r%.*s%*s%s", n, line, rest, "", *line ? "" : "\r");
     output_flush(&output_err);
     status_width = width;
 }

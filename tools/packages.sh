@@ -6,7 +6,7 @@
 
 # To build the library and its tools and to run them on a machine without a GPU.
 packages_build=(gcc libc6-dev meson ninja-build pkg-config python3 libxxhash-dev libcjson-dev zlib1g-dev
-    ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libclblast-dev)
+    ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libclblast-dev libedit-dev)
 
 # For the test suite, beyond those: the framework, the other compilers, the other OpenCL implementations.
 packages_test=(check python3-venv g++ clang-15 llvm-spirv-15 spirv-tools mesa-opencl-icd oclgrind)
@@ -15,7 +15,7 @@ packages_test=(check python3-venv g++ clang-15 llvm-spirv-15 spirv-tools mesa-op
 packages_compilers=(intel-opencl-icd rocm-device-libs libclc-15 clang-19)
 
 # The same for people who do not have apt.
-packages_elsewhere='a C11 compiler, meson 1.0 or newer, ninja, pkg-config, python3, xxHash, cJSON, zlib, CLBlast,
+packages_elsewhere='a C11 compiler, meson 1.0 or newer, ninja, pkg-config, python3, xxHash, cJSON, zlib, CLBlast, libedit,
 OpenCL headers and an ICD loader, and an OpenCL implementation (a GPU driver, or pocl for the CPU);
 for the tests also Check, g++, clang 15, llvm-spirv 15, spirv-tools, Mesa rusticl and Oclgrind'
 

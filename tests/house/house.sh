@@ -53,6 +53,10 @@ environment) # a variable that the code reads is documented
             grep -rqwF "$name" docs README.md include || echo "$name is read, but not in docs/, README.md or a public header"
         done)
     ;;
+output) # the programs print through tools/output.c, which waits for slow readers
+    breaches=$(ours .c .h | grep -E '^tools/' |
+        xargs grep -nE '\b(v?printf|puts|putchar|perror)\(|\b(v?fprintf|fputs|fputc|putc|fwrite|fflush)\(.*\bstd(out|err)\b')
+    ;;
 licence) # every source names its licence
     breaches=$(ours .c .h .cl .sh | xargs grep -L 'SPDX-License-Identifier: Apache-2.0')
     ;;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""test_output.py TOOL…: what the programs print reaches a slow reader behind a non-blocking descriptor, is missed with
-an error where it cannot be written, and holds no escape codes on any terminal."""
+"""test_output.py TOOL…: what the programs print reaches a slow reader behind a non-blocking descriptor, is an error
+where it cannot be written, and holds no escape codes on any terminal."""
 # SPDX-License-Identifier: Apache-2.0
 import errno
 import fcntl
