@@ -1,5 +1,6 @@
 /* test_tokenizer.c: text to ids and back. Small vocabularies made here, and the real one's golden ids.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "chat.h"
 #include "files.h"
 #include "tokenizer.h"
 #include "tokenizer_split.h"
@@ -473,6 +474,49 @@ START_TEST(characters_and_broken_utf8)
 }
 END_TEST
 
+/* The ids of a turn must be those that follow, up to −1. */
+static void must_turn(const vocabulary *v, const llm_tokenizer *t, int first, const char *text, ...)
+{
+    const llm_chat_format *format = llm_chat_find(&v->m);
+    uint32_t *ids;
+    size_t n, i = 0;
+    va_list want;
+    char why[WHY_BYTES] = "";
+    if (llm_chat_turn(format, t, text, strlen(text), first, 2, &ids, &n, why)) ck_abort_msg("%s", why);
+    va_start(want, text);
+    for (int id; (id = va_arg(want, int)) >= 0; i++)
+        if (i >= n || ids[i] != (uint32_t)id)
+            ck_abort_msg("%s: id %zu of %zu is %d, not %d", llm_chat_name(format), i, n, i < n ? (int)ids[i] : -1, id);
+    va_end(want);
+    ck_assert_uint_eq(i, n);
+    free(ids);
+}
+
+/* The marks of Mistral's two formats are the same; what stands between them is not. */
+START_TEST(chats_of_mistral)
+{
+    vocabulary *v = new_bpe("tekken");
+    const int bos = (int)add(v, "<s>", LLM_PIECE_CONTROL, 0), eos = (int)add(v, "</s>", LLM_PIECE_CONTROL, 0);
+    const int open = (int)add(v, "[INST]", LLM_PIECE_CONTROL, 0), close = (int)add(v, "[/INST]", LLM_PIECE_CONTROL, 0);
+    v->m.tok.bos = bos;
+    v->m.tok.eos = eos;
+    v->m.tok.add_bos = 1;
+    v->m.tok.chat_template = "{{ bos_token }}[INST]{{ content }}[/INST]";
+    llm_tokenizer *t = new_tokenizer(v);
+    must_turn(v, t, 1, "hi", bos, open, 'h', 'i', close, -1);
+    must_turn(v, t, 0, "[INST]", eos, open, '[', 'I', 'N', 'S', 'T', ']', close, -1);
+    llm_tokenizer_destroy(&t);
+    snprintf(v->m.tok.pre, sizeof v->m.tok.pre, "gpt-2");
+    t = new_tokenizer(v);
+    must_turn(v, t, 1, "hi", bos, open, ' ', 'h', 'i', ' ', close, -1);
+    must_turn(v, t, 0, "hi", eos, bos, open, ' ', 'h', 'i', ' ', close, -1);
+    v->m.tok.chat_template = NULL;
+    must_turn(v, t, 1, "hi", bos, 'h', 'i', -1);
+    llm_tokenizer_destroy(&t);
+    free(v);
+}
+END_TEST
+
 START_TEST(vocabularies_that_will_not_do)
 {
     vocabulary *v = new_spm();
@@ -538,6 +582,7 @@ int main(void)
     tcase_add_test(tc, any_bytes_come_back);
     tcase_add_test(tc, long_words_take_no_longer_than_short_ones);
     tcase_add_test(tc, characters_and_broken_utf8);
+    tcase_add_test(tc, chats_of_mistral);
     tcase_add_test(tc, vocabularies_that_will_not_do);
     tcase_add_test(tc, golden_prompts);
     suite_add_tcase(suite, tc);
