@@ -2,8 +2,8 @@
  * and KV head. The reverse of append.cl. SPDX-License-Identifier: Apache-2.0 */
 __kernel __attribute__((reqd_work_group_size(CLKV_WORK_GROUP, 1, 1)))
 void clkv_gather(CLKV_SLAB_PARAMS, __global const uint *rows, uint row_at, uint first, uint n_tokens, uint layer,
-                 ulong block_bytes, uint blocks_per_slab, __global clkv_out *k, ulong k_offset, __global clkv_out *v, ulong v_offset,
-                 uint want)
+                 ulong block_bytes, uint blocks_per_slab, __global clkv_out *k, ulong k_offset, __global clkv_out *v,
+                 ulong v_offset, uint want)
 {
     const uint token = get_group_id(0) / CLKV_KV_HEADS;
     const uint kv_head = get_group_id(0) % CLKV_KV_HEADS;
