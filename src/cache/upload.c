@@ -98,7 +98,7 @@ static void lay_out(clkv_packed *packed, const clkv_batch_view *view)
     at += 2 * packed->n_changes;
     packed->slots_at = at;
     at += packed->n_tokens;
-    packed->bytes = (size_t)at * sizeof(uint32_t);
+    packed->bytes = (size_t)(at ? at : 1) * sizeof(uint32_t); /* an empty batch sends one word: a write has an event */
 }
 
 /* Appends {index, block} for the entries [from, to) of a table; returns the end of the list. */

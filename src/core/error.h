@@ -27,7 +27,13 @@
  *     return CLKV_PUBLIC(status); */
 #define CLKV_PUBLIC(status) clkv_error_public((status), __func__)
 
-clkv_status clkv_error_public(clkv_status status, const char *function);
+void clkv_error_set_where(const char *function);
+static inline clkv_status clkv_error_public(clkv_status status, const char *function)
+{
+    if (status != CLKV_OK) clkv_error_set_where(function);
+    return status;
+}
+
 clkv_status clkv_error_set(clkv_status status, int32_t driver_code, const char *where, const char *fmt, ...)
     CLKV_PRINTF(4, 5);
 clkv_status clkv_error_set_driver(int32_t code, const char *call, const char *fmt, ...) CLKV_PRINTF(3, 4);
