@@ -327,6 +327,8 @@ void clkv_batch_rollback_locked(clkv_batch *batch)
     clkv_pool_undo(m->pool, batch->fresh, batch->n_fresh, batch->written ? 0 : batch->n_evicted, m->pins.priority);
     if (batch->written && clkv_uncleared_is_on(&m->uncleared)) clkv_batch_unclear(batch);
     end_reservation(batch);
+    for (uint32_t i = 0; i < batch->n_entries; i++)
+        if (batch->entries[i].sequence->dead) clkv_sequence_release_all(batch->entries[i].sequence);
     m->counters.batches_rolled_back++;
 }
 
