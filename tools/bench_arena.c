@@ -83,10 +83,8 @@ static int enqueue_append(bench_arena *a, uint32_t first_row)
 {
     const clkv_append_params params = {
         .size = sizeof params,
-        .k = a->noise->k_mem,
-        .v = a->noise->v_mem,
-        .k_offset = first_row * k_width(a->shape),
-        .v_offset = first_row * v_width(a->shape),
+        .k = {.mem = a->noise->k_mem, .offset = first_row * k_width(a->shape)},
+        .v = {.mem = a->noise->v_mem, .offset = first_row * v_width(a->shape)},
     };
     const clkv_status status = clkv_append(a->cache, a->batch, &params, 0, NULL, NULL);
     return status == CLKV_OK ? 0 : tool_fail_status(status, "append");
@@ -192,7 +190,7 @@ void bench_arena_destroy(bench_arena *arena)
 double bench_arena_attention(bench_arena *arena)
 {
     const clkv_attention_params params = {
-        .size = sizeof params, .q = arena->noise->q_mem, .o = arena->noise->o_mem};
+        .size = sizeof params, .q = {.mem = arena->noise->q_mem}, .o = {.mem = arena->noise->o_mem}};
     const cl_command_queue queue = clkv_device_queue(clkv_cache_device(arena->cache));
     const double start = clock_seconds();
     const clkv_status status = clkv_attention(arena->cache, arena->batch, &params, 0, NULL, NULL);

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/params.h"
 #include "device/buffer.h"
 
 #include <string.h>
@@ -28,7 +29,7 @@ static void set_shape(clkv_cache *cache)
     ops->tile_tokens = clkv_ops_tile_tokens(ops);
 }
 
-clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_cache_params *params)
+static clkv_status create(clkv_cache **out, clkv_device *device, const clkv_cache_params *params)
 {
     if (!out) return CLKV_FAIL(CLKV_ERROR_INVALID, "out is NULL");
     clkv_cache_params resolved;
@@ -61,6 +62,11 @@ clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_
 fail:
     clkv_cache_destroy(&cache);
     return st;
+}
+
+clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_cache_params *params)
+{
+    return CLKV_PUBLIC(create(out, device, params));
 }
 
 void clkv_cache_destroy(clkv_cache **cache)
@@ -102,7 +108,7 @@ clkv_status clkv_cache_done(clkv_cache *cache, clkv_status st)
     return st;
 }
 
-clkv_status clkv_cache_fill(clkv_cache *cache, uint8_t byte)
+static clkv_status fill(clkv_cache *cache, uint8_t byte)
 {
     if (!cache) return CLKV_FAIL(CLKV_ERROR_INVALID, "cache is NULL");
     pthread_mutex_lock(&cache->lock);
@@ -115,21 +121,28 @@ clkv_status clkv_cache_fill(clkv_cache *cache, uint8_t byte)
     return st;
 }
 
-clkv_status clkv_cache_stats(clkv_cache *cache, clkv_stats *out)
+clkv_status clkv_cache_fill(clkv_cache *cache, uint8_t byte)
+{
+    return CLKV_PUBLIC(fill(cache, byte));
+}
+
+static clkv_status get_stats(clkv_cache *cache, clkv_stats *out)
 {
     if (!cache) return CLKV_FAIL(CLKV_ERROR_INVALID, "cache is NULL");
-    const clkv_status st = clkv_manager_stats(cache->manager, out);
+    clkv_stats stats = CLKV_PARAMS_INIT(clkv_stats);
+    const clkv_status st = clkv_manager_stats(cache->manager, &stats);
     if (st != CLKV_OK) return st;
     pthread_mutex_lock(&cache->lock);
-    const uint64_t device = (uint64_t)cache->ops.slabs.slab_bytes * cache->ops.slabs.n +
-                            clkv_ops_bytes(&cache->ops) + clkv_ring_bytes(&cache->ring);
-    if (out->size >= offsetof(clkv_stats, uploads) + sizeof out->uploads) {
-        out->device_bytes = device;
-        out->uploaded_bytes = cache->uploaded_bytes;
-        out->uploads = cache->uploads;
-    }
-    if (out->size >= offsetof(clkv_stats, blocks_cleared) + sizeof out->blocks_cleared)
-        out->blocks_cleared = cache->blocks_cleared;
+    stats.device_bytes = (uint64_t)cache->ops.slabs.slab_bytes * cache->ops.slabs.n + clkv_ops_bytes(&cache->ops) +
+                         clkv_ring_bytes(&cache->ring);
+    stats.uploaded_bytes = cache->uploaded_bytes;
+    stats.uploads = cache->uploads;
+    stats.blocks_cleared = cache->blocks_cleared;
     pthread_mutex_unlock(&cache->lock);
-    return CLKV_OK;
+    return CLKV_PARAMS_WRITE(out, stats);
+}
+
+clkv_status clkv_cache_stats(clkv_cache *cache, clkv_stats *out)
+{
+    return CLKV_PUBLIC(get_stats(cache, out));
 }

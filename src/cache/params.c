@@ -1,9 +1,10 @@
-/* cache_params.c: what a cache may look like on a device, before one is made.
+/* params.c: what a cache may look like on a device, before one is made.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cache/state.h"
 
 #include "core/error.h"
 #include "core/manager.h"
+#include "core/params.h"
 
 #define DEFAULT_BLOCK_SIZE 16u
 #define DEFAULT_CONTEXT 131072u
@@ -53,8 +54,8 @@ static void fill_model_defaults(clkv_cache_params *p)
 
 uint64_t clkv_cache_block_bytes(const clkv_cache_params *params)
 {
-    if (!params || params->size != sizeof *params) return 0;
-    clkv_cache_params p = *params;
+    clkv_cache_params p;
+    if (CLKV_PARAMS_READ(p, params) != CLKV_OK) return 0;
     fill_model_defaults(&p);
     return check_model(&p) == CLKV_OK ? block_bytes(&p) : 0;
 }
@@ -103,13 +104,14 @@ clkv_manager_params clkv_cache_manager_params(const clkv_cache_params *p)
     return m;
 }
 
-clkv_status clkv_cache_resolve(const clkv_device *device, const clkv_cache_params *in, clkv_cache_params *out)
+clkv_status clkv_cache_resolve(const clkv_device *device, const clkv_cache_params *params, clkv_cache_params *out)
 {
-    CLKV_CHECK_PARAMS(in, clkv_cache_params);
+    clkv_cache_params p;
+    clkv_status st = CLKV_PARAMS_READ(p, params);
+    if (st != CLKV_OK) return st;
     if (!device) return CLKV_FAIL(CLKV_ERROR_INVALID, "device is NULL");
-    clkv_cache_params p = *in;
     fill_model_defaults(&p);
-    clkv_status st = check_model(&p);
+    st = check_model(&p);
     if (st == CLKV_OK) st = resolve_blocks(device, &p);
     if (st != CLKV_OK) return st;
     if (p.max_sequences == 0) p.max_sequences = DEFAULT_SEQUENCES;
@@ -134,5 +136,5 @@ clkv_status clkv_cache_resolve(const clkv_device *device, const clkv_cache_param
 clkv_status clkv_cache_supported(const clkv_device *device, const clkv_cache_params *params)
 {
     clkv_cache_params resolved;
-    return clkv_cache_resolve(device, params, &resolved);
+    return CLKV_PUBLIC(clkv_cache_resolve(device, params, &resolved));
 }

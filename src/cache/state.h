@@ -1,4 +1,4 @@
-/* cache_state.h: the inside of a clkv_cache.
+/* state.h: the inside of a clkv_cache.
  *
  *   lock order: cache, then manager. A batch that ends (commit, rollback, clear, destroy) only marks its
  *   upload as over; the next one takes its staging buffer back. So nothing ever locks upwards.
@@ -38,7 +38,8 @@ struct clkv_cache {
 
 /* The params with every default filled in; checks all that needs no allocation. INVALID, UNSUPPORTED,
  * DEVICE_MEMORY. */
-clkv_status clkv_cache_resolve(const clkv_device *device, const clkv_cache_params *in, clkv_cache_params *out);
+clkv_status clkv_cache_resolve(const clkv_device *device, const clkv_cache_params *params,
+                               clkv_cache_params *out);
 
 /* Those of the cache's block manager; `params` are resolved. */
 clkv_manager_params clkv_cache_manager_params(const clkv_cache_params *params);

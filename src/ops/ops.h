@@ -18,6 +18,8 @@
 #include "device/stream.h"
 #include "device/tuning.h"
 
+#include <clkv/tensor.h>
+
 typedef struct clkv_shape {
     uint32_t layers, heads, kv_heads, head_dim, head_dim_v, block_size;
     clkv_type kv_type;
@@ -87,13 +89,7 @@ typedef struct clkv_events {
     cl_event after;  /* of our own, or NULL: the command must not run unless this one has succeeded */
 } clkv_events;
 
-typedef struct clkv_tensor { /* a caller's tensor */
-    cl_mem mem;          /* NULL: not wanted, where that is allowed */
-    size_t offset;       /* elements */
-    clkv_type type;
-} clkv_tensor;
-
-/* The operations. Arguments are checked by the caller; every one enqueues and returns. None runs on the device
+/* The operations. Arguments are checked by the caller (a tensor whose mem is NULL is not wanted); every one enqueues and returns. None runs on the device
  * unless what it reads of a slot has arrived there: garbage would be taken for block ids. */
 clkv_status clkv_ops_append(clkv_ops *ops, const clkv_packed *packed, uint32_t layer, const clkv_tensor *k,
                             const clkv_tensor *v, const clkv_events *events);

@@ -53,6 +53,12 @@ environment) # a variable that the code reads is documented
             grep -rqwF "$name" docs README.md include || echo "$name is read, but not in docs/, README.md or a public header"
         done)
     ;;
+where) # the device half's functions that return a status are all in the test of clkv_error.where
+    breaches=$(grep -ohE '^CLKV_API clkv_status clkv_[a-z_]+' include/clkv/{append,attention,cache,copy,device,gather}.h |
+        sed 's/.* //' | while read -r name; do
+            grep -qF "\"$name\"" tests/device/test_where.c || echo "$name is not in tests/device/test_where.c"
+        done)
+    ;;
 licence) # every source names its licence
     breaches=$(ours .c .h .cl .sh | xargs grep -L 'SPDX-License-Identifier: Apache-2.0')
     ;;
