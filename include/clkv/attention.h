@@ -22,10 +22,13 @@ typedef struct clkv_attention_params {
     clkv_tensor q;   /* [token][head][head_dim], tokens in the order of the batch */
     clkv_tensor o;   /* [token][head][head_dim_v]; q and o may be of different types */
     clkv_tensor lse; /* [token][head], dim 1, CLKV_F32: natural log-sum-exp of the scaled scores; mem NULL = none */
+    cl_event *first_event; /* not NULL: gets the event of the first command, the caller's to release; see below */
 } clkv_attention_params;
 
-/* Computes softmax(scale · q kᵀ) v for every token of an uploaded batch; keys and values of the batch's
+/* Enqueues softmax(scale · q kᵀ) v for every token of an uploaded batch; keys and values of the batch's
  * own tokens must have been appended to this layer before. Arithmetic and accumulation in float32.
+ * One command, and a second one (a merge) where a context was split. `event` is that of the last one, `first_event`
+ * that of the first one: a profiled operation takes from the start of the first to the end of the last.
  * Causal unless the upload said otherwise: query i of n sees the first context − n + i + 1 tokens.
  * O must not be Q: the elements of q, o and lse must not overlap, also where they are parts of one buffer.
  * Not finite: a score of NaN or +infinity makes its query head NaN; -infinity is weight 0, and a query head without any

@@ -46,6 +46,8 @@ static clkv_status create(clkv_cache **out, clkv_device *device, const clkv_cach
     cache->has_lock = 1;
     set_shape(cache);
     clkv_stream_init(&cache->ops.stream, device);
+    if ((st = clkv_watch_create(&cache->watch)) != CLKV_OK) goto fail;
+    cache->ops.stream.watch = cache->watch;
     clkv_ring_init(&cache->ring, &cache->ops.stream);
     const clkv_manager_params manager = clkv_cache_manager_params(&resolved);
     if ((st = clkv_manager_create(&cache->manager, &manager)) != CLKV_OK) goto fail;
@@ -80,9 +82,9 @@ void clkv_cache_destroy(clkv_cache **cache)
     while (c->live) {
         clkv_upload *upload = c->live;
         c->live = upload->next;
-        clkv_plan_free(&upload->packed.plan);
-        clkv_free(upload, sizeof *upload);
+        clkv_cache_free_upload(upload);
     }
+    clkv_watch_destroy(&c->watch);
     clkv_ring_destroy(&c->ring);
     clkv_ops_free(&c->ops);
     clkv_slabs_destroy(&c->ops.slabs);
@@ -100,8 +102,14 @@ clkv_device *clkv_cache_device(clkv_cache *cache)
     return cache ? cache->device : NULL;
 }
 
+void clkv_cache_begin(clkv_cache *cache, clkv_upload *upload)
+{
+    cache->ops.stream.set = &upload->failure;
+}
+
 clkv_status clkv_cache_done(clkv_cache *cache, clkv_status st)
 {
+    cache->ops.stream.set = NULL;
     if (st == CLKV_ERROR_DEVICE_LOST && !cache->lost)
         clkv_log(CLKV_LOG_ERROR, "device lost: %s", clkv_last_error()->message);
     if (st == CLKV_ERROR_DEVICE_LOST || st == CLKV_OK) cache->lost = st != CLKV_OK;

@@ -49,7 +49,11 @@ static clkv_status append(clkv_cache *cache, clkv_batch *batch, const clkv_appen
     st = clkv_cache_upload_of(cache, batch, &upload);
     if (st == CLKV_OK) st = check_layer(cache, p.layer);
     if (st == CLKV_OK) st = check_pair(cache, &p.k, &p.v, upload->packed.n_tokens, 0);
-    if (st == CLKV_OK) st = clkv_ops_append(&cache->ops, &upload->packed, p.layer, &p.k, &p.v, events);
+    if (st == CLKV_OK) {
+        clkv_cache_begin(cache, upload);
+        st = clkv_ops_append(&cache->ops, &upload->packed, p.layer, &p.k, &p.v, events);
+    }
+    if (st == CLKV_OK) clkv_cache_note_append(upload, p.layer);
     clkv_cache_done(cache, st);
     pthread_mutex_unlock(&cache->lock);
     return st;
@@ -81,21 +85,24 @@ static clkv_status check_triple(const clkv_cache *cache, clkv_attention_params *
 }
 
 static clkv_status attention(clkv_cache *cache, clkv_batch *batch, const clkv_attention_params *params,
-                             const clkv_events *events)
+                             clkv_events *events)
 {
     clkv_attention_params p;
     clkv_status st = CLKV_PARAMS_READ(p, params);
     if (st != CLKV_OK) return st;
     if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
     if (!isfinite(p.scale)) return CLKV_FAIL(CLKV_ERROR_INVALID, "scale is not finite");
+    events->first = p.first_event;
     if (p.scale == 0.0f) p.scale = 1.0f / sqrtf((float)cache->params.head_dim);
     pthread_mutex_lock(&cache->lock);
     clkv_upload *upload = NULL;
     st = clkv_cache_upload_of(cache, batch, &upload);
     if (st == CLKV_OK) st = check_layer(cache, p.layer);
     if (st == CLKV_OK) st = check_triple(cache, &p, upload->packed.n_tokens);
-    if (st == CLKV_OK)
+    if (st == CLKV_OK) {
+        clkv_cache_begin(cache, upload);
         st = clkv_ops_attention(&cache->ops, &upload->packed, p.layer, p.scale, &p.q, &p.o, &p.lse, events);
+    }
     clkv_cache_done(cache, st);
     pthread_mutex_unlock(&cache->lock);
     return st;
@@ -104,7 +111,7 @@ static clkv_status attention(clkv_cache *cache, clkv_batch *batch, const clkv_at
 clkv_status clkv_attention(clkv_cache *cache, clkv_batch *batch, const clkv_attention_params *params,
                            cl_uint n_wait, const cl_event *wait, cl_event *event)
 {
-    const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
+    clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
     return CLKV_PUBLIC(attention(cache, batch, params, &events));
 }
 
@@ -184,7 +191,7 @@ static clkv_status check_range(const clkv_sequence *sequence, const clkv_gather_
 }
 
 static clkv_status gather(clkv_cache *cache, const clkv_sequence *sequence, const clkv_gather_params *params,
-                          const clkv_events *events)
+                          clkv_events *events)
 {
     clkv_gather_params p;
     clkv_status st = CLKV_PARAMS_READ(p, params);
@@ -196,8 +203,9 @@ static clkv_status gather(clkv_cache *cache, const clkv_sequence *sequence, cons
     st = check_range(sequence, &p, &n);
     if (st == CLKV_OK) st = check_layer(cache, p.layer);
     if (st == CLKV_OK) st = check_pair(cache, &p.k, &p.v, n, 1);
-    if (st == CLKV_OK) st = clkv_cache_sync_row(cache, sequence, &row);
+    if (st == CLKV_OK) st = clkv_cache_sync_row(cache, sequence, &row, &events->after);
     if (st == CLKV_OK) st = clkv_ops_gather(&cache->ops, row, p.layer, p.first, n, &p.k, &p.v, events);
+    clkv_event_release(&events->after);
     clkv_cache_done(cache, st);
     pthread_mutex_unlock(&cache->lock);
     return st;
@@ -206,6 +214,6 @@ static clkv_status gather(clkv_cache *cache, const clkv_sequence *sequence, cons
 clkv_status clkv_gather(clkv_cache *cache, const clkv_sequence *sequence, const clkv_gather_params *params,
                         cl_uint n_wait, const cl_event *wait, cl_event *event)
 {
-    const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
+    clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
     return CLKV_PUBLIC(gather(cache, sequence, params, &events));
 }

@@ -33,6 +33,8 @@ static clkv_status check_model(const clkv_cache_params *p)
     if (st != CLKV_OK) return st;
     if (p->kv_type != CLKV_F16 && p->kv_type != CLKV_F32)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "kv_type is %d: CLKV_F16 or CLKV_F32", (int)p->kv_type);
+    if (p->commit != CLKV_COMMIT_DEFAULT && p->commit != CLKV_COMMIT_TRUSTING && p->commit != CLKV_COMMIT_STRICT)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "commit is %d: none of clkv_commit", (int)p->commit);
     if (p->block_size > 256 || (p->block_size & (p->block_size - 1)) != 0)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "block_size is %u: a power of two from 1 to 256",
                          (unsigned)p->block_size);

@@ -29,6 +29,7 @@ clkv_status clkv_cache_upload_of(clkv_cache *cache, const clkv_batch *batch, clk
 static void upload_is_over(void *state)
 {
     clkv_upload *upload = state;
+    clkv_watch_end_set(upload->cache->watch, &upload->failure);
     atomic_store(&upload->over, 1);
 }
 
@@ -51,14 +52,9 @@ static clkv_upload *take_upload(clkv_cache *cache)
         p->packed.slot = NULL;
         found = p;
     }
-    if (found) return found;
-    clkv_upload *upload = clkv_alloc(sizeof *upload);
-    if (!upload) return NULL;
-    upload->cache = cache;
-    atomic_init(&upload->over, 1);
-    upload->next = cache->live;
-    cache->live = upload;
-    return upload;
+    if (!found) found = clkv_cache_new_upload(cache);
+    if (found) clkv_cache_reset_upload(found);
+    return found;
 }
 
 static clkv_status plan(clkv_cache *cache, clkv_packed *packed, const clkv_batch *batch, const clkv_upload_params *up)
@@ -161,9 +157,11 @@ static clkv_status send(clkv_cache *cache, clkv_packed *packed, clkv_batch *batc
     clkv_ops *ops = &cache->ops;
     pack(cache, packed, batch);
     const int rows = packed->n_changes > 0, clears = packed->n_clears > 0, copies = packed->n_copies > 0;
+    const int alone = !rows && !clears && !copies;
+    cl_event first = NULL, scattered = NULL, cleared = NULL;
     clkv_status st = clkv_ring_submit(&cache->ring, packed->slot, packed->bytes, events->n_wait, events->wait,
-                                      rows || clears || copies ? NULL : events->event);
-    cl_event scattered = NULL, cleared = NULL;
+                                      events->first ? &first : alone ? events->event : NULL);
+    if (st == CLKV_OK && first && alone && events->event) st = clkv_event_share(first, events->event);
     const clkv_events rows_events = { .event = clears || copies ? &scattered : events->event };
     if (st == CLKV_OK && rows)
         st = clkv_ops_rows(ops, packed->slot, packed->changes_at, packed->n_changes, &rows_events);
@@ -175,6 +173,11 @@ static clkv_status send(clkv_cache *cache, clkv_packed *packed, clkv_batch *batc
     const clkv_events copy_events = { .event = events->event, .after = cleared ? cleared : scattered };
     if (st == CLKV_OK && copies)
         st = clkv_ops_copy(ops, packed->slot, packed->copies_at, packed->n_copies, &copy_events);
+    if (st == CLKV_OK && events->first) {
+        *events->first = first;
+        first = NULL;
+    }
+    clkv_event_release(&first);
     clkv_event_release(&scattered);
     clkv_event_release(&cleared);
     return st;
@@ -195,6 +198,7 @@ static clkv_status upload(clkv_cache *cache, clkv_batch *batch, const clkv_uploa
     clkv_upload *holder = take_upload(cache);
     if (!holder) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", sizeof *holder);
     clkv_packed *packed = &holder->packed;
+    clkv_cache_begin(cache, holder);
     forget_lost_upload(cache, batch);
     clkv_status st = count(cache, batch, packed);
     if (st == CLKV_OK) st = plan(cache, packed, batch, params);
@@ -213,6 +217,7 @@ static clkv_status upload(clkv_cache *cache, clkv_batch *batch, const clkv_uploa
     for (uint32_t i = 0; i < packed->plan.n_entries; i++) clkv_batch_set_synced(batch, i);
     atomic_store(&holder->over, 0);
     clkv_batch_set_device_state(batch, holder, upload_is_over);
+    if (cache->params.commit == CLKV_COMMIT_STRICT) batch->may_commit = clkv_cache_may_commit;
     cache->uploaded_bytes += packed->bytes;
     cache->uploads++;
     return CLKV_OK;
@@ -225,7 +230,7 @@ clkv_status clkv_cache_upload(clkv_cache *cache, clkv_batch *batch, const clkv_u
     if (!params) params = &defaults;
     CLKV_CHECK_PARAMS(params, clkv_upload_params);
     if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
-    const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
+    const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event, .first = params->first_event };
     pthread_mutex_lock(&cache->lock);
     clkv_manager_lock(cache->manager);
     const clkv_status st = clkv_cache_done(cache, upload(cache, batch, params, &events));
@@ -254,7 +259,7 @@ clkv_status clkv_cache_plan_info(clkv_cache *cache, const clkv_batch *batch, clk
     return st;
 }
 
-static clkv_status sync_row(clkv_cache *cache, clkv_sequence *sequence)
+static clkv_status sync_row(clkv_cache *cache, clkv_sequence *sequence, cl_event *after)
 {
     if (sequence->synced >= sequence->n_blocks) return CLKV_OK;
     const uint32_t n = sequence->n_blocks - sequence->synced;
@@ -264,9 +269,9 @@ static clkv_status sync_row(clkv_cache *cache, clkv_sequence *sequence)
     if (st != CLKV_OK) return st;
     write_changes(slot->host, sequence->table, sequence->synced, sequence->n_blocks,
                   sequence->row * cache->ops.row_stride);
-    const clkv_events none = { 0 };
+    const clkv_events events = { .event = after };
     st = clkv_ring_submit(&cache->ring, slot, bytes, 0, NULL, NULL);
-    if (st == CLKV_OK) st = clkv_ops_rows(&cache->ops, slot, 0, n, &none);
+    if (st == CLKV_OK) st = clkv_ops_rows(&cache->ops, slot, 0, n, &events);
     clkv_ring_release(&cache->ring, slot);
     if (st != CLKV_OK) return st;
     sequence->synced = sequence->n_blocks;
@@ -274,7 +279,7 @@ static clkv_status sync_row(clkv_cache *cache, clkv_sequence *sequence)
     return CLKV_OK;
 }
 
-clkv_status clkv_cache_sync_row(clkv_cache *cache, const clkv_sequence *sequence, uint32_t *row)
+clkv_status clkv_cache_sync_row(clkv_cache *cache, const clkv_sequence *sequence, uint32_t *row, cl_event *after)
 {
     /* What the device knows of a sequence is not part of its value: gather may take it as const. */
     clkv_sequence *s = (clkv_sequence *)sequence;
@@ -287,7 +292,7 @@ clkv_status clkv_cache_sync_row(clkv_cache *cache, const clkv_sequence *sequence
         /* Its table may show a copy of its tail that has not been made yet. */
         st = CLKV_FAIL(CLKV_ERROR_BUSY, "the sequence is in a reserved batch that is not uploaded");
     } else {
-        st = sync_row(cache, s);
+        st = sync_row(cache, s, after);
     }
     clkv_manager_unlock(cache->manager);
     return st;

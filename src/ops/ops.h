@@ -80,12 +80,13 @@ clkv_status clkv_ops_reserve_parts(clkv_ops *ops, uint32_t parts);
 /* Bytes of cl_mem beside the slabs and the ring. */
 uint64_t clkv_ops_bytes(const clkv_ops *ops);
 
-/* Wait lists and events of one command, as the caller gave them. An operation of several commands has one event,
- * the last one's: each of them runs only if the one before has succeeded. */
+/* Wait lists and events of one operation, as the caller gave them. Of several commands each runs only if the one before
+ * has succeeded. */
 typedef struct clkv_events {
     cl_uint n_wait;
     const cl_event *wait;
-    cl_event *event; /* or NULL */
+    cl_event *event; /* gets that of the last command; or NULL */
+    cl_event *first; /* gets that of the first command; or NULL. Only uploads and attention look at it */
     cl_event after;  /* of our own, or NULL: the command must not run unless this one has succeeded */
 } clkv_events;
 

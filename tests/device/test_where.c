@@ -60,6 +60,11 @@ static clkv_status cache_plan_info(void)
     return clkv_cache_plan_info(cache, batch, &info);
 }
 
+static clkv_status cache_check(void)
+{
+    return clkv_cache_check(NULL);
+}
+
 static clkv_status cache_fill(void)
 {
     return clkv_cache_fill(NULL, 0);
@@ -111,6 +116,7 @@ static const struct {
     {"clkv_cache_create", cache_create},
     {"clkv_cache_upload", cache_upload},
     {"clkv_cache_plan_info", cache_plan_info},
+    {"clkv_cache_check", cache_check},
     {"clkv_cache_fill", cache_fill},
     {"clkv_cache_clear_freed", cache_clear_freed},
     {"clkv_cache_stats", cache_stats},
