@@ -128,17 +128,17 @@ static int make_cache(bench_arena *a, clkv_device *device, int shuffled)
         .max_sequences = s->batch,
         .max_context = s->context,
         .shuffle_seed = shuffled ? 1 : 0,
-        .no_prefix = 1,
+        .prefix = CLKV_PREFIX_OFF,
         .max_batch_tokens = tokens > FILL_TOKENS ? tokens : FILL_TOKENS,
     };
     clkv_status status = clkv_cache_create(&a->cache, device, &params);
-    if (status == CLKV_OK) status = clkv_batch_create(clkv_cache_manager(a->cache), &a->batch);
+    if (status == CLKV_OK) status = clkv_batch_create(&a->batch, clkv_cache_manager(a->cache));
     if (status != CLKV_OK) return tool_fail_status(status, "making a cache of %u blocks", params.blocks);
     a->sequences = calloc(s->batch, sizeof *a->sequences);
     if (!a->sequences) return tool_fail(EXIT_CHECK, "out of memory");
-    const clkv_sequence_params sequence = {.size = sizeof sequence, .no_prefix = 1};
+    const clkv_sequence_params sequence = {.size = sizeof sequence, .prefix = CLKV_PREFIX_OFF};
     for (uint32_t i = 0; i < s->batch; i++) {
-        status = clkv_sequence_create(clkv_cache_manager(a->cache), &a->sequences[i], &sequence, NULL);
+        status = clkv_sequence_create(&a->sequences[i], clkv_cache_manager(a->cache), &sequence, NULL);
         if (status != CLKV_OK) return tool_fail_status(status, "making sequence %u", i);
     }
     return 0;
@@ -148,7 +148,8 @@ static int make_cache(bench_arena *a, clkv_device *device, int shuffled)
 static int upload_batch(bench_arena *a, cl_command_queue queue)
 {
     const bench_shape *s = a->shape;
-    const clkv_upload_params params = {.size = sizeof params, .non_causal = !s->causal, .parts = s->parts};
+    const clkv_upload_params params = {
+        .size = sizeof params, .visibility = s->causal ? CLKV_SEE_CAUSAL : CLKV_SEE_ALL, .parts = s->parts};
     clkv_status status = CLKV_OK;
     for (uint32_t i = 0; i < s->batch && status == CLKV_OK; i++)
         status = clkv_batch_add(a->batch, a->sequences[i], NULL, s->queries, NULL);
@@ -167,7 +168,7 @@ static int upload_batch(bench_arena *a, cl_command_queue queue)
     a->upload_ms = (uploaded - start) * 1e3;
     a->append_ms = (clock_seconds() - uploaded) * 1e3;
     a->plan.size = sizeof a->plan;
-    status = clkv_cache_plan_info(a->cache, a->batch, &a->plan);
+    status = clkv_cache_get_plan_info(a->cache, a->batch, &a->plan);
     return status == CLKV_OK ? 0 : tool_fail_status(status, "asking for the plan");
 }
 
@@ -182,7 +183,10 @@ int bench_arena_create(bench_arena *arena, clkv_device *device, const bench_shap
 
 void bench_arena_destroy(bench_arena *arena)
 {
-    clkv_cache_destroy(&arena->cache); /* its sequences and batches too */
+    clkv_batch_destroy(&arena->batch);
+    for (uint32_t i = 0; arena->sequences && i < arena->shape->batch; i++)
+        clkv_sequence_destroy(&arena->sequences[i]);
+    clkv_cache_destroy(&arena->cache);
     free(arena->sequences);
     memset(arena, 0, sizeof *arena);
 }

@@ -73,9 +73,9 @@ static clkv_status first_result(clkv_device *device, double *done)
         .head_dim = given.head_dim,
         .kv_type = given.kv ? CLKV_F16 : CLKV_F32,
         .blocks = 16,
-        .no_prefix = 1,
+        .prefix = CLKV_PREFIX_OFF,
     };
-    const clkv_sequence_params sequence_params = {.size = sizeof sequence_params, .no_prefix = 1};
+    const clkv_sequence_params sequence_params = {.size = sizeof sequence_params, .prefix = CLKV_PREFIX_OFF};
     const size_t q_bytes = (size_t)given.heads * given.head_dim * sizeof(float);
     const cl_context context = clkv_device_context(device);
     clkv_cache *cache = NULL;
@@ -90,9 +90,9 @@ static clkv_status first_result(clkv_device *device, double *done)
     const clkv_append_params append = {.size = sizeof append, .k = {.mem = in}, .v = {.mem = in}};
     const clkv_attention_params attention = {.size = sizeof attention, .q = {.mem = in}, .o = {.mem = out}};
     clkv_status status = err == CL_SUCCESS ? clkv_cache_create(&cache, device, &cache_params) : CLKV_ERROR_DEVICE;
-    if (status == CLKV_OK) status = clkv_batch_create(clkv_cache_manager(cache), &batch);
+    if (status == CLKV_OK) status = clkv_batch_create(&batch, clkv_cache_manager(cache));
     if (status == CLKV_OK)
-        status = clkv_sequence_create(clkv_cache_manager(cache), &sequence, &sequence_params, NULL);
+        status = clkv_sequence_create(&sequence, clkv_cache_manager(cache), &sequence_params, NULL);
     if (status == CLKV_OK) status = clkv_batch_add(batch, sequence, NULL, 1, NULL);
     if (status == CLKV_OK) status = clkv_batch_reserve(batch);
     if (status == CLKV_OK) status = clkv_cache_upload(cache, batch, NULL, 0, NULL, NULL);
@@ -100,7 +100,9 @@ static clkv_status first_result(clkv_device *device, double *done)
     if (status == CLKV_OK) status = clkv_attention(cache, batch, &attention, 0, NULL, NULL);
     if (status == CLKV_OK && clFinish(clkv_device_queue(device)) != CL_SUCCESS) status = CLKV_ERROR_DEVICE;
     *done = clock_seconds();
-    clkv_cache_destroy(&cache); /* its sequence and batch too */
+    clkv_batch_destroy(&batch);
+    clkv_sequence_destroy(&sequence);
+    clkv_cache_destroy(&cache);
     if (in) clReleaseMemObject(in);
     if (out) clReleaseMemObject(out);
     free(zeros);
@@ -118,7 +120,7 @@ static int child(void)
     if (status != CLKV_OK) return tool_fail_status(status, "opening the device");
     status = first_result(device, &done);
     const int code = status == CLKV_OK ? EXIT_GOOD : tool_fail_status(status, "the first step");
-    clkv_device_program_counts(device, &built, NULL);
+    clkv_device_get_program_counts(device, &built, NULL);
     clkv_device_close(&device); /* some drivers' binaries are kept no earlier than here */
     if (!code) printf("%.3f %llu\n", (done - start) * 1e3, (unsigned long long)built);
     return code;

@@ -85,7 +85,7 @@ static int create(bench_steps *b)
         .max_batch_tokens = b->n > PREFILL ? b->n : PREFILL,
     };
     clkv_status status = clkv_cache_create(&b->cache, b->device, &params);
-    if (status == CLKV_OK) status = clkv_batch_create(clkv_cache_manager(b->cache), &b->batch);
+    if (status == CLKV_OK) status = clkv_batch_create(&b->batch, clkv_cache_manager(b->cache));
     if (status != CLKV_OK) return tool_fail_status(status, "making a cache of %u blocks", params.blocks);
     b->sequences = calloc(b->n, sizeof *b->sequences);
     for (int i = 0; i < KINDS * PHASES && b->sequences; i++)
@@ -94,7 +94,7 @@ static int create(bench_steps *b)
     if (!b->sequences) return tool_fail(EXIT_CHECK, "out of memory");
     const clkv_sequence_params sequence = {.size = sizeof sequence};
     for (uint32_t i = 0; i < b->n; i++) {
-        status = clkv_sequence_create(clkv_cache_manager(b->cache), &b->sequences[i], &sequence, NULL);
+        status = clkv_sequence_create(&b->sequences[i], clkv_cache_manager(b->cache), &sequence, NULL);
         if (status != CLKV_OK) return tool_fail_status(status, "making sequence %u", i);
     }
     return 0;
@@ -102,7 +102,9 @@ static int create(bench_steps *b)
 
 static void destroy(bench_steps *b)
 {
-    clkv_cache_destroy(&b->cache); /* its sequences and batches too */
+    clkv_batch_destroy(&b->batch);
+    for (uint32_t i = 0; b->sequences && i < b->n; i++) clkv_sequence_destroy(&b->sequences[i]);
+    clkv_cache_destroy(&b->cache);
     free(b->sequences);
     for (int i = 0; i < KINDS * PHASES; i++) free(b->samples[i / PHASES][i % PHASES]);
 }
@@ -154,7 +156,7 @@ static int step(bench_steps *b, uint32_t number)
     t[2] = clock_seconds();
     if (status == CLKV_OK) status = clkv_cache_upload(b->cache, b->batch, NULL, 0, NULL, NULL);
     t[3] = clock_seconds();
-    const clkv_status planned = status == CLKV_OK ? clkv_cache_plan_info(b->cache, b->batch, &plan) : status;
+    const clkv_status planned = status == CLKV_OK ? clkv_cache_get_plan_info(b->cache, b->batch, &plan) : status;
     const double again = clock_seconds();
     if (status == CLKV_OK) status = clkv_batch_commit(b->batch);
     t[4] = clock_seconds();

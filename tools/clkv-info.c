@@ -108,8 +108,10 @@ static int look(machine *m)
     clkv_status status = clkv_device_list(NULL, 0, &found);
     m->notes.open = false;
     if (status != CLKV_OK) return tool_fail_status(status, "looking for devices");
-    if (found == 0)
-        return tool_fail(EXIT_NO_DEVICE, "no OpenCL device: is a driver installed (pocl-opencl-icd for CPUs)?");
+    if (found == 0) {
+        for (size_t i = 0; i < m->notes.n; i++) tool_note("%s", m->notes.lines[i]);
+        return tool_fail(EXIT_NO_DEVICE, "no OpenCL device: the lines above say why");
+    }
     m->devices = calloc(found, sizeof *m->devices);
     clkv_device_info *infos = calloc(found, sizeof *infos);
     if (!m->devices || !infos) {
@@ -117,6 +119,7 @@ static int look(machine *m)
         return tool_fail(EXIT_CHECK, "out of memory");
     }
     size_t now = 0;
+    infos->size = sizeof *infos;
     status = clkv_device_list(infos, found, &now);
     if (status == CLKV_OK) status = find_default(m);
     /* A variable that names no device or no variant is the caller's error; a device that does not open is not. */
@@ -186,7 +189,7 @@ static cJSON *json_device(const seen *s, uint32_t best)
     json_text(o, "cache_dir", d->cache_dir);
     cJSON *quirks = cJSON_CreateArray();
     const char *name, *reason, *link;
-    for (size_t i = 0; clkv_device_quirk(s->device, i, &name, &reason, &link); i++) {
+    for (size_t i = 0; clkv_device_get_quirk(s->device, i, &name, &reason, &link); i++) {
         cJSON *q = cJSON_CreateObject();
         json_text(q, "name", name);
         json_text(q, "reason", reason);
@@ -240,7 +243,7 @@ static int print_device(const seen *s, uint32_t best)
     table_pair(t, "  kernel variant", "%s", d->variant);
     table_pair(t, "  program cache", "%s", *d->cache_dir ? d->cache_dir : "none");
     const char *name, *reason, *link;
-    for (size_t i = 0; clkv_device_quirk(s->device, i, &name, &reason, &link); i++) {
+    for (size_t i = 0; clkv_device_get_quirk(s->device, i, &name, &reason, &link); i++) {
         table_pair(t, "  quirk", "%s: %s", name, reason);
         table_pair(t, "", "%s", link);
     }

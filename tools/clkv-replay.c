@@ -228,7 +228,7 @@ static int replay_device(replay_tokens *tokens, outcome *out)
                                  .concurrency = options.concurrency, .chunk = options.chunk,
                                  .step = replay_model_step, .finish = replay_model_finish, .user = model };
         code = replay_run(&replay, &out->replay);
-        clkv_cache_stats(cache, &out->replay.stats);
+        clkv_cache_get_stats(cache, &out->replay.stats);
         double error;
         replay_model_check(model, &out->checked_rows, &error);
         if (out->checked_rows) out->max_abs_error = error;

@@ -156,7 +156,7 @@ static void add_setting(cJSON *to, const generate_run *run)
 int generate_print_json(const generate_run *run)
 {
     clkv_stats stats = CLKV_PARAMS_INIT(clkv_stats);
-    clkv_status status = clkv_cache_stats(llm_runtime_cache(run->runtime), &stats);
+    clkv_status status = clkv_cache_get_stats(llm_runtime_cache(run->runtime), &stats);
     if (status) return tool_fail_status(status, "statistics");
     char text[2048];
     if (clkv_stats_json(&stats, text, sizeof text) >= sizeof text)

@@ -300,7 +300,7 @@ int replay_model_step(void *user, clkv_batch *batch)
     uint32_t n;
     int code = settle(m, s);
     if (code) return code;
-    clkv_batch_entries(batch, &entries, &n);
+    clkv_batch_get_entries(batch, &entries, &n);
     clkv_status status = clkv_cache_upload(m->params.cache, batch, NULL, 0, NULL, NULL);
     if (status) return tool_fail_status(status, "upload, step %" PRIu64, m->steps + 1);
     code = send_tokens(m, s, entries, n);

@@ -65,7 +65,7 @@ static replay_job *job_create(const scheduler *s, size_t request)
 static int fits(scheduler *s, const replay_job *job, bool *out)
 {
     clkv_stats stats = CLKV_PARAMS_INIT(clkv_stats);
-    clkv_status status = clkv_manager_stats(s->params->manager, &stats);
+    clkv_status status = clkv_manager_get_stats(s->params->manager, &stats);
     if (status) return tool_fail_status(status, "statistics");
     uint64_t available = stats.blocks_free + stats.blocks_cached, needed = 0;
     size_t held;
@@ -74,11 +74,11 @@ static int fits(scheduler *s, const replay_job *job, bool *out)
     for (uint32_t i = 0; i < s->n_jobs; i++) {
         const replay_job *other = s->jobs[i];
         if (other->preempted || other == job) continue;
-        clkv_sequence_table(other->sequence, &table, &held);
+        clkv_sequence_get_table(other->sequence, 0, &table, &held);
         needed += blocks_for(s, other->known) - held + 1;
         alone = false;
     }
-    clkv_sequence_table(job->sequence, &table, &held);
+    clkv_sequence_get_table(job->sequence, 0, &table, &held);
     needed += blocks_for(s, job->known) - held;
     *out = alone || needed <= available;
     return 0;
@@ -156,7 +156,7 @@ static int admit(scheduler *s)
     params.user_data = (uintptr_t)job;
     size_t matched;
     bool room = false;
-    clkv_status status = clkv_sequence_create(s->params->manager, &job->sequence, &params, &matched);
+    clkv_status status = clkv_sequence_create(&job->sequence, s->params->manager, &params, &matched);
     int code = status ? tool_fail_status(status, "request %zu: admitting", job->request + 1) : fits(s, job, &room);
     if (code || !room) {
         s->full = true;
@@ -209,7 +209,7 @@ static int reserve(scheduler *s)
         clkv_sequence *victim = clkv_batch_victim(s->batch);
         const clkv_batch_entry *entries;
         uint32_t n;
-        clkv_batch_entries(s->batch, &entries, &n);
+        clkv_batch_get_entries(s->batch, &entries, &n);
         int code = 0;
         if (victim) {
             code = preempt(s, victim);
@@ -280,7 +280,7 @@ static int step(scheduler *s)
     s->result->steps++;
 
     clkv_stats stats = CLKV_PARAMS_INIT(clkv_stats);
-    clkv_manager_stats(s->params->manager, &stats);
+    clkv_manager_get_stats(s->params->manager, &stats);
     s->slots += (double)stats.blocks_used * s->block_size;
     s->wasted += (double)stats.slots_wasted;
     advance(s);
@@ -293,7 +293,7 @@ static int conclude(scheduler *s)
 {
     replay_result *r = s->result;
     r->stats = (clkv_stats)CLKV_PARAMS_INIT(clkv_stats);
-    clkv_status status = clkv_manager_stats(s->params->manager, &r->stats);
+    clkv_status status = clkv_manager_get_stats(s->params->manager, &r->stats);
     if (status) return tool_fail_status(status, "statistics");
     r->leaked_blocks = r->stats.blocks_used;
     r->waste_percent = s->slots > 0 ? 100 * s->wasted / s->slots : 0;
@@ -313,7 +313,7 @@ int replay_run(const replay_params *params, replay_result *out)
         .progress = progress_begin(),
     };
     int code = 0;
-    clkv_status status = clkv_batch_create(params->manager, &s.batch);
+    clkv_status status = clkv_batch_create(&s.batch, params->manager);
     if (status) code = tool_fail_status(status, "creating a batch");
     s.jobs = malloc(params->concurrency * sizeof(*s.jobs));
     if (!code && !s.jobs)

@@ -84,14 +84,14 @@ static int make_cache(run *r)
         .max_sequences = c->batch,
         .max_context = longest,
         .shuffle_seed = random_next(&r->random) | 1,
-        .no_prefix = 1,
+        .prefix = CLKV_PREFIX_OFF,
         .max_batch_tokens = c->q_tokens > HISTORY_TOKENS ? c->q_tokens : HISTORY_TOKENS,
     };
     const clkv_status status = clkv_cache_supported(r->options->device, &params);
     if (status != CLKV_OK) return lose(r, VERIFY_UNSUPPORTED, "shape", clkv_last_error()->message);
     return check(r, clkv_cache_create(&r->cache, r->options->device, &params), "making the cache") ||
            check(r, clkv_cache_fill(r->cache, 0xff), "filling it with NaN") ||
-           check(r, clkv_batch_create(clkv_cache_manager(r->cache), &r->batch), "making a batch");
+           check(r, clkv_batch_create(&r->batch, clkv_cache_manager(r->cache)), "making a batch");
 }
 
 static int make_sequences(run *r)
@@ -106,10 +106,10 @@ static int make_sequences(run *r)
     if (!r->sequences || !r->kv_first || !r->k || !r->v) return lose(r, VERIFY_FAIL, "setting up", "out of memory");
     uint64_t first = 0;
     for (uint32_t i = 0; i < c->batch; i++) {
-        const clkv_sequence_params params = {.size = sizeof params, .no_prefix = 1, .user_data = i};
+        const clkv_sequence_params params = {.size = sizeof params, .prefix = CLKV_PREFIX_OFF, .user_data = i};
         r->kv_first[i] = first;
         first += (uint32_t)c->kv_lens[i];
-        if (check(r, clkv_sequence_create(clkv_cache_manager(r->cache), &r->sequences[i], &params, NULL),
+        if (check(r, clkv_sequence_create(&r->sequences[i], clkv_cache_manager(r->cache), &params, NULL),
                   "making a sequence"))
             return -1;
     }
@@ -123,10 +123,10 @@ static int append(run *r)
     const verify_case *c = r->c;
     const size_t k_row = (size_t)c->kv_heads * c->head_dim, v_row = (size_t)c->kv_heads * c->head_dim_v;
     const clkv_batch_entry *entries;
-    const clkv_upload_params upload = {.size = sizeof upload, .non_causal = !c->causal};
+    const clkv_upload_params upload = {.size = sizeof upload, .visibility = c->causal ? CLKV_SEE_CAUSAL : CLKV_SEE_ALL};
     uint32_t n;
     if (check(r, clkv_batch_reserve(r->batch), "reserving blocks")) return -1;
-    clkv_batch_entries(r->batch, &entries, &n);
+    clkv_batch_get_entries(r->batch, &entries, &n);
     for (uint32_t e = 0; e < n; e++) {
         const uint64_t sequence = clkv_sequence_user_data(entries[e].sequence);
         const uint64_t from = r->kv_first[sequence] + entries[e].context - entries[e].new_tokens;
@@ -259,7 +259,9 @@ void verify_run(const verify_case *c, const verify_options *options, verify_resu
     cl_mem *const mems[] = {&r.k_mem, &r.v_mem, &r.q_mem, &r.o_mem, &r.lse_mem};
     for (size_t i = 0; i < sizeof mems / sizeof *mems; i++)
         if (*mems[i]) clReleaseMemObject(*mems[i]);
-    clkv_cache_destroy(&r.cache); /* its sequences and batches too */
+    clkv_batch_destroy(&r.batch);
+    for (uint32_t i = 0; r.sequences && i < c->batch; i++) clkv_sequence_destroy(&r.sequences[i]);
+    clkv_cache_destroy(&r.cache);
     free(r.sequences);
     free(r.kv_first);
     free(r.k);

@@ -39,7 +39,7 @@ typedef struct clkv_block_copy {
 } clkv_block_copy;
 
 /* An empty batch. NO_MEMORY. */
-CLKV_API clkv_status clkv_batch_create(clkv_manager *manager, clkv_batch **out);
+CLKV_API clkv_status clkv_batch_create(clkv_batch **out, clkv_manager *manager);
 
 /* Rolls back if it is reserved. */
 CLKV_API void clkv_batch_destroy(clkv_batch **batch);
@@ -50,7 +50,7 @@ CLKV_API clkv_status clkv_batch_clear(clkv_batch *batch);
 /* Adds n ≥ 1 new tokens of a sequence: 1 = decode, many = a chunk of prefill, a few = verification of
  * drafts. The ids are copied; NULL only for a sequence without prefix. *entry (may be NULL) gets its
  * index. INVALID. STATE: the batch is reserved. BUSY: the sequence is in this or another open batch.
- * LIMIT: max_context, or 65535 entries. NO_MEMORY. */
+ * LIMIT: max_context, max_batch_tokens, or 65535 entries. NO_MEMORY. */
 CLKV_API clkv_status clkv_batch_add(clkv_batch *batch, clkv_sequence *sequence, const uint32_t *tokens,
                                     uint32_t n, uint32_t *entry);
 
@@ -85,12 +85,22 @@ CLKV_API clkv_status clkv_batch_commit(clkv_batch *batch);
  * the cached content among them is gone for good: those blocks become free. STATE. */
 CLKV_API clkv_status clkv_batch_rollback(clkv_batch *batch);
 
-/* What it holds. Pointers are valid until the batch changes. Totals are 0 and lists empty when the batch
- * is; copies and slots are there while it is reserved. slots[token] = block × block_size + offset. */
+/* Tokens in all entries; 0 for NULL. */
 CLKV_API uint32_t clkv_batch_tokens(const clkv_batch *batch);
-CLKV_API void clkv_batch_entries(const clkv_batch *batch, const clkv_batch_entry **entries, uint32_t *n);
-CLKV_API void clkv_batch_slots(clkv_batch *batch, const uint32_t **slots, uint32_t *n);
-CLKV_API void clkv_batch_copies(clkv_batch *batch, const clkv_block_copy **copies, uint32_t *n);
+
+/* What it holds: *list gets n of them, valid until the batch changes. Either pointer may be NULL. INVALID: NULL
+ * batch, group. */
+CLKV_API clkv_status clkv_batch_get_entries(const clkv_batch *batch, const clkv_batch_entry **entries, uint32_t *n);
+
+/* The same for what a reservation has worked out, so also STATE: not reserved.
+ *   slots      where the layers of a group keep each token of the batch: block × block_size + offset
+ *   copies     the copies that a group's blocks need
+ *   positions  each token's position in its sequence, as RoPE needs it
+ * Asking for slots or copies counts as writing into the reserved blocks, see clkv_batch_rollback. */
+CLKV_API clkv_status clkv_batch_get_slots(clkv_batch *batch, uint32_t group, const uint32_t **slots, uint32_t *n);
+CLKV_API clkv_status clkv_batch_get_copies(clkv_batch *batch, uint32_t group, const clkv_block_copy **copies,
+                                           uint32_t *n);
+CLKV_API clkv_status clkv_batch_get_positions(const clkv_batch *batch, const int32_t **positions, uint32_t *n);
 
 #ifdef __cplusplus
 }

@@ -69,7 +69,8 @@ typedef struct clkv_cache_params {
     uint32_t max_context;      /* tokens; default 131072; at most what the pool holds, whatever is asked for */
     uint32_t watermark, hash_bits;
     uint64_t hash_seed, shuffle_seed;
-    int event_content, no_prefix;
+    int event_content;
+    clkv_prefix_use prefix;
     int clear_freed;           /* 1: a block that was freed or evicted is zeroed on the device before it holds
                                   anything else: by the first upload after it was freed, whoever's, in front of
                                   that upload's other commands; at the latest by clkv_cache_clear_freed or
@@ -81,6 +82,8 @@ typedef struct clkv_cache_params {
     void *user;
     clkv_commit commit;        /* what clkv_batch_commit asks before; default CLKV_COMMIT_TRUSTING */
     uint32_t max_batch_tokens; /* tokens in one batch; default 8192: sizes the split-KV workspace's growth */
+    uint32_t window;           /* the model's sliding window in tokens; default 0 = none. There are no kernels for
+                                  one yet: another value is UNSUPPORTED */
 } clkv_cache_params;
 
 /* The bytes that one block takes on the device, all layers; 0 for params that are wrong. */
@@ -94,17 +97,26 @@ CLKV_API clkv_status clkv_cache_supported(const clkv_device *device, const clkv_
  * INVALID, UNSUPPORTED, NO_MEMORY, DEVICE_MEMORY: the slabs do not fit. DEVICE. */
 CLKV_API clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_cache_params *params);
 
-/* Waits for the cache's own commands, then frees everything, its sequences and batches too. It cannot fail: where the
- * driver does not let it wait, what commands under way still use is freed when they are through. With clear_freed
+/* Waits for the cache's own commands, then frees what it has on the device. It cannot fail: where the driver does
+ * not let it wait, what commands under way still use is freed when they are through. Sequences and batches of its
+ * manager that are left keep their host half (lengths, tables, commit, destroy); the caller destroys them, before
+ * or after. on_event and clock_ms are not called any more. With clear_freed
  * every block that was ever used is zeroed before its memory goes back to the driver (logged where that fails). */
 CLKV_API void clkv_cache_destroy(clkv_cache **cache);
 
 CLKV_API clkv_manager *clkv_cache_manager(clkv_cache *cache);
 CLKV_API clkv_device *clkv_cache_device(clkv_cache *cache);
 
+/* Which positions a query sees. */
+typedef enum clkv_visibility {
+    CLKV_SEE_DEFAULT = 0, /* CLKV_SEE_CAUSAL */
+    CLKV_SEE_CAUSAL = 1,  /* those before its own, and its own */
+    CLKV_SEE_ALL = 2,     /* its sequence's whole context, new tokens included */
+} clkv_visibility;
+
 typedef struct clkv_upload_params {
     size_t size;
-    int non_causal;        /* 1: every query of the pass sees the sequence's whole context */
+    clkv_visibility visibility;
     uint32_t split_tokens; /* 0: split-KV as fills the device best. N (rounded up to whole blocks): parts
                               of exactly N tokens, and a sequence's result has the same bits whatever
                               else is in the batch */
@@ -116,8 +128,7 @@ typedef struct clkv_upload_params {
  * write: changes of block tables, context lengths, slots, work items; then copy-on-write, if any. What
  * is sent does not grow with context length. params may be NULL. A batch may be uploaded again (with
  * other params) until it is committed or rolled back.
- * STATE: not reserved. LIMIT: max_batch_tokens. INVALID: a batch of another manager. UNSUPPORTED: a
- * sequence whose window has released blocks. NO_MEMORY, DEVICE. */
+ * STATE: not reserved. INVALID: a batch of another manager, an unknown visibility. NO_MEMORY, DEVICE. */
 CLKV_API clkv_status clkv_cache_upload(clkv_cache *cache, clkv_batch *batch, const clkv_upload_params *params,
                                        cl_uint n_wait, const cl_event *wait, cl_event *event);
 
@@ -130,7 +141,9 @@ typedef struct clkv_plan_info {
     uint32_t chunk;        /* tokens in a part */
     uint64_t uploaded_bytes;
 } clkv_plan_info;
-CLKV_API clkv_status clkv_cache_plan_info(clkv_cache *cache, const clkv_batch *batch, clkv_plan_info *info);
+
+/* INVALID. STATE: the batch is not uploaded. */
+CLKV_API clkv_status clkv_cache_get_plan_info(clkv_cache *cache, const clkv_batch *batch, clkv_plan_info *info);
 
 /* Asks, without waiting, whether commands that the cache has enqueued have failed so far. DEVICE: one has. The text
  * names the first of those that were not told yet, driver_code is its event's status; all that are known by now count as
@@ -149,8 +162,8 @@ CLKV_API clkv_status clkv_cache_fill(clkv_cache *cache, uint8_t byte);
 CLKV_API clkv_status clkv_cache_clear_freed(clkv_cache *cache, cl_uint n_wait, const cl_event *wait,
                                             cl_event *event);
 
-/* clkv_manager_stats with the device's figures. */
-CLKV_API clkv_status clkv_cache_stats(clkv_cache *cache, clkv_stats *out);
+/* clkv_manager_get_stats with the device's figures. */
+CLKV_API clkv_status clkv_cache_get_stats(clkv_cache *cache, clkv_stats *out);
 
 #ifdef __cplusplus
 }

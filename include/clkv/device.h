@@ -1,5 +1,10 @@
 /* clkv/device.h: an OpenCL device, opened by clkv or handed in by the caller, with its facts.
  * Thread-safe: a clkv_device is immutable once open, but for its program table, which locks itself.
+ *
+ * Forking: OpenCL drivers work only in the process that first used them; in a child of fork() some wait for ever. From
+ * the first clkv_device_list or clkv_device_open on, every function that would call OpenCL returns FORKED in a child
+ * process, and so do all operations on its caches and batches that were uploaded. Closing and destroying free the
+ * child's memory and call no OpenCL. Fork before, or let the child call exec. The parent process is not affected.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_DEVICE_H
 #define CLKV_DEVICE_H
@@ -21,7 +26,11 @@ extern "C" {
 
 typedef struct clkv_device clkv_device;
 
-/* Environment, read when a device is opened:
+/* The best device: GPUs that have more than one compute unit come first, discrete before integrated ones; then all
+ * others, those with more compute units first, and a CPU before another device with as many. Among equals the one
+ * with more memory, then the one with the lower index. When `select` fits several devices, the best of them is taken.
+ *
+ * Environment, read when a device is opened:
  *   CLKV_DEVICE     which device, when params.select is NULL: an index of clkv_device_list, or a part of
  *                   "platform name / device name", case-insensitive
  *   CLKV_VARIANT    forces a kernel variant: "cpu" or "portable"
@@ -29,12 +38,12 @@ typedef struct clkv_device clkv_device;
  *   CLKV_NO_CACHE   not empty and not 0: no disk cache, whatever else says where it would be */
 typedef struct clkv_device_params {
     size_t size;
-    const char *select;        /* as CLKV_DEVICE; NULL: that variable, else the best device: discrete GPU,
-                                  then integrated GPU, accelerator, CPU; more memory breaks a tie */
+    const char *select;        /* as CLKV_DEVICE; NULL: that variable, else the best device (below) */
     const char *variant;       /* as CLKV_VARIANT; NULL: that variable, else by capability */
     const char *cache_dir;     /* as CLKV_CACHE_DIR; "" = no disk cache */
-    /* The caller's own objects, retained: all three or none. The queue may be in-order (best) or
-     * out-of-order (clkv then orders its own commands by events). */
+    /* The caller's own objects, retained: all three or none. The device may be a part of one
+     * (clCreateSubDevices). The queue may be in-order (best) or out-of-order (clkv then orders its own commands
+     * by events). */
     cl_context context;
     cl_device_id device;
     cl_command_queue queue;
@@ -62,35 +71,41 @@ typedef struct clkv_device_info {
 } clkv_device_info;
 
 /* All usable devices of all platforms, in index order. Fills up to n infos, sets *found to how many there
- * are; no device at all is OK with *found = 0. What is left out, and why, goes to the log callback.
- * Blocking: asks the drivers. INVALID, DEVICE, NO_MEMORY. */
+ * are; no device at all is OK with *found = 0. infos[0].size is the size of the caller's struct and the distance
+ * between two of the array; the size of each filled one becomes the number of bytes that were filled, so set
+ * infos[0].size again before another call. The log callback gets a line for each device that is left out and,
+ * where there is none, lines with the likely causes. Blocking: asks the drivers.
+ * INVALID: found or infos is NULL, infos[0].size is not set. DEVICE: a driver call failed. FORKED. NO_MEMORY. */
 CLKV_API clkv_status clkv_device_list(clkv_device_info *infos, size_t n, size_t *found);
 
 /* Opens a device with a context and an in-order queue, or wraps the caller's. Blocking.
- * NO_DEVICE: none at all, or none of that name. INVALID: unknown variant, caller's objects that are
- * incomplete or do not belong together. UNSUPPORTED: the caller's device is below OpenCL 1.2, has no
+ * NO_DEVICE: none of that name, or none at all: then the message says how many platforms were found and the likely
+ * cause, and the log callback gets all of them. INVALID: unknown variant, caller's objects that are
+ * incomplete or do not belong together. FORKED. UNSUPPORTED: the caller's device is below OpenCL 1.2, has no
  * compiler, or is big-endian (a list leaves such devices out). DEVICE: a driver call failed. NO_MEMORY. */
 CLKV_API clkv_status clkv_device_open(clkv_device **out, const clkv_device_params *params);
 
-/* Releases context and queue. Caches made on it must be destroyed before. Blocking: some drivers have the
- * complete binaries of programs only now (pocl), and they are written to the disk cache here; a process
- * that ends without this call leaves them uncompiled for the next. */
+/* Lets go of the caller's reference. Caches hold one each: the last to go releases context and queue. Blocking then:
+ * some drivers have the complete binaries of programs only now (pocl), and they are written to the disk cache here;
+ * a process that ends without this call leaves them uncompiled for the next. */
 CLKV_API void clkv_device_close(clkv_device **device);
 
+/* Fills as much of *info as info->size has room for; info->size becomes the number of bytes that were filled.
+ * INVALID: NULL, or info->size is not set. FORKED. */
 CLKV_API clkv_status clkv_device_get_info(const clkv_device *device, clkv_device_info *info);
 
 /* The quirks in force, one per index: its name, why it is there, and where that is documented. Static
  * storage. Returns 0 past the last one. */
-CLKV_API int clkv_device_quirk(const clkv_device *device, size_t index, const char **name, const char **reason,
-                               const char **link);
+CLKV_API int clkv_device_get_quirk(const clkv_device *device, size_t index, const char **name, const char **reason,
+                                   const char **link);
 
-/* Not retained for the caller. */
+/* Not retained for the caller. In a child of fork() they must not be used. */
 CLKV_API cl_context clkv_device_context(const clkv_device *device);
 CLKV_API cl_device_id clkv_device_id(const clkv_device *device);
 CLKV_API cl_command_queue clkv_device_queue(const clkv_device *device);
 
 /* Programs compiled from source, and read from the disk cache, so far; either may be NULL. */
-CLKV_API void clkv_device_program_counts(const clkv_device *device, uint64_t *built, uint64_t *from_disk);
+CLKV_API void clkv_device_get_program_counts(const clkv_device *device, uint64_t *built, uint64_t *from_disk);
 
 #ifdef __cplusplus
 }

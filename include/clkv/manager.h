@@ -33,16 +33,21 @@ typedef struct clkv_manager_params {
     uint64_t shuffle_seed;  /* 0: blocks are first used in order; else in a pseudo-random one, for tests */
     int clear_freed;        /* 1: whoever gets a block finds nothing in it of those who had it before: see
                                clkv_manager_take_uncleared. A clkv_cache does the clearing by itself */
-    int no_prefix;          /* 1: no prefix index; nothing is ever shared but by fork */
+    clkv_prefix_use prefix; /* OFF: no prefix index, for any sequence; nothing is shared but by fork */
     uint64_t (*clock_ms)(void *user); /* monotonic milliseconds, for pins; default: the system's */
     clkv_cache_event_fn on_event;     /* called with the manager's lock held: must not call clkv */
     void *user;             /* for clock_ms and on_event */
+    uint32_t window;        /* the model's sliding window in tokens, a token's own position included: after each
+                               commit, blocks that no later token sees are released. Default 0 = none */
+    uint32_t max_batch_tokens; /* tokens of one batch; default 0 = no limit */
 } clkv_manager_params;
 
-/* INVALID: no blocks, a block size that is no power of two, bad limits. NO_MEMORY. */
+/* INVALID: no blocks, a block size that is no power of two, bad limits, an unknown value. NO_MEMORY. */
 CLKV_API clkv_status clkv_manager_create(clkv_manager **out, const clkv_manager_params *params);
 
-/* Destroys its sequences and batches too: their handles are dead after this. */
+/* The caller's handle is dead after this, and clock_ms and on_event are not called any more: pins no longer
+ * end. Sequences and batches that are left go on working, and the memory of the manager lives until the last
+ * of them is destroyed too. */
 CLKV_API void clkv_manager_destroy(clkv_manager **manager);
 
 CLKV_API uint32_t clkv_manager_block_size(const clkv_manager *manager);
@@ -66,14 +71,14 @@ CLKV_API clkv_status clkv_manager_reset(clkv_manager *manager);
 /* For runtimes with kernels of their own and clear_freed. Writes to blocks[0 … room) the ids of blocks that hold
  * what a former holder wrote: freed ones, and those that a reserved batch took from the cache once its slots or
  * copies were asked for. *n gets how many. They are forgotten with that: clear them before anything else is
- * written. So after reserving: clkv_batch_slots and clkv_batch_copies, this function until it gives fewer than
+ * written. So after reserving: clkv_batch_get_slots and clkv_batch_get_copies, this function until it gives fewer than
  * there is room for, the clearing, the copies, the new tokens. Blocks that stay cached are not freed and not
  * named. STATE: made without clear_freed. INVALID. */
-CLKV_API clkv_status clkv_manager_take_uncleared(clkv_manager *manager, uint32_t *blocks, uint32_t room,
-                                                 uint32_t *n);
+CLKV_API clkv_status clkv_manager_take_uncleared(clkv_manager *manager, uint32_t group, uint32_t *blocks,
+                                                 uint32_t room, uint32_t *n);
 
 /* Everything countable, see stats.h. Device figures stay 0 here. INVALID. */
-CLKV_API clkv_status clkv_manager_stats(clkv_manager *manager, clkv_stats *out);
+CLKV_API clkv_status clkv_manager_get_stats(clkv_manager *manager, clkv_stats *out);
 
 /* NULL when pool, index, sequences and batches agree (every used block's count is the number of tables
  * and batches that hold it), else a static text naming what is broken. O(everything). */

@@ -41,11 +41,6 @@ typedef struct clkv_pool_params {
     /* Called when a block that was used or cached has become free: by its last release, when it is no longer
      * retained, or by force. Must not call the pool. Default none. */
     void (*freed)(void *user, uint32_t block);
-    /* Called from clkv_pool_allocate for a cached block that will probably be taken 32 evictions from now,
-     * so that what evict needs can be fetched into the processor's caches (clkv_prefix_prefetch does it
-     * for the index). Only a hint: the block may have been acquired meanwhile, and blocks are evicted that
-     * were never announced. Must not call the pool. Default none. */
-    void (*soon)(void *user, uint32_t block);
 } clkv_pool_params;
 
 typedef struct clkv_pool_counts {

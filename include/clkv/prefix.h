@@ -42,6 +42,13 @@ typedef struct clkv_key {
 
 #define CLKV_MAX_KEYS 64
 
+/* Whether prefixes are looked up and registered. */
+typedef enum clkv_prefix_use {
+    CLKV_PREFIX_DEFAULT = 0, /* CLKV_PREFIX_ON */
+    CLKV_PREFIX_ON = 1,
+    CLKV_PREFIX_OFF = 2, /* neither looked up nor registered */
+} clkv_prefix_use;
+
 /* A prefix: a node of the tree. CLKV_PREFIX_ROOT is the empty prefix without salt or adapter. */
 typedef uint32_t clkv_prefix_node;
 #define CLKV_PREFIX_ROOT 0u
@@ -123,13 +130,9 @@ CLKV_API clkv_status clkv_prefix_register(clkv_prefix *prefix, clkv_prefix_node 
 /* The block's content is gone. Not registered: nothing happens. */
 CLKV_API void clkv_prefix_drop(clkv_prefix *prefix, uint32_t block);
 
-/* Says that the block may be dropped CLKV_PREFIX_AHEAD calls of this function from now: fetches what
- * clkv_prefix_drop will need into the processor's caches, in steps, some of them during later calls. Changes
- * nothing that can be seen, and any block may be named, registered or not (CLKV_NO_BLOCK: only the steps of
- * earlier ones). Worth its while where many blocks, scattered over an index larger than the caches, are
- * dropped one after the other. */
-#define CLKV_PREFIX_AHEAD 32u
-CLKV_API void clkv_prefix_prefetch(clkv_prefix *prefix, uint32_t block);
+/* The same for n blocks, in this order. Faster than one by one: what later ones need is fetched from memory
+ * while earlier ones are dropped. */
+CLKV_API void clkv_prefix_drop_all(clkv_prefix *prefix, const uint32_t *blocks, size_t n);
 
 /* Whether the block is registered. */
 CLKV_API int clkv_prefix_has(const clkv_prefix *prefix, uint32_t block);

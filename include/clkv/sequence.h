@@ -27,25 +27,25 @@ typedef struct clkv_sequence_params {
     size_t n_tokens;
     const clkv_key *keys;   /* salt, adapter, contents; copied; default none */
     size_t n_keys;
-    uint32_t window;        /* sliding window in tokens: after each commit, blocks that no later query can
-                               see (its own position included in the window) are released. 0 = none */
-    int no_prefix;          /* 1: neither look up nor register; tokens may then be NULL everywhere */
-    uint64_t user_data;     /* yours: see clkv_sequence_user_data */
+    clkv_prefix_use prefix; /* OFF: tokens may be NULL everywhere. ON changes nothing where the manager has no
+                               prefix index */
+    uint64_t user_data;     /* the caller's: see clkv_sequence_user_data */
 } clkv_sequence_params;
 
 /* A new sequence that already shares every full block of the prompt that the cache holds, except that at
  * least the prompt's last token is left to compute. *matched (may be NULL) is its length now: start
  * computing at that token. LIMIT: max_sequences. INVALID, NO_MEMORY. */
-CLKV_API clkv_status clkv_sequence_create(clkv_manager *manager, clkv_sequence **out,
+CLKV_API clkv_status clkv_sequence_create(clkv_sequence **out, clkv_manager *manager,
                                           const clkv_sequence_params *params, size_t *matched);
 
-/* Gives its blocks back, tail first; full ones stay findable. A sequence in a reserved batch is taken
- * out of the world when that batch commits or rolls back; its handle is dead at once. */
+/* Gives its blocks back, tail first; full ones stay findable. The handle is dead at once; a sequence in a
+ * reserved batch keeps its blocks until that batch commits or rolls back. */
 CLKV_API void clkv_sequence_destroy(clkv_sequence **sequence);
 
 /* A second sequence with the same history: shares all blocks, also the partial tail, which is copied by
- * whoever writes to it first. BUSY: in a reserved batch. LIMIT, NO_MEMORY. */
-CLKV_API clkv_status clkv_sequence_fork(clkv_sequence *sequence, clkv_sequence **out);
+ * whoever writes to it first. Its user_data is the one given here. INVALID. BUSY: in a reserved batch. LIMIT:
+ * max_sequences. NO_MEMORY. */
+CLKV_API clkv_status clkv_sequence_fork(clkv_sequence **out, clkv_sequence *sequence, uint64_t user_data);
 
 /* Forgets the tokens from `length` on; whole blocks go back. BUSY: in a reserved batch. INVALID: longer
  * than it is, or into what the window has released. */
@@ -61,14 +61,21 @@ CLKV_API clkv_status clkv_sequence_resume(clkv_sequence *sequence, const uint32_
                                           size_t *matched);
 
 CLKV_API size_t clkv_sequence_length(const clkv_sequence *sequence);
+
+/* A number of the caller's, by which it finds what belongs to a sequence: what it gave to create or fork, or
+ * last set. The library does nothing with it. 0 for NULL. */
 CLKV_API uint64_t clkv_sequence_user_data(const clkv_sequence *sequence);
+CLKV_API void clkv_sequence_set_user_data(clkv_sequence *sequence, uint64_t user_data);
 
-/* Where a position lives: CLKV_NO_BLOCK for one that the window released. INVALID: position ≥ length. */
-CLKV_API clkv_status clkv_sequence_locate(const clkv_sequence *sequence, size_t position, uint32_t *block,
-                                          uint32_t *offset);
+/* Where the layers of a group keep a position: CLKV_NO_BLOCK for one that the window released. INVALID: group,
+ * position ≥ length. */
+CLKV_API clkv_status clkv_sequence_locate(const clkv_sequence *sequence, uint32_t group, size_t position,
+                                          uint32_t *block, uint32_t *offset);
 
-/* The block table: *table is valid until the sequence next changes. */
-CLKV_API void clkv_sequence_table(const clkv_sequence *sequence, const uint32_t **table, size_t *n_blocks);
+/* The block table of a group: *table is valid until the sequence next changes. Either of table and n_blocks may
+ * be NULL. INVALID: group, NULL. */
+CLKV_API clkv_status clkv_sequence_get_table(const clkv_sequence *sequence, uint32_t group, const uint32_t **table,
+                                             size_t *n_blocks);
 
 #ifdef __cplusplus
 }

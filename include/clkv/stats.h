@@ -9,8 +9,8 @@
 extern "C" {
 #endif
 
-/* Fields are only ever added at the end. Set `size` to sizeof(clkv_stats) before asking; a library that
- * is older fills less, and sets size to what it filled. Counters run since creation. */
+/* Fields are only ever added at the end. Set `size` to sizeof(clkv_stats) before asking; a library that is
+ * older than the program fills less: api.h, "Filled". Counters run since creation. */
 typedef struct clkv_stats {
     size_t size;
     /* the pool, now */

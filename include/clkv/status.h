@@ -24,13 +24,14 @@ typedef enum clkv_status {
     CLKV_ERROR_BUILD = -10,      /* a kernel did not compile; the log callback got the compiler's output */
     CLKV_ERROR_DEVICE_MEMORY = -11, /* the device cannot give that much memory, or is out of other resources */
     CLKV_ERROR_DEVICE_LOST = -12, /* the driver takes no more commands for the device: see cache.h */
+    CLKV_ERROR_FORKED = -13,     /* this process was forked from one that had used OpenCL: see device.h */
 } clkv_status;
 
 /* The calling thread's most recent failure. A successful call leaves it as it was. */
 typedef struct clkv_error {
     clkv_status status;
     int32_t driver_code;    /* the cl_int of the failed OpenCL call, else 0 */
-    const char *where;      /* the clkv or OpenCL function that failed; static storage */
+    const char *where;      /* the function of clkv that was called, as "clkv_batch_add"; static storage */
     char message[256];      /* one line, no newline: what and with which values; an OpenCL call's begins with
                                "clFoo gave CL_SOMETHING (-5): " */
 } clkv_error;

@@ -2,11 +2,14 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cache/state.h"
 
+#include "core/batch.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "core/manager.h"
 #include "core/memory.h"
 #include "core/params.h"
 #include "device/buffer.h"
+#include "device/device.h"
 
 #include <string.h>
 
@@ -18,7 +21,7 @@ static clkv_status create_rows(clkv_cache *cache)
     return clkv_buffer_create(&cache->ops.rows, cache->device, cache->ops.rows_bytes, "block tables");
 }
 
-static void set_shape(clkv_cache *cache)
+static clkv_status set_shape(clkv_cache *cache)
 {
     const clkv_cache_params *p = &cache->params;
     clkv_ops *ops = &cache->ops;
@@ -27,6 +30,10 @@ static void set_shape(clkv_cache *cache)
     ops->shape = shape;
     ops->tuning = *clkv_device_tuning(cache->device);
     ops->tile_tokens = clkv_ops_tile_tokens(ops);
+    clkv_device_info info = CLKV_PARAMS_INIT(clkv_device_info);
+    const clkv_status st = clkv_device_get_info(cache->device, &info);
+    ops->compute_units = info.compute_units;
+    return st;
 }
 
 static clkv_status create(clkv_cache **out, clkv_device *device, const clkv_cache_params *params)
@@ -37,14 +44,14 @@ static clkv_status create(clkv_cache **out, clkv_device *device, const clkv_cach
     if (st != CLKV_OK) return st;
     clkv_cache *cache = clkv_alloc(sizeof *cache);
     if (!cache) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", sizeof *cache);
-    cache->device = device;
+    cache->device = clkv_device_ref(device);
     cache->params = resolved;
     if (pthread_mutex_init(&cache->lock, NULL) != 0) {
         st = CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "no mutex");
         goto fail;
     }
     cache->has_lock = 1;
-    set_shape(cache);
+    if ((st = set_shape(cache)) != CLKV_OK) goto fail;
     clkv_stream_init(&cache->ops.stream, device);
     if ((st = clkv_watch_create(&cache->watch)) != CLKV_OK) goto fail;
     cache->ops.stream.watch = cache->watch;
@@ -71,12 +78,21 @@ clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_
     return CLKV_PUBLIC(create(out, device, params));
 }
 
+/* Batches that outlive the cache keep nothing of it. */
+static void end_uploads(clkv_cache *c)
+{
+    clkv_manager_lock(c->manager);
+    clkv_batch_drop_device_states(c->manager);
+    if (c->ops.slabs.n && c->params.clear_freed) clkv_cache_clear_all(c);
+    clkv_manager_unlock(c->manager);
+}
+
 void clkv_cache_destroy(clkv_cache **cache)
 {
     if (!cache || !*cache) return;
     clkv_cache *c = *cache;
     *cache = NULL;
-    if (c->ops.slabs.n && c->params.clear_freed) clkv_cache_clear_all(c);
+    if (c->manager) end_uploads(c);
     if (c->ops.stream.queue) clkv_stream_finish(&c->ops.stream);
     clkv_manager_destroy(&c->manager);
     while (c->live) {
@@ -89,6 +105,7 @@ void clkv_cache_destroy(clkv_cache **cache)
     clkv_ops_free(&c->ops);
     clkv_slabs_destroy(&c->ops.slabs);
     if (c->has_lock) pthread_mutex_destroy(&c->lock);
+    clkv_device_unref(c->device);
     clkv_free(c, sizeof *c);
 }
 
@@ -137,20 +154,21 @@ clkv_status clkv_cache_fill(clkv_cache *cache, uint8_t byte)
 static clkv_status get_stats(clkv_cache *cache, clkv_stats *out)
 {
     if (!cache) return CLKV_FAIL(CLKV_ERROR_INVALID, "cache is NULL");
-    clkv_stats stats = CLKV_PARAMS_INIT(clkv_stats);
-    const clkv_status st = clkv_manager_stats(cache->manager, &stats);
-    if (st != CLKV_OK) return st;
+    clkv_stats all;
     pthread_mutex_lock(&cache->lock);
-    stats.device_bytes = (uint64_t)cache->ops.slabs.slab_bytes * cache->ops.slabs.n + clkv_ops_bytes(&cache->ops) +
-                         clkv_ring_bytes(&cache->ring);
-    stats.uploaded_bytes = cache->uploaded_bytes;
-    stats.uploads = cache->uploads;
-    stats.blocks_cleared = cache->blocks_cleared;
+    clkv_manager_lock(cache->manager);
+    clkv_manager_stats_locked(cache->manager, &all);
+    clkv_manager_unlock(cache->manager);
+    all.device_bytes = (uint64_t)cache->ops.slabs.slab_bytes * cache->ops.slabs.n + clkv_ops_bytes(&cache->ops) +
+                       clkv_ring_bytes(&cache->ring);
+    all.uploaded_bytes = cache->uploaded_bytes;
+    all.uploads = cache->uploads;
+    all.blocks_cleared = cache->blocks_cleared;
     pthread_mutex_unlock(&cache->lock);
-    return CLKV_PARAMS_WRITE(out, stats);
+    return CLKV_PARAMS_WRITE(out, all);
 }
 
-clkv_status clkv_cache_stats(clkv_cache *cache, clkv_stats *out)
+clkv_status clkv_cache_get_stats(clkv_cache *cache, clkv_stats *out)
 {
     return CLKV_PUBLIC(get_stats(cache, out));
 }

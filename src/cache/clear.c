@@ -1,9 +1,9 @@
 /* clear.c: zeros into what was freed, apart from an upload. SPDX-License-Identifier: Apache-2.0 */
 #include "cache/state.h"
 
+#include "core/blocks.h"
 #include "core/error.h"
 #include "core/log.h"
-#include "core/manager.h"
 
 #include <string.h>
 
@@ -31,7 +31,7 @@ clkv_status clkv_cache_clear(clkv_cache *cache, const clkv_events *events)
 void clkv_cache_clear_all(clkv_cache *cache)
 {
     const clkv_events none = { 0 };
-    clkv_manager_unclear_all(cache->manager);
+    clkv_blocks_unclear_all(cache->manager);
     if (clkv_cache_clear(cache, &none) != CLKV_OK)
         clkv_log(CLKV_LOG_ERROR, "cache: blocks could not be cleared: %s", clkv_last_error()->message);
 }

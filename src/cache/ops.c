@@ -3,6 +3,7 @@
 #include "cache/state.h"
 
 #include "cache/tensor.h"
+#include "core/blocks.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/params.h"
@@ -141,11 +142,12 @@ static clkv_status check_copies(const clkv_cache *cache, const clkv_block_copy *
     return st;
 }
 
-static clkv_status copy_blocks(clkv_cache *cache, const clkv_block_copy *copies, uint32_t n,
+static clkv_status copy_blocks(clkv_cache *cache, uint32_t group, const clkv_block_copy *copies, uint32_t n,
                                const clkv_events *events)
 {
     if (!cache || (n && !copies)) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "copies" : "cache");
-    clkv_status st = check_copies(cache, copies, n);
+    clkv_status st = clkv_blocks_check_group(group);
+    if (st == CLKV_OK) st = check_copies(cache, copies, n);
     if (st != CLKV_OK) return st;
     const clkv_events after = { .event = events->event };
     const size_t bytes = n * sizeof *copies;
@@ -168,11 +170,11 @@ static clkv_status copy_blocks(clkv_cache *cache, const clkv_block_copy *copies,
     return st;
 }
 
-clkv_status clkv_copy_blocks(clkv_cache *cache, const clkv_block_copy *copies, uint32_t n, cl_uint n_wait,
-                             const cl_event *wait, cl_event *event)
+clkv_status clkv_copy_blocks(clkv_cache *cache, uint32_t group, const clkv_block_copy *copies, uint32_t n,
+                             cl_uint n_wait, const cl_event *wait, cl_event *event)
 {
     const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
-    return CLKV_PUBLIC(copy_blocks(cache, copies, n, &events));
+    return CLKV_PUBLIC(copy_blocks(cache, group, copies, n, &events));
 }
 
 /* The range that is asked for, and whether it is there. */
@@ -183,11 +185,7 @@ static clkv_status check_range(const clkv_sequence *sequence, const clkv_gather_
         return CLKV_FAIL(CLKV_ERROR_INVALID, "positions [%u, %llu) of %zu", (unsigned)params->first,
                          (unsigned long long)params->first + params->count, length);
     *n = params->count ? params->count : (uint32_t)(length - params->first);
-    uint32_t block = 0, offset = 0;
-    const clkv_status st = *n > 0 ? clkv_sequence_locate(sequence, params->first, &block, &offset) : CLKV_OK;
-    if (st == CLKV_OK && block == CLKV_NO_BLOCK)
-        return CLKV_FAIL(CLKV_ERROR_INVALID, "the window has released position %u", (unsigned)params->first);
-    return st;
+    return CLKV_OK;
 }
 
 static clkv_status gather(clkv_cache *cache, const clkv_sequence *sequence, const clkv_gather_params *params,

@@ -35,6 +35,8 @@ static clkv_status check_model(const clkv_cache_params *p)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "kv_type is %d: CLKV_F16 or CLKV_F32", (int)p->kv_type);
     if (p->commit != CLKV_COMMIT_DEFAULT && p->commit != CLKV_COMMIT_TRUSTING && p->commit != CLKV_COMMIT_STRICT)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "commit is %d: none of clkv_commit", (int)p->commit);
+    if (p->window != 0)
+        return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "attention over a sliding window is not there yet");
     if (p->block_size > 256 || (p->block_size & (p->block_size - 1)) != 0)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "block_size is %u: a power of two from 1 to 256",
                          (unsigned)p->block_size);
@@ -57,9 +59,9 @@ static void fill_model_defaults(clkv_cache_params *p)
 uint64_t clkv_cache_block_bytes(const clkv_cache_params *params)
 {
     clkv_cache_params p;
-    if (CLKV_PARAMS_READ(p, params) != CLKV_OK) return 0;
+    if (CLKV_PUBLIC(CLKV_PARAMS_READ(p, params)) != CLKV_OK) return 0;
     fill_model_defaults(&p);
-    return check_model(&p) == CLKV_OK ? block_bytes(&p) : 0;
+    return CLKV_PUBLIC(check_model(&p)) == CLKV_OK ? block_bytes(&p) : 0;
 }
 
 /* How many blocks: as asked, or what memory_bytes holds, or what half the device holds. */
@@ -99,7 +101,8 @@ clkv_manager_params clkv_cache_manager_params(const clkv_cache_params *p)
     m.event_content = p->event_content;
     m.shuffle_seed = p->shuffle_seed;
     m.clear_freed = p->clear_freed;
-    m.no_prefix = p->no_prefix;
+    m.prefix = p->prefix;
+    m.max_batch_tokens = p->max_batch_tokens;
     m.clock_ms = p->clock_ms;
     m.on_event = p->on_event;
     m.user = p->user;
@@ -108,10 +111,10 @@ clkv_manager_params clkv_cache_manager_params(const clkv_cache_params *p)
 
 clkv_status clkv_cache_resolve(const clkv_device *device, const clkv_cache_params *params, clkv_cache_params *out)
 {
+    if (!device) return CLKV_FAIL(CLKV_ERROR_INVALID, "device is NULL");
     clkv_cache_params p;
     clkv_status st = CLKV_PARAMS_READ(p, params);
     if (st != CLKV_OK) return st;
-    if (!device) return CLKV_FAIL(CLKV_ERROR_INVALID, "device is NULL");
     fill_model_defaults(&p);
     st = check_model(&p);
     if (st == CLKV_OK) st = resolve_blocks(device, &p);

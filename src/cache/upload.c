@@ -8,11 +8,10 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cache/state.h"
 
-#include "core/batch.h"
+#include "core/batch_view.h"
 #include "core/error.h"
-#include "core/manager.h"
 #include "core/memory.h"
-#include "core/sequence.h"
+#include "core/params.h"
 
 #include <string.h>
 
@@ -38,7 +37,7 @@ static void unclear_lost(const clkv_cache *cache, const clkv_packed *packed)
 {
     if (!packed->slot || !packed->n_clears || !clkv_ring_failed(packed->slot)) return;
     const uint32_t *words = packed->slot->host;
-    clkv_manager_unclear_free(cache->manager, words + packed->clears_at, packed->n_clears);
+    clkv_blocks_unclear_free(cache->manager, words + packed->clears_at, packed->n_clears);
 }
 
 /* The record of a new upload. Takes back what ended batches held. */
@@ -57,30 +56,32 @@ static clkv_upload *take_upload(clkv_cache *cache)
     return found;
 }
 
-static clkv_status plan(clkv_cache *cache, clkv_packed *packed, const clkv_batch *batch, const clkv_upload_params *up)
+static clkv_status plan(clkv_cache *cache, clkv_packed *packed, const clkv_batch_view *view,
+                        const clkv_upload_params *up)
 {
     const clkv_tuning *t = &cache->ops.tuning;
-    clkv_device_info info = CLKV_PARAMS_INIT(clkv_device_info);
-    clkv_status st = clkv_device_get_info(cache->device, &info);
-    if (st != CLKV_OK) return st;
     const clkv_plan_params params = {
         .kv_heads = cache->params.kv_heads,
         .block_size = cache->params.block_size,
         .tile_tokens = cache->ops.tile_tokens,
-        .target_groups = info.compute_units * t->groups_per_unit,
+        .target_groups = cache->ops.compute_units * t->groups_per_unit,
         .min_split = t->min_split,
         .split_max_queries = t->split_max_queries,
-        .causal = !up->non_causal,
+        .causal = up->visibility != CLKV_SEE_ALL,
         .split_tokens = up->split_tokens,
         .parts = up->parts,
     };
     packed->causal = params.causal;
-    return clkv_plan_build(&packed->plan, &params, batch->entries, batch->n_entries);
+    return clkv_plan_build(&packed->plan, &params, view->entries, view->n_entries);
 }
 
-/* Where each list goes; the plan, counts of tokens, copies and changes are known. */
-static void lay_out(clkv_packed *packed)
+/* How long each list is and where it goes; the plan is made. */
+static void lay_out(clkv_packed *packed, const clkv_batch_view *view)
 {
+    packed->n_tokens = view->n_tokens;
+    packed->n_copies = view->n_copies;
+    packed->n_clears = view->n_clears;
+    packed->n_changes = view->n_changes;
     uint32_t at = 0;
     packed->entries_at = at;
     at += 4 * (packed->plan.n_entries + 1);
@@ -109,53 +110,30 @@ static uint32_t *write_changes(uint32_t *out, const uint32_t *table, uint32_t fr
     return out;
 }
 
-static void pack(const clkv_cache *cache, const clkv_packed *packed, const clkv_batch *batch)
+static void pack(const clkv_cache *cache, const clkv_packed *packed, const clkv_batch_view *view)
 {
     uint32_t *words = packed->slot->host;
     const clkv_plan *p = &packed->plan;
     memcpy(words + packed->entries_at, p->entries, (p->n_entries + 1) * sizeof *p->entries);
     memcpy(words + packed->items_at, p->items, p->n_items * sizeof *p->items);
     if (p->n_merges) memcpy(words + packed->merges_at, p->merges, p->n_merges * sizeof *p->merges);
-    clkv_batch_list_uncleared(batch, words + packed->clears_at);
-    if (packed->n_copies) memcpy(words + packed->copies_at, batch->copies, packed->n_copies * sizeof *batch->copies);
+    if (view->n_copies) memcpy(words + packed->copies_at, view->copies, view->n_copies * sizeof *view->copies);
+    if (view->n_clears) memcpy(words + packed->clears_at, view->clears, view->n_clears * sizeof *view->clears);
     uint32_t *change = words + packed->changes_at;
     for (uint32_t i = 0; i < p->n_entries; i++) {
-        const clkv_batch_table t = clkv_batch_get_table(batch, i);
-        change = write_changes(change, t.blocks, t.synced, t.n_blocks, p->entries[i].row * cache->ops.row_stride);
+        const clkv_batch_table *t = &view->tables[i];
+        change = write_changes(change, t->blocks, t->synced, t->n_blocks, p->entries[i].row * cache->ops.row_stride);
     }
-    memcpy(words + packed->slots_at, batch->slots, packed->n_tokens * sizeof *batch->slots);
-}
-
-/* The batch is this cache's, reserved, and not too large; fills the packed upload's counts. */
-static clkv_status count(const clkv_cache *cache, const clkv_batch *batch, clkv_packed *packed)
-{
-    if (batch->manager != cache->manager)
-        return CLKV_FAIL(CLKV_ERROR_INVALID, "the batch belongs to another manager");
-    if (!clkv_batch_is_reserved(batch)) return CLKV_FAIL(CLKV_ERROR_STATE, "the batch is not reserved");
-    packed->n_tokens = batch->n_tokens;
-    packed->n_copies = batch->n_copies;
-    if (packed->n_tokens > cache->params.max_batch_tokens)
-        return CLKV_FAIL(CLKV_ERROR_LIMIT, "%u tokens in a batch, max_batch_tokens is %u", (unsigned)packed->n_tokens,
-                         (unsigned)cache->params.max_batch_tokens);
-    uint64_t changes = 0;
-    for (uint32_t i = 0; i < batch->n_entries; i++) {
-        const clkv_batch_table t = clkv_batch_get_table(batch, i);
-        if (t.has_released)
-            return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED,
-                             "entry %u: attention over a sliding window that has released blocks", (unsigned)i);
-        changes += t.n_blocks - t.synced;
-    }
-    packed->n_changes = (uint32_t)changes;
-    packed->n_clears = clkv_batch_list_uncleared(batch, NULL);
-    return CLKV_OK;
+    memcpy(words + packed->slots_at, view->slots, view->n_tokens * sizeof *view->slots);
 }
 
 /* Packs and enqueues. On failure the device may have some of it, but nothing on the host believes so, and no
  * block has been written: copies come last, and what is cleared before them is told to the batch. */
-static clkv_status send(clkv_cache *cache, clkv_packed *packed, clkv_batch *batch, const clkv_events *events)
+static clkv_status send(clkv_cache *cache, clkv_packed *packed, clkv_batch *batch, const clkv_batch_view *view,
+                        const clkv_events *events)
 {
     clkv_ops *ops = &cache->ops;
-    pack(cache, packed, batch);
+    pack(cache, packed, view);
     const int rows = packed->n_changes > 0, clears = packed->n_clears > 0, copies = packed->n_copies > 0;
     const int alone = !rows && !clears && !copies;
     cl_event first = NULL, scattered = NULL, cleared = NULL;
@@ -188,7 +166,7 @@ static void forget_lost_upload(const clkv_cache *cache, clkv_batch *batch)
 {
     clkv_upload *earlier = batch->device_state;
     if (!earlier || earlier->cache != cache || clkv_ring_arrived(earlier->packed.slot)) return;
-    for (uint32_t i = 0; i < batch->n_entries; i++) clkv_batch_unsync(batch, i);
+    clkv_batch_unsync(batch);
     if (earlier->packed.n_clears && clkv_ring_failed(earlier->packed.slot)) clkv_batch_unclear(batch);
 }
 
@@ -200,13 +178,14 @@ static clkv_status upload(clkv_cache *cache, clkv_batch *batch, const clkv_uploa
     clkv_packed *packed = &holder->packed;
     clkv_cache_begin(cache, holder);
     forget_lost_upload(cache, batch);
-    clkv_status st = count(cache, batch, packed);
-    if (st == CLKV_OK) st = plan(cache, packed, batch, params);
+    clkv_batch_view view;
+    clkv_status st = clkv_batch_get_view(batch, cache->manager, &view);
+    if (st == CLKV_OK) st = plan(cache, packed, &view, params);
     if (st == CLKV_OK) st = clkv_ops_reserve_parts(&cache->ops, packed->plan.n_parts);
     if (st != CLKV_OK) return st;
-    lay_out(packed);
+    lay_out(packed, &view);
     st = clkv_ring_acquire(&cache->ring, packed->bytes, &packed->slot);
-    if (st == CLKV_OK) st = send(cache, packed, batch, events);
+    if (st == CLKV_OK) st = send(cache, packed, batch, &view, events);
     if (st != CLKV_OK) {
         clkv_ring_release(&cache->ring, packed->slot);
         packed->slot = NULL;
@@ -214,7 +193,7 @@ static clkv_status upload(clkv_cache *cache, clkv_batch *batch, const clkv_uploa
     }
     clkv_uncleared_drop_last(&cache->manager->uncleared, cache->manager->uncleared.n);
     cache->blocks_cleared += packed->n_clears;
-    for (uint32_t i = 0; i < packed->plan.n_entries; i++) clkv_batch_set_synced(batch, i);
+    clkv_batch_set_synced(batch);
     atomic_store(&holder->over, 0);
     clkv_batch_set_device_state(batch, holder, upload_is_over);
     if (cache->params.commit == CLKV_COMMIT_STRICT) batch->may_commit = clkv_cache_may_commit;
@@ -223,40 +202,48 @@ static clkv_status upload(clkv_cache *cache, clkv_batch *batch, const clkv_uploa
     return CLKV_OK;
 }
 
+static clkv_status check_visibility(clkv_visibility v)
+{
+    if (v == CLKV_SEE_DEFAULT || v == CLKV_SEE_CAUSAL || v == CLKV_SEE_ALL) return CLKV_OK;
+    return CLKV_FAIL(CLKV_ERROR_INVALID, "visibility is %d: none of clkv_visibility", (int)v);
+}
+
 clkv_status clkv_cache_upload(clkv_cache *cache, clkv_batch *batch, const clkv_upload_params *params, cl_uint n_wait,
                               const cl_event *wait, cl_event *event)
 {
-    const clkv_upload_params defaults = CLKV_PARAMS_INIT(clkv_upload_params);
-    if (!params) params = &defaults;
-    CLKV_CHECK_PARAMS(params, clkv_upload_params);
+    clkv_upload_params own = CLKV_PARAMS_INIT(clkv_upload_params);
+    clkv_status st = params ? CLKV_PARAMS_READ(own, params) : CLKV_OK;
+    if (st == CLKV_OK) st = check_visibility(own.visibility);
+    if (st != CLKV_OK) return CLKV_PUBLIC(st);
     if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
-    const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event, .first = params->first_event };
+    const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event, .first = own.first_event };
     pthread_mutex_lock(&cache->lock);
     clkv_manager_lock(cache->manager);
-    const clkv_status st = clkv_cache_done(cache, upload(cache, batch, params, &events));
+    st = clkv_cache_done(cache, upload(cache, batch, &own, &events));
     clkv_manager_unlock(cache->manager);
     pthread_mutex_unlock(&cache->lock);
-    return st;
+    return CLKV_PUBLIC(st);
 }
 
-clkv_status clkv_cache_plan_info(clkv_cache *cache, const clkv_batch *batch, clkv_plan_info *info)
+clkv_status clkv_cache_get_plan_info(clkv_cache *cache, const clkv_batch *batch, clkv_plan_info *info)
 {
-    CLKV_CHECK_PARAMS(info, clkv_plan_info);
-    if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
+    if (!cache || !batch || !info)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", !cache ? "cache" : !batch ? "batch" : "info");
     pthread_mutex_lock(&cache->lock);
     clkv_upload *holder = NULL;
-    const clkv_status st = clkv_cache_upload_of(cache, batch, &holder);
+    clkv_plan_info all = CLKV_PARAMS_INIT(clkv_plan_info);
+    clkv_status st = clkv_cache_upload_of(cache, batch, &holder);
     if (st == CLKV_OK) {
         const clkv_plan *p = &holder->packed.plan;
-        info->items = p->n_items;
-        info->split_entries = 0;
-        for (uint32_t i = 0; i < p->n_entries; i++) info->split_entries += p->entries[i].part_base != CLKV_PLAN_DIRECT;
-        info->parts = p->n_parts;
-        info->chunk = p->chunk;
-        info->uploaded_bytes = holder->packed.bytes;
+        all.items = p->n_items;
+        for (uint32_t i = 0; i < p->n_entries; i++) all.split_entries += p->entries[i].part_base != CLKV_PLAN_DIRECT;
+        all.parts = p->n_parts;
+        all.chunk = p->chunk;
+        all.uploaded_bytes = holder->packed.bytes;
     }
     pthread_mutex_unlock(&cache->lock);
-    return st;
+    if (st == CLKV_OK) st = CLKV_PARAMS_WRITE(info, all);
+    return CLKV_PUBLIC(st);
 }
 
 static clkv_status sync_row(clkv_cache *cache, clkv_sequence *sequence, cl_event *after)
@@ -288,7 +275,7 @@ clkv_status clkv_cache_sync_row(clkv_cache *cache, const clkv_sequence *sequence
     clkv_manager_lock(cache->manager);
     *row = s->row;
     clkv_status st;
-    if (s->batch && clkv_batch_is_reserved(s->batch) && !s->batch->device_state) {
+    if (s->reserved && !s->batch->device_state) {
         /* Its table may show a copy of its tail that has not been made yet. */
         st = CLKV_FAIL(CLKV_ERROR_BUSY, "the sequence is in a reserved batch that is not uploaded");
     } else {

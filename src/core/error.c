@@ -32,6 +32,7 @@ const char *clkv_status_text(clkv_status status)
     case CLKV_ERROR_BUILD: return "kernel did not compile";
     case CLKV_ERROR_DEVICE_MEMORY: return "out of device memory";
     case CLKV_ERROR_DEVICE_LOST: return "device lost";
+    case CLKV_ERROR_FORKED: return "the process has forked";
     }
     return "unknown status";
 }

@@ -27,6 +27,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/params.h"
 #include "core/shuffle.h"
 
 #define ENDS       CLKV_POOL_PRIORITIES
@@ -53,7 +54,6 @@ struct clkv_pool {
     int shuffled;
     void (*evict)(void *user, uint32_t block);
     void (*freed)(void *user, uint32_t block);
-    void (*soon)(void *user, uint32_t block);
     void *user;
 };
 
@@ -71,7 +71,10 @@ static size_t links_bytes(const clkv_pool *pool)
 clkv_status clkv_pool_create(clkv_pool **out, const clkv_pool_params *params)
 {
     if (!out) return CLKV_FAIL(CLKV_ERROR_INVALID, "out is NULL");
-    CLKV_CHECK_PARAMS(params, clkv_pool_params);
+    clkv_pool_params own;
+    const clkv_status status = CLKV_PARAMS_READ(own, params);
+    if (status != CLKV_OK) return CLKV_PUBLIC(status);
+    params = &own;
     if (params->blocks == 0 || params->blocks > MAX_BLOCKS)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "%u blocks, not 1 to 2^31", params->blocks);
 
@@ -83,7 +86,6 @@ clkv_status clkv_pool_create(clkv_pool **out, const clkv_pool_params *params)
     clkv_shuffle_init(&pool->order, params->blocks, params->shuffle_seed);
     pool->evict = params->evict;
     pool->freed = params->freed;
-    pool->soon = params->soon;
     pool->user = params->user;
     pool->words = clkv_map(words_bytes(pool));
     pool->links = clkv_map(links_bytes(pool));
@@ -197,7 +199,6 @@ static uint32_t take_one(clkv_pool *pool)
         __builtin_prefetch(&pool->links[later].prev, 1); /* a link may lie across two lines of a cache */
         __builtin_prefetch(&pool->links[later].later, 1);
         __builtin_prefetch(&pool->words[later - ENDS], 1);
-        if (pool->soon) pool->soon(pool->user, later - ENDS);
     }
     pool->evictions++;
     if (pool->evict) pool->evict(pool->user, block);

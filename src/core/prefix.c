@@ -1,9 +1,11 @@
 /* prefix.c: the prefix index: the tree, its blocks and its events. prefix_index.h draws it.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "core/prefix_index.h"
+#include "core/prefix.h"
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/params.h"
+#include "core/prefix_index.h"
 #include "core/random.h"
 
 #include <string.h>
@@ -13,9 +15,10 @@
 #define FIRST_ROOM     (1u << 24) /* ids that have address space from the beginning; pages come as used */
 #define FIRST_TABLE    (1u << 12)
 
-/* Calls of clkv_prefix_prefetch after which a block's node, and then that node's parent, is fetched. */
-#define TO_NODE   10u
-#define TO_PARENT 20u
+/* How far ahead of dropping a block the number of its node is fetched, then that node, then its parent. */
+#define AHEAD_OWNER  32u
+#define AHEAD_NODE   22u
+#define AHEAD_PARENT 12u
 /* Free ids from the top of the stack whose nodes are fetched ahead. */
 #define DEAD_AHEAD 8u
 
@@ -34,7 +37,6 @@ static uint64_t mask_of_bits(uint32_t bits)
 
 static clkv_status check_params(const clkv_prefix_params *params)
 {
-    CLKV_CHECK_PARAMS(params, clkv_prefix_params);
     if (params->blocks == 0 || params->blocks > MAX_BLOCKS)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "%u blocks, not 1 to 2^31", params->blocks);
     if (params->block_size & (params->block_size - 1) || params->block_size > MAX_BLOCK_SIZE)
@@ -44,11 +46,20 @@ static clkv_status check_params(const clkv_prefix_params *params)
     return CLKV_OK;
 }
 
+clkv_status clkv_prefix_check_use(clkv_prefix_use use)
+{
+    if (use == CLKV_PREFIX_DEFAULT || use == CLKV_PREFIX_ON || use == CLKV_PREFIX_OFF) return CLKV_OK;
+    return CLKV_FAIL(CLKV_ERROR_INVALID, "prefix is %d: none of clkv_prefix_use", (int)use);
+}
+
 clkv_status clkv_prefix_create(clkv_prefix **out, const clkv_prefix_params *params)
 {
     if (!out) return CLKV_FAIL(CLKV_ERROR_INVALID, "out is NULL");
-    const clkv_status status = check_params(params);
-    if (status) return status;
+    clkv_prefix_params own;
+    clkv_status status = CLKV_PARAMS_READ(own, params);
+    if (status == CLKV_OK) status = check_params(&own);
+    if (status != CLKV_OK) return CLKV_PUBLIC(status);
+    params = &own;
 
     clkv_prefix *prefix = clkv_alloc(sizeof *prefix);
     if (!prefix) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", sizeof *prefix);
@@ -198,9 +209,8 @@ static void collapse(clkv_prefix *prefix, uint32_t node)
     }
 }
 
-clkv_status clkv_prefix_root(clkv_prefix *prefix, const clkv_key *keys, size_t n_keys, clkv_prefix_node *out)
+static clkv_status find_root(clkv_prefix *prefix, const clkv_key *keys, size_t n_keys, clkv_prefix_node *out)
 {
-    if (!prefix || !out) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", prefix ? "out" : "prefix");
     clkv_key_list list;
     clkv_status status = clkv_key_list_sequence(&list, keys, n_keys);
     if (status) return status;
@@ -228,6 +238,12 @@ clkv_status clkv_prefix_root(clkv_prefix *prefix, const clkv_key *keys, size_t n
     return CLKV_OK;
 }
 
+clkv_status clkv_prefix_root(clkv_prefix *prefix, const clkv_key *keys, size_t n_keys, clkv_prefix_node *out)
+{
+    if (!prefix || !out) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", prefix ? "out" : "prefix");
+    return CLKV_PUBLIC(find_root(prefix, keys, n_keys, out));
+}
+
 void clkv_prefix_ref(clkv_prefix *prefix, clkv_prefix_node node)
 {
     if (node != CLKV_PREFIX_ROOT && prefix && clkv_node_alive(prefix, node)) prefix->nodes[node].refs++;
@@ -241,6 +257,11 @@ void clkv_prefix_unref(clkv_prefix *prefix, clkv_prefix_node node)
 }
 
 /* ---- blocks ---- */
+
+void clkv_prefix_stop_events(clkv_prefix *prefix)
+{
+    if (prefix) prefix->on_event = NULL;
+}
 
 static void send_event(const clkv_prefix *prefix, clkv_cache_event_kind kind, uint32_t node, uint32_t block)
 {
@@ -311,9 +332,9 @@ static clkv_status keys_of_block(clkv_prefix *prefix, uint32_t parent, uint64_t 
     return clkv_keys_add(&prefix->keys, clkv_node_base_keys(prefix, parent), &own, number);
 }
 
-clkv_status clkv_prefix_register(clkv_prefix *prefix, clkv_prefix_node parent, uint64_t position,
-                                 const clkv_key *keys, size_t n_keys, const uint32_t *tokens, uint32_t block,
-                                 clkv_prefix_node *node)
+static clkv_status register_block(clkv_prefix *prefix, clkv_prefix_node parent, uint64_t position,
+                                  const clkv_key *keys, size_t n_keys, const uint32_t *tokens, uint32_t block,
+                                  clkv_prefix_node *node)
 {
     clkv_status status = clkv_node_check(prefix, parent, position, "parent");
     if (status) return status;
@@ -345,6 +366,13 @@ clkv_status clkv_prefix_register(clkv_prefix *prefix, clkv_prefix_node parent, u
     return CLKV_OK;
 }
 
+clkv_status clkv_prefix_register(clkv_prefix *prefix, clkv_prefix_node parent, uint64_t position,
+                                 const clkv_key *keys, size_t n_keys, const uint32_t *tokens, uint32_t block,
+                                 clkv_prefix_node *node)
+{
+    return CLKV_PUBLIC(register_block(prefix, parent, position, keys, n_keys, tokens, block, node));
+}
+
 void clkv_prefix_drop(clkv_prefix *prefix, uint32_t block)
 {
     const uint32_t node = clkv_prefix_node_of(prefix, block);
@@ -353,25 +381,28 @@ void clkv_prefix_drop(clkv_prefix *prefix, uint32_t block)
     collapse(prefix, node);
 }
 
-/* The block named `calls` calls ago. */
-static uint32_t named_before(const clkv_prefix *prefix, uint32_t calls)
+/* Fetches what dropping the blocks from `at` on will need. Each step needs what an earlier one has fetched. */
+static void prefetch(const clkv_prefix *prefix, const uint32_t *blocks, size_t n, size_t at)
 {
-    return prefix->soon[(prefix->n_soon - calls) % CLKV_PREFIX_AHEAD];
-}
-
-void clkv_prefix_prefetch(clkv_prefix *prefix, uint32_t block)
-{
-    if (!prefix) return;
-    prefix->soon[prefix->n_soon % CLKV_PREFIX_AHEAD] = block;
-    if (block < prefix->blocks) __builtin_prefetch(&prefix->owners[block], 1);
-    /* Each step needs what the one before has fetched. */
-    uint32_t node = clkv_prefix_node_of(prefix, named_before(prefix, TO_NODE));
+    if (at + AHEAD_OWNER < n && blocks[at + AHEAD_OWNER] < prefix->blocks)
+        __builtin_prefetch(&prefix->owners[blocks[at + AHEAD_OWNER]], 1);
+    uint32_t node = at + AHEAD_NODE < n ? clkv_prefix_node_of(prefix, blocks[at + AHEAD_NODE]) : CLKV_PREFIX_ROOT;
     if (node != CLKV_PREFIX_ROOT) __builtin_prefetch(&prefix->nodes[node], 1);
-    node = clkv_prefix_node_of(prefix, named_before(prefix, TO_PARENT));
+    node = at + AHEAD_PARENT < n ? clkv_prefix_node_of(prefix, blocks[at + AHEAD_PARENT]) : CLKV_PREFIX_ROOT;
     /* Only a leaf is dropped with its block. */
     if (node != CLKV_PREFIX_ROOT && !prefix->nodes[node].children)
         __builtin_prefetch(&prefix->nodes[prefix->nodes[node].parent], 1);
-    prefix->n_soon++;
+}
+
+void clkv_prefix_drop_all(clkv_prefix *prefix, const uint32_t *blocks, size_t n)
+{
+    if (!prefix) return;
+    for (size_t i = 0; i < n && i < AHEAD_OWNER; i++)
+        if (blocks[i] < prefix->blocks) __builtin_prefetch(&prefix->owners[blocks[i]], 1);
+    for (size_t i = 0; i < n; i++) {
+        prefetch(prefix, blocks, n, i);
+        clkv_prefix_drop(prefix, blocks[i]);
+    }
 }
 
 int clkv_prefix_has(const clkv_prefix *prefix, uint32_t block)

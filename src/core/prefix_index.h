@@ -60,8 +60,6 @@ struct clkv_prefix {
     uint32_t blocks, n_blocks; /* ids allowed; blocks registered */
     uint32_t blocks_high;      /* no block from here on was ever registered */
     uint32_t block_size;
-    uint32_t soon[CLKV_PREFIX_AHEAD]; /* blocks last named to clkv_prefix_prefetch */
-    uint32_t n_soon;                  /* calls of it, modulo 2^32 */
     uint64_t hash_mask;
     uint64_t collisions;
     int event_content, wipe_tokens;

@@ -164,9 +164,9 @@ static int walk_hashed(walk *w, size_t window)
     return window > 0;
 }
 
-clkv_status clkv_prefix_match(clkv_prefix *prefix, clkv_prefix_node from, uint64_t position, const clkv_key *keys,
-                              size_t n_keys, const uint32_t *tokens, size_t n, uint32_t *out, size_t *n_out,
-                              clkv_prefix_node *node)
+static clkv_status match(clkv_prefix *prefix, clkv_prefix_node from, uint64_t position, const clkv_key *keys,
+                         size_t n_keys, const uint32_t *tokens, size_t n, uint32_t *out, size_t *n_out,
+                         clkv_prefix_node *node)
 {
     clkv_status status = clkv_node_check(prefix, from, position, "from");
     if (status) return status;
@@ -188,4 +188,11 @@ clkv_status clkv_prefix_match(clkv_prefix *prefix, clkv_prefix_node from, uint64
     *n_out = w.matched;
     if (node) *node = w.node;
     return CLKV_OK;
+}
+
+clkv_status clkv_prefix_match(clkv_prefix *prefix, clkv_prefix_node from, uint64_t position, const clkv_key *keys,
+                              size_t n_keys, const uint32_t *tokens, size_t n, uint32_t *out, size_t *n_out,
+                              clkv_prefix_node *node)
+{
+    return CLKV_PUBLIC(match(prefix, from, position, keys, n_keys, tokens, n, out, n_out, node));
 }

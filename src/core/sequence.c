@@ -2,9 +2,10 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "core/sequence.h"
 
-#include "core/batch.h"
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/params.h"
+#include "core/prefix.h"
 #include "core/prefix_index.h"
 
 #include <string.h>
@@ -58,7 +59,7 @@ clkv_status clkv_sequence_extend(clkv_sequence *seq, const uint32_t *tokens, uin
     const uint32_t size = m->block_size;
     uint32_t have = seq->length & (size - 1);
     seq->length += n;
-    seq->n_blocks = clkv_sequence_blocks_for(m, seq->length);
+    seq->n_blocks = clkv_blocks_for(m, seq->length);
     while (!seq->broken && n > 0) {
         const uint32_t *block_tokens = tokens;
         const uint32_t take = n < size - have ? n : size - have;
@@ -91,7 +92,7 @@ int clkv_sequence_tail_is_shared(const clkv_sequence *seq)
     const clkv_manager *m = seq->manager;
     if ((seq->length & (m->block_size - 1)) == 0) return 0;
     const uint32_t tail = seq->table[seq->n_blocks - 1];
-    return clkv_pool_refs(m->pool, tail) > 1 || (m->prefix && clkv_prefix_has(m->prefix, tail));
+    return clkv_pool_refs(m->pool, tail) > 1 || clkv_blocks_is_registered(m, tail);
 }
 
 /* ---- blocks ---- */
@@ -126,8 +127,9 @@ static void forget_all(clkv_sequence *seq)
 
 void clkv_sequence_slide(clkv_sequence *seq)
 {
-    if (seq->window == 0 || seq->length < seq->window) return;
-    const uint32_t end = (seq->length - seq->window + 1) >> seq->manager->shift;
+    const uint32_t window = seq->manager->window;
+    if (window == 0 || seq->length < window) return;
+    const uint32_t end = (seq->length - window + 1) >> seq->manager->shift;
     if (end <= seq->first_block) return;
     clkv_sequence_unsync(seq, seq->first_block);
     for (; seq->first_block < end; seq->first_block++) {
@@ -145,7 +147,7 @@ static clkv_status adopt_prefix(clkv_sequence *seq, const uint32_t *tokens, size
     if (status != CLKV_OK) return status;
     size_t found = 0;
     clkv_prefix_node node = seq->root;
-    status = clkv_manager_match(m, seq->root, seq->keys, seq->n_keys, tokens, n - 1, seq->table, &found, &node);
+    status = clkv_blocks_match(m, seq->root, seq->keys, seq->n_keys, tokens, n - 1, seq->table, &found, &node);
     if (status != CLKV_OK) return status;
     for (size_t i = 0; i < found; i++) clkv_pool_acquire(m->pool, seq->table[i]);
     set_node(seq, node);
@@ -200,6 +202,7 @@ static clkv_status new_sequence(clkv_manager *m, clkv_sequence **out)
     }
     m->youngest = seq;
     m->live++;
+    m->references++;
     *out = seq;
     return CLKV_OK;
 }
@@ -217,6 +220,7 @@ void clkv_sequence_free(clkv_sequence *seq)
     if (m->oldest == seq) m->oldest = seq->younger;
     if (m->youngest == seq) m->youngest = seq->older;
     m->live -= !seq->dead;
+    m->references--;
     m->free_rows[m->n_free_rows++] = seq->row;
     clkv_free(seq->keys, seq->keys_bytes);
     clkv_free(seq->table, seq->table_capacity * sizeof *seq->table);
@@ -228,9 +232,8 @@ static clkv_status create_locked(clkv_manager *m, clkv_sequence **out, const clk
     clkv_sequence *seq = NULL;
     clkv_status status = new_sequence(m, &seq);
     if (status != CLKV_OK) return status;
-    seq->window = params->window;
     seq->user_data = params->user_data;
-    seq->no_prefix = seq->broken = params->no_prefix || !m->prefix;
+    seq->no_prefix = seq->broken = params->prefix == CLKV_PREFIX_OFF || !m->prefix;
     if (!seq->no_prefix) {
         clkv_prefix_node root;
         status = clkv_prefix_root(m->prefix, params->keys, params->n_keys, &root);
@@ -249,17 +252,20 @@ fail:
     return status;
 }
 
-clkv_status clkv_sequence_create(clkv_manager *m, clkv_sequence **out, const clkv_sequence_params *params,
+clkv_status clkv_sequence_create(clkv_sequence **out, clkv_manager *m, const clkv_sequence_params *params,
                                  size_t *matched)
 {
     if (!m || !out) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", m ? "out" : "manager");
-    CLKV_CHECK_PARAMS(params, clkv_sequence_params);
-    if (params->n_keys && !params->keys) return CLKV_FAIL(CLKV_ERROR_INVALID, "keys is NULL");
+    clkv_sequence_params own;
+    clkv_status status = CLKV_PARAMS_READ(own, params);
+    if (status == CLKV_OK) status = clkv_prefix_check_use(own.prefix);
+    if (status != CLKV_OK) return CLKV_PUBLIC(status);
+    if (own.n_keys && !own.keys) return CLKV_FAIL(CLKV_ERROR_INVALID, "keys is NULL");
     clkv_sequence *seq = NULL;
     clkv_manager_lock(m);
-    const clkv_status status = create_locked(m, &seq, params);
+    status = create_locked(m, &seq, &own);
     clkv_manager_unlock(m);
-    if (status != CLKV_OK) return status;
+    if (status != CLKV_OK) return CLKV_PUBLIC(status);
     if (matched) *matched = seq->length;
     *out = seq;
     return CLKV_OK;
@@ -275,15 +281,15 @@ void clkv_sequence_destroy(clkv_sequence **sequence)
     if (!seq->batch) {
         clkv_sequence_free(seq);
     } else {
-        /* The batch buries it; what is not reserved goes back now. */
+        /* Its batch frees it when the entry leaves. What is not reserved goes back now. */
         seq->dead = 1;
         m->live--;
-        if (!clkv_batch_is_reserved(seq->batch)) forget_all(seq);
+        if (!seq->reserved) forget_all(seq);
     }
-    clkv_manager_unlock(m);
+    clkv_manager_unlock_last(m);
 }
 
-static clkv_status fork_locked(const clkv_sequence *seq, clkv_sequence **out)
+static clkv_status fork_locked(const clkv_sequence *seq, uint64_t user_data, clkv_sequence **out)
 {
     clkv_manager *m = seq->manager;
     clkv_sequence *fork = NULL;
@@ -296,8 +302,7 @@ static clkv_status fork_locked(const clkv_sequence *seq, clkv_sequence **out)
         clkv_sequence_free(fork);
         return status;
     }
-    fork->window = seq->window;
-    fork->user_data = seq->user_data;
+    fork->user_data = user_data;
     fork->length = seq->length;
     fork->n_blocks = seq->n_blocks;
     fork->first_block = seq->first_block;
@@ -316,19 +321,17 @@ static clkv_status fork_locked(const clkv_sequence *seq, clkv_sequence **out)
 /* Whether a reserved batch holds the sequence still; says so if it does. */
 static clkv_status check_idle(const clkv_sequence *seq)
 {
-    if (seq->batch && clkv_batch_is_reserved(seq->batch))
-        return CLKV_FAIL(CLKV_ERROR_BUSY, "the sequence is in a reserved batch");
-    return CLKV_OK;
+    return seq->reserved ? CLKV_FAIL(CLKV_ERROR_BUSY, "the sequence is in a reserved batch") : CLKV_OK;
 }
 
-clkv_status clkv_sequence_fork(clkv_sequence *seq, clkv_sequence **out)
+clkv_status clkv_sequence_fork(clkv_sequence **out, clkv_sequence *seq, uint64_t user_data)
 {
     if (!seq || !out) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", seq ? "out" : "sequence");
     clkv_manager_lock(seq->manager);
     clkv_status status = check_idle(seq);
-    if (status == CLKV_OK) status = fork_locked(seq, out);
+    if (status == CLKV_OK) status = fork_locked(seq, user_data, out);
     clkv_manager_unlock(seq->manager);
-    return status;
+    return CLKV_PUBLIC(status);
 }
 
 static clkv_status truncate_locked(clkv_sequence *seq, size_t length)
@@ -338,12 +341,12 @@ static clkv_status truncate_locked(clkv_sequence *seq, size_t length)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "cannot truncate %u tokens to %zu", seq->length, length);
     if (length == seq->length) return CLKV_OK;
     /* The first position that the token at `length` will see must still be there. */
-    const size_t seen = seq->window && length >= seq->window ? length - seq->window + 1 : 0;
+    const size_t seen = m->window && length >= m->window ? length - m->window + 1 : 0;
     if (seen >> m->shift < seq->first_block)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "the window has released position %zu, which position %zu sees", seen,
                          length);
     rewind_chain(seq, (uint32_t)length);
-    release_from(seq, clkv_sequence_blocks_for(m, length));
+    release_from(seq, clkv_blocks_for(m, length));
     seq->length = (uint32_t)length;
     return CLKV_OK;
 }
@@ -355,7 +358,7 @@ clkv_status clkv_sequence_truncate(clkv_sequence *seq, size_t length)
     clkv_status status = check_idle(seq);
     if (status == CLKV_OK) status = truncate_locked(seq, length);
     clkv_manager_unlock(seq->manager);
-    return status;
+    return CLKV_PUBLIC(status);
 }
 
 clkv_status clkv_sequence_preempt(clkv_sequence *seq)
@@ -368,7 +371,7 @@ clkv_status clkv_sequence_preempt(clkv_sequence *seq)
         seq->manager->counters.preemptions++;
     }
     clkv_manager_unlock(seq->manager);
-    return status;
+    return CLKV_PUBLIC(status);
 }
 
 clkv_status clkv_sequence_resume(clkv_sequence *seq, const uint32_t *tokens, size_t n_tokens, size_t *matched)
@@ -382,7 +385,7 @@ clkv_status clkv_sequence_resume(clkv_sequence *seq, const uint32_t *tokens, siz
     if (status == CLKV_OK) status = adopt_prefix(seq, tokens, n_tokens);
     if (status == CLKV_OK && matched) *matched = seq->length;
     clkv_manager_unlock(seq->manager);
-    return status;
+    return CLKV_PUBLIC(status);
 }
 
 /* ---- looking at it ---- */
@@ -397,9 +400,17 @@ uint64_t clkv_sequence_user_data(const clkv_sequence *seq)
     return seq ? seq->user_data : 0;
 }
 
-clkv_status clkv_sequence_locate(const clkv_sequence *seq, size_t position, uint32_t *block, uint32_t *offset)
+void clkv_sequence_set_user_data(clkv_sequence *seq, uint64_t user_data)
+{
+    if (seq) seq->user_data = user_data;
+}
+
+clkv_status clkv_sequence_locate(const clkv_sequence *seq, uint32_t group, size_t position, uint32_t *block,
+                                 uint32_t *offset)
 {
     if (!seq || !block || !offset) return CLKV_FAIL(CLKV_ERROR_INVALID, "an argument is NULL");
+    const clkv_status status = clkv_blocks_check_group(group);
+    if (status != CLKV_OK) return CLKV_PUBLIC(status);
     if (position >= seq->length)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "position %zu of a sequence of %u tokens", position, seq->length);
     *block = seq->table[position >> seq->manager->shift];
@@ -407,22 +418,26 @@ clkv_status clkv_sequence_locate(const clkv_sequence *seq, size_t position, uint
     return CLKV_OK;
 }
 
-void clkv_sequence_table(const clkv_sequence *seq, const uint32_t **table, size_t *n_blocks)
+clkv_status clkv_sequence_get_table(const clkv_sequence *seq, uint32_t group, const uint32_t **table, size_t *n_blocks)
 {
-    if (table) *table = seq ? seq->table : NULL;
-    if (n_blocks) *n_blocks = seq ? seq->n_blocks : 0;
+    if (!seq) return CLKV_FAIL(CLKV_ERROR_INVALID, "sequence is NULL");
+    const clkv_status status = clkv_blocks_check_group(group);
+    if (status != CLKV_OK) return CLKV_PUBLIC(status);
+    if (table) *table = seq->table;
+    if (n_blocks) *n_blocks = seq->n_blocks;
+    return CLKV_OK;
 }
 
 const char *clkv_sequence_validate(const clkv_sequence *seq)
 {
     const clkv_manager *m = seq->manager;
     const uint32_t full = seq->length >> m->shift;
-    if (seq->n_blocks != clkv_sequence_blocks_for(m, seq->length)) return "sequence: wrong number of blocks";
+    if (seq->n_blocks != clkv_blocks_for(m, seq->length)) return "sequence: wrong number of blocks";
     if (seq->n_blocks > seq->table_capacity) return "sequence: the table is longer than its memory";
     if (seq->first_block > seq->n_blocks) return "sequence: more blocks released than there are";
     if (seq->row >= m->max_sequences) return "sequence: row out of range";
-    const int reserved = seq->batch && clkv_batch_is_reserved(seq->batch);
-    if (!reserved && seq->synced > seq->n_blocks) return "sequence: more entries synced than there are";
+    if (seq->reserved && !seq->batch) return "sequence: reserved, but in no batch";
+    if (!seq->reserved && seq->synced > seq->n_blocks) return "sequence: more entries synced than there are";
     for (uint32_t i = 0; i < seq->n_blocks; i++) {
         if ((i < seq->first_block) != (seq->table[i] == CLKV_NO_BLOCK))
             return "sequence: a released block is in the table, or a hole";
@@ -433,7 +448,7 @@ const char *clkv_sequence_validate(const clkv_sequence *seq)
         return "sequence: the chain has a wrong length";
     for (uint32_t i = seq->first_block; i < seq->chained; i++) {
         if (!clkv_prefix_has(m->prefix, seq->table[i])) return "sequence: a block of the chain is not registered";
-        if (clkv_manager_is_hidden(m, seq->table[i])) return "sequence: a block of the chain is hidden";
+        if (clkv_blocks_is_hidden(m, seq->table[i])) return "sequence: a block of the chain is hidden";
     }
     if (seq->chained > seq->first_block &&
         clkv_prefix_node_of(m->prefix, seq->table[seq->chained - 1]) != seq->node)

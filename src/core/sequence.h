@@ -17,7 +17,9 @@
 #ifndef CLKV_CORE_SEQUENCE_H
 #define CLKV_CORE_SEQUENCE_H
 
-#include "core/manager.h"
+#include "core/blocks.h"
+
+#include <clkv/sequence.h>
 
 struct clkv_sequence {
     clkv_manager *manager;
@@ -27,9 +29,9 @@ struct clkv_sequence {
     size_t table_capacity;
     uint32_t length, n_blocks, first_block;
     uint32_t row, synced;
-    uint32_t window;
     uint32_t chained;
     clkv_prefix_node root, node; /* each with a reference of its own */
+    int reserved;                /* its batch is */
     int no_prefix;               /* neither looks up nor registers */
     int broken;                  /* registers no more: memory ran out once, or no_prefix */
     int dead;                    /* destroyed, but its batch still needs it */
@@ -38,12 +40,6 @@ struct clkv_sequence {
     uint64_t user_data;
     uint32_t tail[]; /* [block_size] */
 };
-
-/* Blocks that n tokens need. */
-static inline uint32_t clkv_sequence_blocks_for(const clkv_manager *manager, uint64_t n)
-{
-    return (uint32_t)((n + manager->block_size - 1) >> manager->shift);
-}
 
 /* Whether the next token goes into a block that must not be written: shared, or findable. */
 int clkv_sequence_tail_is_shared(const clkv_sequence *sequence);
@@ -64,7 +60,7 @@ static inline void clkv_sequence_unsync(clkv_sequence *sequence, uint32_t index)
     if (sequence->synced > index) sequence->synced = index;
 }
 
-/* Gives all blocks back, tail first, and everything else. */
+/* Gives all blocks back, tail first, and everything else; also its reference on the manager. */
 void clkv_sequence_free(clkv_sequence *sequence);
 
 /* NULL, or a static text naming what is broken in this sequence alone. */

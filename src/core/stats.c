@@ -1,7 +1,5 @@
-/* stats.c: statistics across versions and as JSON. SPDX-License-Identifier: Apache-2.0 */
-#include "core/stats.h"
-
-#include "core/error.h"
+/* stats.c: statistics as JSON. SPDX-License-Identifier: Apache-2.0 */
+#include <clkv/stats.h>
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,21 +21,6 @@ static const struct {
 };
 #define N_FIELDS (sizeof fields / sizeof *fields)
 _Static_assert(sizeof(clkv_stats) == sizeof(size_t) + N_FIELDS * sizeof(uint64_t), "a field is missing above");
-
-clkv_status clkv_stats_check(const clkv_stats *out)
-{
-    if (!out) return CLKV_FAIL(CLKV_ERROR_INVALID, "out is NULL");
-    if (out->size < sizeof out->size)
-        return CLKV_FAIL(CLKV_ERROR_INVALID, "stats.size is %zu: set it to sizeof(clkv_stats)", out->size);
-    return CLKV_OK;
-}
-
-void clkv_stats_give(const clkv_stats *all, clkv_stats *out)
-{
-    const size_t n = out->size < sizeof *all ? out->size : sizeof *all;
-    memcpy(out, all, n);
-    out->size = n;
-}
 
 size_t clkv_stats_json(const clkv_stats *stats, char *buf, size_t n)
 {

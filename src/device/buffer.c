@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "device/device.h"
+#include "device/process.h"
 
 clkv_status clkv_buffer_create(cl_mem *out, const clkv_device *device, size_t bytes, const char *what)
 {
@@ -16,7 +17,7 @@ clkv_status clkv_buffer_create(cl_mem *out, const clkv_device *device, size_t by
 
 void clkv_buffer_release(cl_mem *mem)
 {
-    if (*mem) clReleaseMemObject(*mem);
+    if (*mem && !clkv_process_forked()) clReleaseMemObject(*mem);
     *mem = NULL;
 }
 

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "device/explain.h"
 
 #include <ctype.h>
 #include <limits.h>
@@ -13,11 +14,12 @@
 
 #define PLATFORM_NOT_FOUND (-1001) /* CL_PLATFORM_NOT_FOUND_KHR: the loader knows no driver */
 
-/* What has just failed is left out, but for want of memory. */
+/* Skips a device or platform that has just failed, unless it failed for lack of memory. */
 static clkv_status skip(clkv_device_set *all, clkv_status st, const char *what)
 {
     if (st == CLKV_ERROR_NO_MEMORY) return st;
     all->skipped = *clkv_last_error();
+    all->n_skipped++;
     clkv_log(CLKV_LOG_WARNING, "%s skipped: %s", what, all->skipped.message);
     return CLKV_OK;
 }
@@ -43,6 +45,8 @@ static clkv_status add_platform(clkv_device_set *all, cl_platform_id platform)
     cl_uint n = 0;
     cl_int err = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &n);
     if (err == CL_DEVICE_NOT_FOUND || (err == CL_SUCCESS && n == 0)) {
+        const size_t at = strlen(all->without);
+        snprintf(all->without + at, sizeof all->without - at, "%s%s", at ? ", " : "", name);
         clkv_log(CLKV_LOG_INFO, "platform %s has no devices", name);
         return CLKV_OK;
     }
@@ -66,7 +70,7 @@ clkv_status clkv_devices_find(clkv_device_set *out)
     if (err == PLATFORM_NOT_FOUND) n = 0;
     else if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clGetPlatformIDs", "number of platforms");
 
-    clkv_device_set all = { 0 };
+    clkv_device_set all = { .platforms = n };
     const clkv_error before = *clkv_last_error(); /* a device that is left out is no failure */
     if (n) {
         cl_platform_id *platforms = clkv_alloc(n * sizeof *platforms);
@@ -82,6 +86,11 @@ clkv_status clkv_devices_find(clkv_device_set *out)
         }
     }
     clkv_error_restore(&before);
+    if (all.n == 0) {
+        clkv_reasons reasons;
+        clkv_explain(&reasons, &all);
+        for (size_t i = 0; i < reasons.n; i++) clkv_log(CLKV_LOG_WARNING, "%s", reasons.lines[i]);
+    }
     *out = all;
     return CLKV_OK;
 }
@@ -103,8 +112,22 @@ static int contains(const char *text, const char *part)
     return 0;
 }
 
+/* Has more than one compute unit of a GPU. A device with one is a simulator (Oclgrind), or so small that a CPU with
+ * several cores is faster. */
+static int is_parallel_gpu(const clkv_device_info *info)
+{
+    return (info->kind == CLKV_DEVICE_GPU_DISCRETE || info->kind == CLKV_DEVICE_GPU_INTEGRATED) &&
+           info->compute_units > 1;
+}
+
+/* The order that clkv_device_params.select documents. Accelerators are often the CPU again by another name (Intel's
+ * FPGA emulation, with the same number of units): so the CPU goes first where the numbers are equal. */
 static int better(const clkv_device_info *a, const clkv_device_info *b)
 {
+    const int gpu = is_parallel_gpu(a), cpu = a->kind == CLKV_DEVICE_CPU;
+    if (gpu != is_parallel_gpu(b)) return gpu;
+    if (!gpu && a->compute_units != b->compute_units) return a->compute_units > b->compute_units;
+    if (!gpu && cpu != (b->kind == CLKV_DEVICE_CPU)) return cpu;
     if (a->kind != b->kind) return a->kind < b->kind;
     return a->global_bytes > b->global_bytes;
 }
@@ -125,8 +148,10 @@ clkv_status clkv_devices_choose(const clkv_device_set *set, const char *select, 
     if (set->n == 0) {
         /* Having none because a driver failed is that driver's failure. */
         if (set->skipped.driver_code) return clkv_error_restore(&set->skipped);
-        return CLKV_FAIL(CLKV_ERROR_NO_DEVICE, "no OpenCL device was found%s%s", set->skipped.status ? ": " : "",
-                         set->skipped.message);
+        clkv_reasons reasons;
+        clkv_explain(&reasons, set);
+        return CLKV_FAIL(CLKV_ERROR_NO_DEVICE, "%s%s%s", reasons.lines[0], reasons.n > 1 ? "; " : "",
+                         reasons.n > 1 ? reasons.lines[1] : "");
     }
     if (!select) select = "";
     if (*select && strspn(select, "0123456789") == strlen(select)) {

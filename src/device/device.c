@@ -4,22 +4,45 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/params.h"
 #include "device/choose.h"
+#include "device/process.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-clkv_status clkv_device_list(clkv_device_info *infos, size_t n, size_t *found)
+/* Fills an array whose structs have the caller's size, which may be another than this library's. */
+static clkv_status fill_list(void *infos, size_t stride, size_t n, const clkv_device_set *set)
+{
+    for (size_t i = 0; i < n && i < set->n; i++) {
+        void *info = (char *)infos + i * stride;
+        memcpy(info, &stride, sizeof stride);
+        const clkv_status st = CLKV_PARAMS_WRITE(info, set->facts[i].info);
+        if (st) return st; /* the first one already: all have the same size */
+    }
+    return CLKV_OK;
+}
+
+static clkv_status find_and_fill(clkv_device_info *infos, size_t n, size_t *found)
 {
     if (!found || (n && !infos)) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", found ? "infos" : "found");
-    clkv_device_set set;
-    clkv_status st = clkv_devices_find(&set);
+    if (n && infos->size < sizeof infos->size)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "infos[0].size is %zu: set it to the size of the struct", infos->size);
+    clkv_status st = clkv_process_enter();
     if (st) return st;
-    for (size_t i = 0; i < n && i < set.n; i++) infos[i] = set.facts[i].info;
-    *found = set.n;
+    clkv_device_set set;
+    st = clkv_devices_find(&set);
+    if (st) return st;
+    if (n) st = fill_list(infos, infos->size, n, &set);
+    if (!st) *found = set.n;
     clkv_devices_free(&set);
-    return CLKV_OK;
+    return st;
+}
+
+clkv_status clkv_device_list(clkv_device_info *infos, size_t n, size_t *found)
+{
+    return CLKV_PUBLIC(find_and_fill(infos, n, found));
 }
 
 static const char *environment(const char *name)
@@ -80,24 +103,49 @@ static clkv_status open_own(clkv_device *device, const char *select)
     return CLKV_OK;
 }
 
-/* INVALID unless the context has the device, and the queue is of both. */
-static clkv_status check_belong(cl_context context, cl_device_id id, cl_command_queue queue)
+/* Whether a device is one of `ids`, or a part of one (clCreateSubDevices): pocl 3.1 lists the whole device in a
+ * context that was made for a part of it. */
+static clkv_status is_listed(cl_device_id id, const cl_device_id *ids, size_t n, int *listed)
+{
+    *listed = 0;
+    while (id) {
+        for (size_t i = 0; i < n; i++)
+            if (ids[i] == id) *listed = 1;
+        if (*listed) return CLKV_OK;
+        cl_device_id whole = NULL;
+        const cl_int err = clGetDeviceInfo(id, CL_DEVICE_PARENT_DEVICE, sizeof whole, &whole, NULL);
+        if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clGetDeviceInfo", "parent of the caller's device");
+        id = whole;
+    }
+    return CLKV_OK;
+}
+
+static clkv_status check_context(cl_context context, cl_device_id id)
 {
     size_t bytes = 0;
     cl_int err = clGetContextInfo(context, CL_CONTEXT_DEVICES, 0, NULL, &bytes);
     if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clGetContextInfo", "devices of the caller's context");
     cl_device_id *ids = clkv_alloc(bytes);
     if (!ids) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes of device ids", bytes);
+    int listed = 0;
+    clkv_status st = CLKV_OK;
     err = clGetContextInfo(context, CL_CONTEXT_DEVICES, bytes, ids, NULL);
-    int has = 0;
-    for (size_t i = 0; err == CL_SUCCESS && i < bytes / sizeof *ids; i++) has |= ids[i] == id;
+    if (err != CL_SUCCESS) st = CLKV_FAIL_DRIVER(err, "clGetContextInfo", "devices of the caller's context");
+    if (!st) st = is_listed(id, ids, bytes / sizeof *ids, &listed);
     clkv_free(ids, bytes);
-    if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clGetContextInfo", "devices of the caller's context");
-    if (!has) return CLKV_FAIL(CLKV_ERROR_INVALID, "params.device is not in params.context");
+    if (!st && !listed) st = CLKV_FAIL(CLKV_ERROR_INVALID, "params.device is not in params.context");
+    return st;
+}
 
+/* INVALID unless the context has the device, or the whole of which it is a part, and the queue is of both. The queue
+ * names a part rightly on every driver. */
+static clkv_status check_belong(cl_context context, cl_device_id id, cl_command_queue queue)
+{
+    const clkv_status st = check_context(context, id);
+    if (st) return st;
     cl_context queue_context = NULL;
     cl_device_id queue_device = NULL;
-    err = clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof queue_context, &queue_context, NULL);
+    cl_int err = clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof queue_context, &queue_context, NULL);
     if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clGetCommandQueueInfo", "context of the caller's queue");
     err = clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof queue_device, &queue_device, NULL);
     if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clGetCommandQueueInfo", "device of the caller's queue");
@@ -126,61 +174,92 @@ static clkv_status wrap_callers(clkv_device *device, const clkv_device_params *p
     return CLKV_OK;
 }
 
-clkv_status clkv_device_open(clkv_device **out, const clkv_device_params *params)
+/* What depends on the facts and on the queue, which are there. */
+static clkv_status set_up(clkv_device *device, const clkv_device_params *params)
 {
-    if (!out) return CLKV_FAIL(CLKV_ERROR_INVALID, "out is NULL");
-    CLKV_CHECK_PARAMS(params, clkv_device_params);
-    const int given = (params->context != NULL) + (params->device != NULL) + (params->queue != NULL);
-    if (given % 3)
-        return CLKV_FAIL(CLKV_ERROR_INVALID, "context, device and queue: give all three or none, not %d", given);
-
-    clkv_device *device = clkv_alloc(sizeof *device);
-    if (!device) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", sizeof *device);
-    clkv_status st = given ? wrap_callers(device, params) : open_own(device, params->select);
-    if (st) goto fail;
-
     clkv_device_info *info = &device->facts.info;
     device->quirks = clkv_quirks_match(&device->facts);
-    st = clkv_tuning_choose(&device->tuning, &device->facts, device->quirks,
-                            params->variant && *params->variant ? params->variant : environment("CLKV_VARIANT"));
-    if (st) goto fail;
+    clkv_status st =
+        clkv_tuning_choose(&device->tuning, &device->facts, device->quirks,
+                           params->variant && *params->variant ? params->variant : environment("CLKV_VARIANT"));
+    if (st) return st;
     cl_command_queue_properties properties = 0;
     cl_int err = clGetCommandQueueInfo(device->queue, CL_QUEUE_PROPERTIES, sizeof properties, &properties, NULL);
-    if (err != CL_SUCCESS) {
-        st = CLKV_FAIL_DRIVER(err, "clGetCommandQueueInfo", "properties of the queue");
-        goto fail;
-    }
+    if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clGetCommandQueueInfo", "properties of the queue");
     info->out_of_order = (properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) != 0;
     snprintf(info->variant, sizeof info->variant, "%s", clkv_variant_name(device->tuning.variant));
     choose_cache_dir(device, params->cache_dir);
-    st = clkv_programs_create(&device->programs, device);
-    if (st) goto fail;
+    return clkv_programs_create(&device->programs, device);
+}
+
+static clkv_status open_device(clkv_device **out, const clkv_device_params *callers)
+{
+    if (!out) return CLKV_FAIL(CLKV_ERROR_INVALID, "out is NULL");
+    clkv_device_params params;
+    clkv_status st = clkv_params_read(&params, sizeof params, callers, "params");
+    if (st) return st;
+    const int given = (params.context != NULL) + (params.device != NULL) + (params.queue != NULL);
+    if (given % 3)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "context, device and queue: give all three or none, not %d", given);
+    st = clkv_process_enter();
+    if (st) return st;
+
+    clkv_device *device = clkv_alloc(sizeof *device);
+    if (!device) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", sizeof *device);
+    atomic_init(&device->refs, 1);
+    st = given ? wrap_callers(device, &params) : open_own(device, params.select);
+    if (!st) st = set_up(device, &params);
+    if (st) {
+        clkv_device_unref(device);
+        return st;
+    }
+    const clkv_device_info *info = &device->facts.info;
     clkv_log(CLKV_LOG_INFO, "device: %s / %s, %s kernels", info->platform, info->name, info->variant);
     *out = device;
     return CLKV_OK;
-fail:
-    clkv_device_close(&device);
-    return st;
+}
+
+clkv_status clkv_device_open(clkv_device **out, const clkv_device_params *params)
+{
+    return CLKV_PUBLIC(open_device(out, params));
+}
+
+clkv_device *clkv_device_ref(clkv_device *device)
+{
+    atomic_fetch_add(&device->refs, 1);
+    return device;
+}
+
+void clkv_device_unref(clkv_device *device)
+{
+    if (!device || atomic_fetch_sub(&device->refs, 1) > 1) return;
+    clkv_programs_destroy(&device->programs);
+    if (!clkv_process_forked()) {
+        if (device->queue) clReleaseCommandQueue(device->queue);
+        if (device->context) clReleaseContext(device->context);
+    }
+    clkv_free(device, sizeof *device);
 }
 
 void clkv_device_close(clkv_device **device)
 {
-    if (!device || !*device) return;
-    clkv_device *d = *device;
-    clkv_programs_destroy(&d->programs);
-    if (d->queue) clReleaseCommandQueue(d->queue);
-    if (d->context) clReleaseContext(d->context);
-    clkv_free(d, sizeof *d);
+    if (!device) return;
+    clkv_device_unref(*device);
     *device = NULL;
+}
+
+clkv_status clkv_device_check(const clkv_device *device)
+{
+    if (!device) return CLKV_FAIL(CLKV_ERROR_INVALID, "device is NULL");
+    if (!clkv_process_forked()) return CLKV_OK;
+    return CLKV_FAIL(CLKV_ERROR_FORKED, "the process has forked since the device was opened");
 }
 
 clkv_status clkv_device_get_info(const clkv_device *device, clkv_device_info *info)
 {
-    if (!device) return CLKV_FAIL(CLKV_ERROR_INVALID, "device is NULL");
-    if (!info || info->size != sizeof *info)
-        return CLKV_FAIL(CLKV_ERROR_INVALID, "info is NULL or its size is not set");
-    *info = device->facts.info;
-    return CLKV_OK;
+    clkv_status st = clkv_device_check(device);
+    if (!st) st = CLKV_PARAMS_WRITE(info, device->facts.info);
+    return CLKV_PUBLIC(st);
 }
 
 cl_context clkv_device_context(const clkv_device *device)

@@ -7,8 +7,11 @@
 #include "device/quirks.h"
 #include "device/tuning.h"
 
-/* Immutable once open; the program table locks itself. */
+#include <stdatomic.h>
+
+/* Immutable once open, but for the count of references; the program table locks itself. */
 struct clkv_device {
+    atomic_uint refs; /* the caller's until clkv_device_close, and one for each cache: the last one frees it */
     clkv_facts facts;
     uint32_t quirks; /* a bit per row of the quirk table */
     clkv_tuning tuning;
@@ -16,6 +19,14 @@ struct clkv_device {
     cl_command_queue queue;
     clkv_programs *programs;
 };
+
+/* What keeps a device open holds a reference: it is closed when the last one goes. Any thread. unref takes NULL. */
+clkv_device *clkv_device_ref(clkv_device *device);
+void clkv_device_unref(clkv_device *device);
+
+/* What every operation on a device, or on what was made on it, asks before it calls OpenCL. INVALID: NULL.
+ * FORKED: this process was forked from the one that opened the device (process.h). Any thread. */
+clkv_status clkv_device_check(const clkv_device *device);
 
 static inline int clkv_device_has(const clkv_device *device, clkv_quirk quirk)
 {

@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "device/machine.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -202,6 +203,10 @@ static clkv_status query_numbers(clkv_facts *f)
     i->local_bytes = local;
     i->max_work_group = group ? group : 1;
     i->max_parameter_bytes = (uint32_t)parameter;
+    if (i->kind == CLKV_DEVICE_CPU) {
+        f->l1_bytes = clkv_machine_cache_bytes(1);
+        f->l2_bytes = clkv_machine_cache_bytes(2);
+    }
     return CLKV_OK;
 }
 

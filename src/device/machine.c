@@ -1,9 +1,12 @@
-/* machine.c: how much memory is left. SPDX-License-Identifier: Apache-2.0 */
-#define _DEFAULT_SOURCE /* _SC_PHYS_PAGES */
+/* machine.c: how much memory is left, and how large the caches are. SPDX-License-Identifier: Apache-2.0 */
+#define _DEFAULT_SOURCE /* _SC_PHYS_PAGES, _SC_LEVEL1_DCACHE_SIZE */
 #include "device/machine.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
+
+#define CACHE_FOLDER "/sys/devices/system/cpu/cpu0/cache/index"
 
 /* The number after `key` in a file of "key value" lines, or the whole file's when key is "". */
 static int read_number(const char *path, const char *key, uint64_t *out)
@@ -21,6 +24,15 @@ static int read_number(const char *path, const char *key, uint64_t *out)
     }
     fclose(f);
     return found;
+}
+
+static int read_line(const char *path, char *out, int size)
+{
+    FILE *f = fopen(path, "r");
+    if (!f) return 0;
+    const int read = fgets(out, size, f) != NULL;
+    fclose(f);
+    return read;
 }
 
 /* What a control group's limit leaves, as a container sees its own group: version 2, else version 1. File
@@ -50,6 +62,34 @@ static uint64_t system_available(void)
     if (pages > 0 && page > 0) return (uint64_t)pages * (uint64_t)page;
 #endif
     return UINT64_MAX;
+}
+
+/* The kernel's description of a core's caches, one folder each; the C library knows sizes on few architectures. */
+static uint64_t cache_of_folder(int level)
+{
+    for (int i = 0; i < 8; i++) {
+        char path[80], type[32];
+        uint64_t at, kib;
+        snprintf(path, sizeof path, CACHE_FOLDER "%d/level", i);
+        if (!read_number(path, "", &at)) return 0;
+        snprintf(path, sizeof path, CACHE_FOLDER "%d/type", i);
+        if (at != (uint64_t)level || !read_line(path, type, sizeof type) || !strncmp(type, "Instruction", 11)) continue;
+        snprintf(path, sizeof path, CACHE_FOLDER "%d/size", i);
+        return read_number(path, "", &kib) ? kib * 1024 : 0; /* "32K" */
+    }
+    return 0;
+}
+
+uint32_t clkv_machine_cache_bytes(int level)
+{
+    uint64_t bytes = cache_of_folder(level);
+#ifdef _SC_LEVEL1_DCACHE_SIZE
+    if (!bytes) {
+        const long told = sysconf(level == 1 ? _SC_LEVEL1_DCACHE_SIZE : _SC_LEVEL2_CACHE_SIZE);
+        if (told > 0) bytes = (uint64_t)told;
+    }
+#endif
+    return bytes <= UINT32_MAX ? (uint32_t)bytes : 0;
 }
 
 uint64_t clkv_machine_available(void)

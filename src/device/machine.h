@@ -1,4 +1,4 @@
-/* machine.h: the memory of the machine itself. SPDX-License-Identifier: Apache-2.0 */
+/* machine.h: the memory and the caches of the machine itself. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_DEVICE_MACHINE_H
 #define CLKV_DEVICE_MACHINE_H
 
@@ -7,5 +7,8 @@
 /* Bytes of memory that this process could still touch without swapping or being killed: what the system
  * calls available, and what is left of the control group's limit. UINT64_MAX where nobody tells. */
 uint64_t clkv_machine_available(void);
+
+/* Bytes of the data cache of a level, 1 or 2, that the first core has; 0 where nobody tells. */
+uint32_t clkv_machine_cache_bytes(int level);
 
 #endif

@@ -87,8 +87,8 @@ uint64_t clkv_quirks_max_alloc(uint32_t quirks, const clkv_device_info *info)
     return max;
 }
 
-int clkv_device_quirk(const clkv_device *device, size_t index, const char **name, const char **reason,
-                      const char **link)
+int clkv_device_get_quirk(const clkv_device *device, size_t index, const char **name, const char **reason,
+                          const char **link)
 {
     if (!device) return 0;
     for (uint32_t i = 0; i < CLKV_QUIRKS; i++) {

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "device/buffer.h"
+#include "device/process.h"
 
 #include <string.h>
 
@@ -33,7 +34,7 @@ void clkv_ring_destroy(clkv_ring *ring)
 {
     for (size_t i = 0; i < ring->n; i++) {
         /* Where waiting for the queue has failed, the driver may still read the slot. */
-        if (!write_is_over(ring->slots[i])) clWaitForEvents(1, &ring->slots[i]->written);
+        if (!clkv_process_forked() && !write_is_over(ring->slots[i])) clWaitForEvents(1, &ring->slots[i]->written);
         slot_clear(ring->slots[i]);
         clkv_free(ring->slots[i], sizeof *ring->slots[i]);
     }

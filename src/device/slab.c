@@ -6,6 +6,7 @@
 #include "core/memory.h"
 #include "device/device.h"
 #include "device/machine.h"
+#include "device/process.h"
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -134,9 +135,10 @@ clkv_status clkv_slabs_create(clkv_slabs *slabs, clkv_device *device, uint32_t b
 
 void clkv_slabs_destroy(clkv_slabs *slabs)
 {
+    const int forked = clkv_process_forked(); /* nothing of the driver runs here then, nor frees anything */
     for (uint32_t i = 0; i < slabs->n; i++) {
-        if (slabs->mem[i]) clReleaseMemObject(slabs->mem[i]);
-        if (!(slabs->driver_frees >> i & 1)) clkv_unmap(slabs->host[i], (size_t)slabs->slab_bytes);
+        if (slabs->mem[i] && !forked) clReleaseMemObject(slabs->mem[i]);
+        if (forked || !(slabs->driver_frees >> i & 1)) clkv_unmap(slabs->host[i], (size_t)slabs->slab_bytes);
     }
     *slabs = (clkv_slabs){0};
 }

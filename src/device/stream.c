@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "device/device.h"
+#include "device/process.h"
 
 #include <string.h>
 
@@ -18,7 +19,7 @@ typedef struct waits {
 
 void clkv_event_release(cl_event *event)
 {
-    if (*event) clReleaseEvent(*event);
+    if (*event && !clkv_process_forked()) clReleaseEvent(*event);
     *event = NULL;
 }
 
@@ -59,10 +60,17 @@ void clkv_stream_only_after(clkv_stream *stream, cl_event event)
     stream->also = stream->out_of_order ? NULL : event;
 }
 
-static clkv_status check_callers(cl_uint n_wait, const cl_event *wait)
+/* Not every driver looks at the contexts of events, and none at what they have come to. */
+static clkv_status check_callers(const clkv_stream *stream, cl_uint n_wait, const cl_event *wait)
 {
     if (n_wait && !wait) return CLKV_FAIL(CLKV_ERROR_INVALID, "wait is NULL and n_wait %u", (unsigned)n_wait);
     for (cl_uint i = 0; i < n_wait; i++) {
+        cl_context context = NULL;
+        const cl_int err = clGetEventInfo(wait[i], CL_EVENT_CONTEXT, sizeof context, &context, NULL);
+        if (err != CL_SUCCESS)
+            return CLKV_FAIL_DRIVER(err, "clGetEventInfo", "event %u of the wait list", (unsigned)i);
+        if (context != stream->device->context)
+            return CLKV_FAIL(CLKV_ERROR_INVALID, "event %u of the wait list is of another context", (unsigned)i);
         const cl_int status = clkv_event_status(wait[i]);
         if (status < CL_COMPLETE)
             return CLKV_FAIL_DRIVER(CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST, "clGetEventInfo",
@@ -75,7 +83,7 @@ static clkv_status check_callers(cl_uint n_wait, const cl_event *wait)
 static clkv_status waits_make(waits *w, clkv_stream *stream, cl_event also, cl_uint n_wait, const cl_event *wait)
 {
     cl_event extra = NULL;
-    clkv_status st = check_callers(n_wait, wait);
+    clkv_status st = check_callers(stream, n_wait, wait);
     if (!st) st = earlier(stream, also, &extra);
     if (!st && stream->watch) st = clkv_watch_make_room(stream->watch);
     if (st) return st;
@@ -206,10 +214,11 @@ clkv_status clkv_stream_fill(clkv_stream *stream, cl_mem dst, uint8_t byte, size
 void clkv_stream_finish(clkv_stream *stream)
 {
     if (!stream->queue) return;
-    if (stream->last) {
-        clWaitForEvents(1, &stream->last);
-        clReleaseEvent(stream->last);
+    if (clkv_process_forked()) {
         stream->last = NULL;
+    } else if (stream->last) {
+        clWaitForEvents(1, &stream->last);
+        clkv_event_release(&stream->last);
     } else if (!stream->out_of_order) {
         clFinish(stream->queue);
     }

@@ -8,7 +8,10 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { LEAST = 1024 }; /* commands: more are hardly ever under way, so memory is asked for once */
+enum {
+    LEAST = 1024, /* commands: more are hardly ever under way, so memory is asked for once */
+    KEPT = 64     /* events of commands that failed */
+};
 
 typedef struct watched {
     cl_event event;
@@ -21,6 +24,10 @@ struct clkv_watch {
     watched *ring;
     uint32_t capacity, oldest, n; /* capacity is a power of two */
     clkv_failure first;           /* not taken yet */
+    /* The last ones that failed. While pocl 3.1 fails the commands that wait for a failed one, it still uses its event,
+     * whoever has released it. */
+    cl_event kept[KEPT];
+    uint32_t n_failed;
 };
 
 clkv_status clkv_watch_create(clkv_watch **out)
@@ -49,22 +56,29 @@ void clkv_watch_destroy(clkv_watch **out)
     *out = NULL;
     if (!watch) return;
     for (uint32_t i = 0; i < watch->n; i++) clkv_event_release(&at(watch, i)->event);
+    for (uint32_t i = 0; i < KEPT; i++) clkv_event_release(&watch->kept[i]);
     pthread_mutex_destroy(&watch->lock);
     clkv_free(watch->ring, watch->capacity * sizeof *watch->ring);
     clkv_free(watch, sizeof *watch);
 }
 
-/* Whether the command is over. Its event is released then, and a failure is told. */
+static void note_failure(clkv_watch *watch, watched *w, cl_int status)
+{
+    const clkv_failure failure = { status, w->call, w->what };
+    if (!watch->first.code) watch->first = failure;
+    if (w->set && !w->set->code) *w->set = failure;
+    cl_event *kept = &watch->kept[watch->n_failed++ % KEPT];
+    clkv_event_release(kept);
+    *kept = w->event;
+}
+
+/* Whether the command is over. Its event is taken care of then. */
 static int is_over(clkv_watch *watch, watched *w)
 {
     const cl_int status = clkv_event_status(w->event);
     if (status > CL_COMPLETE) return 0;
-    if (status < CL_COMPLETE) {
-        const clkv_failure failure = { status, w->call, w->what };
-        if (!watch->first.code) watch->first = failure;
-        if (w->set && !w->set->code) *w->set = failure;
-    }
-    clkv_event_release(&w->event);
+    if (status < CL_COMPLETE) note_failure(watch, w, status);
+    else clkv_event_release(&w->event);
     return 1;
 }
 

@@ -41,7 +41,8 @@ typedef struct clkv_ops {
     clkv_slabs slabs;
     clkv_shape shape;
     clkv_tuning tuning;
-    uint32_t tile_tokens;  /* queries per tile */
+    uint32_t tile_tokens;   /* queries per tile */
+    uint32_t compute_units; /* of the device */
     cl_mem rows;
     uint32_t row_stride;   /* blocks per row */
     size_t rows_bytes;

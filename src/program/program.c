@@ -13,6 +13,7 @@
 #include "program/binary.h"
 #include "program/build.h"
 #include "device/device.h"
+#include "device/process.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -149,8 +150,12 @@ void clkv_programs_destroy(clkv_programs **programs)
 {
     clkv_programs *p = *programs;
     if (!p) return;
+    const int forked = clkv_process_forked();
     for (size_t i = 0; i < p->n; i++) {
-        if (clkv_device_has(p->device, CLKV_QUIRK_POCL_LATE_CODE)) keep_binary(p, &p->list[i]);
+        if (forked)
+            p->list[i].program = NULL; /* the parent process has it */
+        else if (clkv_device_has(p->device, CLKV_QUIRK_POCL_LATE_CODE))
+            keep_binary(p, &p->list[i]);
         free_entry(&p->list[i]);
     }
     clkv_free(p->list, p->capacity * sizeof *p->list);
@@ -183,7 +188,7 @@ clkv_status clkv_program_limits(const clkv_device *device, cl_kernel kernel, siz
     return CLKV_OK;
 }
 
-void clkv_device_program_counts(const clkv_device *device, uint64_t *built, uint64_t *from_disk)
+void clkv_device_get_program_counts(const clkv_device *device, uint64_t *built, uint64_t *from_disk)
 {
     clkv_programs *p = device->programs;
     pthread_mutex_lock(&p->lock);

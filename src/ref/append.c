@@ -6,7 +6,7 @@ clkv_status clkv_ref_append(const clkv_ref_layout *layout, void *const *slabs, u
                             const float *v, const uint32_t *slots, size_t n_tokens)
 {
     const clkv_status status = clkv_ref_layout_check(layout);
-    if (status != CLKV_OK) return status;
+    if (status != CLKV_OK) return CLKV_PUBLIC(status);
     if (!slabs || (n_tokens && (!k || !v || !slots)))
         return CLKV_FAIL(CLKV_ERROR_INVALID, "slabs, k, v or slots is NULL");
     if (layer >= layout->layers)

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/params.h"
 
 #include <math.h>
 
@@ -25,7 +26,6 @@
 
 static clkv_status check(const clkv_ref_attention_params *p)
 {
-    CLKV_CHECK_PARAMS(p, clkv_ref_attention_params);
     if (!p->q || !p->o || (p->kv_len && (!p->k || !p->v)))
         return CLKV_FAIL(CLKV_ERROR_INVALID, "q, k, v or o is NULL");
     if (!p->heads || !p->kv_heads || p->heads % p->kv_heads)
@@ -42,8 +42,11 @@ static clkv_status check(const clkv_ref_attention_params *p)
 
 clkv_status clkv_ref_attention(const clkv_ref_attention_params *params)
 {
-    const clkv_status status = check(params);
-    if (status != CLKV_OK) return status;
+    clkv_ref_attention_params own;
+    clkv_status status = CLKV_PARAMS_READ(own, params);
+    if (status == CLKV_OK) status = check(&own);
+    if (status != CLKV_OK) return CLKV_PUBLIC(status);
+    params = &own;
     const size_t real = params->use_float32 ? sizeof(float) : sizeof(double);
     const size_t bytes = ((size_t)params->kv_len + params->head_dim_v) * real;
     void *scores = clkv_alloc(bytes);

@@ -7,7 +7,7 @@
 clkv_status clkv_ref_clear(const clkv_ref_layout *layout, void *const *slabs, uint32_t block)
 {
     const clkv_status status = clkv_ref_layout_check(layout);
-    if (status != CLKV_OK) return status;
+    if (status != CLKV_OK) return CLKV_PUBLIC(status);
     if (!slabs) return CLKV_FAIL(CLKV_ERROR_INVALID, "slabs is NULL");
     for (uint32_t layer = 0; layer < layout->layers; layer++)
         memset(clkv_ref_k_tile(layout, slabs, block, layer, 0), 0, clkv_ref_block_bytes(layout));

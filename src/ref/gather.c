@@ -6,7 +6,7 @@ clkv_status clkv_ref_gather(const clkv_ref_layout *layout, void *const *slabs, u
                             const uint32_t *table, size_t first, size_t n, float *k, float *v)
 {
     const clkv_status status = clkv_ref_layout_check(layout);
-    if (status != CLKV_OK) return status;
+    if (status != CLKV_OK) return CLKV_PUBLIC(status);
     if (!slabs || (n && !table)) return CLKV_FAIL(CLKV_ERROR_INVALID, "slabs or table is NULL");
     if (layer >= layout->layers)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "layer %u of %u", layer, layout->layers);

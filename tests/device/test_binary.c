@@ -338,7 +338,7 @@ static int live(const char *directory)
     clReleaseMemObject(mem);
     clReleaseKernel(kernel);
     uint64_t built = 0, from_disk = 0;
-    clkv_device_program_counts(device, &built, &from_disk);
+    clkv_device_get_program_counts(device, &built, &from_disk);
     clkv_device_info info = CLKV_PARAMS_INIT(clkv_device_info);
     if (clkv_device_get_info(device, &info)) return 4;
     clkv_device_close(&device);

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "targets.h"
 
+#include "../leftovers.h"
+
 #include <clkv/clkv.h>
 #include <clkv/ref.h>
 
@@ -38,7 +40,7 @@ static void twins_open(twins *t, clkv_device *device, clkv_type kv_type, uint32_
     params.blocks = t->blocks;
     params.block_size = block_size;
     params.shuffle_seed = 11;
-    params.no_prefix = 1;
+    params.prefix = CLKV_PREFIX_OFF;
     params.max_slab_bytes = clkv_cache_block_bytes(&params) * ((t->blocks + slabs - 1) / slabs);
     ck_ok(clkv_cache_create(&t->cache, device, &params));
     ck_ok(clkv_cache_fill(t->cache, 0xff));
@@ -59,6 +61,7 @@ static void twins_open(twins *t, clkv_device *device, clkv_type kv_type, uint32_
 
 static void twins_close(twins *t)
 {
+    destroy_leftovers(t->manager);
     clkv_cache_destroy(&t->cache);
     for (uint32_t i = 0; i < t->blocks; i++) free(t->slabs[i]);
 }
@@ -95,7 +98,7 @@ static void append(twins *t, clkv_batch *batch, uint32_t layer, uint64_t *state)
     params.k.mem = make_buffer(t, k, sizeof(float) * n * KV_HEADS * DIM);
     params.v.mem = make_buffer(t, v, sizeof(float) * n * KV_HEADS * DIM_V);
     ck_ok(clkv_append(t->cache, batch, &params, 0, NULL, NULL));
-    clkv_batch_slots(batch, &slots, &n_slots);
+    clkv_batch_get_slots(batch, 0, &slots, &n_slots);
     ck_assert_uint_eq(n_slots, n);
     ck_ok(clkv_ref_append(&t->layout, t->slabs, layer, k, v, slots, n));
     clReleaseMemObject(params.k.mem);
@@ -108,10 +111,10 @@ static void grow(twins *t, clkv_sequence *sequence, uint32_t n, uint64_t *state)
     clkv_batch *batch;
     const clkv_block_copy *copies;
     uint32_t n_copies;
-    ck_ok(clkv_batch_create(t->manager, &batch));
+    ck_ok(clkv_batch_create(&batch, t->manager));
     ck_ok(clkv_batch_add(batch, sequence, NULL, n, NULL));
     ck_ok(clkv_batch_reserve(batch));
-    clkv_batch_copies(batch, &copies, &n_copies);
+    clkv_batch_get_copies(batch, 0, &copies, &n_copies);
     for (uint32_t i = 0; i < n_copies; i++)
         ck_ok(clkv_ref_copy(&t->layout, t->slabs, copies[i].from, copies[i].to));
     ck_ok(clkv_cache_upload(t->cache, batch, NULL, 0, NULL, NULL));
@@ -124,8 +127,8 @@ static clkv_sequence *new_sequence(twins *t)
 {
     clkv_sequence_params params = CLKV_PARAMS_INIT(clkv_sequence_params);
     clkv_sequence *sequence;
-    params.no_prefix = 1;
-    ck_ok(clkv_sequence_create(t->manager, &sequence, &params, NULL));
+    params.prefix = CLKV_PREFIX_OFF;
+    ck_ok(clkv_sequence_create(&sequence, t->manager, &params, NULL));
     return sequence;
 }
 
@@ -138,7 +141,7 @@ static void check_gather(twins *t, const clkv_sequence *sequence, uint32_t first
     cl_command_queue queue = clkv_device_queue(t->device);
     const uint32_t *table;
     size_t n_table;
-    clkv_sequence_table(sequence, &table, &n_table);
+    clkv_sequence_get_table(sequence, 0, &table, &n_table);
     for (uint32_t layer = 0; layer < LAYERS; layer++) {
         clkv_gather_params params = CLKV_PARAMS_INIT(clkv_gather_params);
         params.layer = layer;
@@ -190,8 +193,8 @@ START_TEST(forks_are_copied_on_write)
     twins_open(&t, targets[_i].device, CLKV_F16, 16, 4);
     clkv_sequence *a = new_sequence(&t), *b, *c;
     grow(&t, a, 39, &state);
-    ck_ok(clkv_sequence_fork(a, &b));
-    ck_ok(clkv_sequence_fork(a, &c));
+    ck_ok(clkv_sequence_fork(&b, a, 0));
+    ck_ok(clkv_sequence_fork(&c, a, 0));
     grow(&t, b, 3, &state); /* into the shared partial block */
     grow(&t, a, 2, &state);
     grow(&t, c, 20, &state);
@@ -211,14 +214,14 @@ START_TEST(blocks_are_copied)
     const uint32_t *table;
     size_t n;
     grow(&t, a, 100, &state);
-    clkv_sequence_table(a, &table, &n);
+    clkv_sequence_get_table(a, 0, &table, &n);
     ck_assert_uint_eq(n, 7);
     const clkv_block_copy copies[] = {{table[0], table[4]}, {table[1], table[5]}, {table[0], table[2]}};
-    ck_ok(clkv_copy_blocks(t.cache, copies, 3, 0, NULL, NULL));
+    ck_ok(clkv_copy_blocks(t.cache, 0, copies, 3, 0, NULL, NULL));
     for (int i = 0; i < 3; i++) ck_ok(clkv_ref_copy(&t.layout, t.slabs, copies[i].from, copies[i].to));
     check_gather(&t, a, 0, 100, CLKV_F32);
     const clkv_block_copy chain[] = {{0, 1}, {1, 2}};
-    ck_assert_int_eq(clkv_copy_blocks(t.cache, chain, 2, 0, NULL, NULL), CLKV_ERROR_INVALID);
+    ck_assert_int_eq(clkv_copy_blocks(t.cache, 0, chain, 2, 0, NULL, NULL), CLKV_ERROR_INVALID);
     check_gather(&t, a, 0, 100, CLKV_F32); /* nothing was done */
     twins_close(&t);
 }
@@ -237,7 +240,7 @@ START_TEST(beyond_32_bits)
     const uint64_t block = clkv_cache_block_bytes(&params);
     params.blocks = (uint32_t)((((uint64_t)1 << 33) + block - 1) / block) + 8;
     params.max_context = params.blocks * params.block_size;
-    params.no_prefix = 1;
+    params.prefix = CLKV_PREFIX_OFF;
     clkv_cache *cache;
     const clkv_status st = clkv_cache_create(&cache, device, &params);
     if (st == CLKV_ERROR_DEVICE_MEMORY || st == CLKV_ERROR_NO_MEMORY) {
@@ -253,7 +256,7 @@ START_TEST(beyond_32_bits)
     clkv_sequence *const users[] = {first, filler, last};
     for (uint32_t i = 0; i < 3; i++) { /* the filler takes all blocks between without writing them */
         clkv_batch *batch;
-        ck_ok(clkv_batch_create(t.manager, &batch));
+        ck_ok(clkv_batch_create(&batch, t.manager));
         ck_ok(clkv_batch_add(batch, users[i], NULL, i == 1 ? (params.blocks - 2) * 256 : 1, NULL));
         ck_ok(clkv_batch_reserve(batch));
         if (i != 1) {
@@ -279,6 +282,7 @@ START_TEST(beyond_32_bits)
     ck_assert_mem_eq(rows, back, 2 * n * sizeof(float));
     free(rows);
     free(back);
+    destroy_leftovers(t.manager);
     clkv_cache_destroy(&cache);
 }
 END_TEST

@@ -57,8 +57,8 @@ static void begin(desk *d, clkv_device *device, clkv_commit commit)
     *d = (desk){.device = device};
     ck_ok(clkv_cache_create(&d->cache, device, &params));
     const clkv_sequence_params seq = CLKV_PARAMS_INIT(clkv_sequence_params);
-    ck_ok(clkv_sequence_create(clkv_cache_manager(d->cache), &d->sequence, &seq, NULL));
-    ck_ok(clkv_batch_create(clkv_cache_manager(d->cache), &d->batch));
+    ck_ok(clkv_sequence_create(&d->sequence, clkv_cache_manager(d->cache), &seq, NULL));
+    ck_ok(clkv_batch_create(&d->batch, clkv_cache_manager(d->cache)));
     d->in = make_buffer(d);
     d->out = make_buffer(d);
 }
@@ -66,6 +66,8 @@ static void begin(desk *d, clkv_device *device, clkv_commit commit)
 static void end(desk *d)
 {
     ck_valid(clkv_manager_validate(clkv_cache_manager(d->cache)));
+    clkv_batch_destroy(&d->batch);
+    clkv_sequence_destroy(&d->sequence);
     clkv_cache_destroy(&d->cache);
     clReleaseMemObject(d->in);
     clReleaseMemObject(d->out);
@@ -262,14 +264,16 @@ START_TEST(a_strict_commit_knows_whose)
     fail_a_pass(&d);
     desk other = d;
     const clkv_sequence_params seq = CLKV_PARAMS_INIT(clkv_sequence_params);
-    ck_ok(clkv_sequence_create(clkv_cache_manager(d.cache), &other.sequence, &seq, NULL));
-    ck_ok(clkv_batch_create(clkv_cache_manager(d.cache), &other.batch));
+    ck_ok(clkv_sequence_create(&other.sequence, clkv_cache_manager(d.cache), &seq, NULL));
+    ck_ok(clkv_batch_create(&other.batch, clkv_cache_manager(d.cache)));
     reserve(&other, TOKENS);
     upload(&other);
     for (uint32_t layer = 0; layer < LAYERS; layer++) ck_ok(append(&other, layer));
     ck_ok(clkv_batch_commit(other.batch));
     ck_assert_int_eq(clkv_batch_commit(d.batch), CLKV_ERROR_DEVICE);
     ck_ok(clkv_batch_rollback(d.batch));
+    clkv_batch_destroy(&other.batch);
+    clkv_sequence_destroy(&other.sequence);
     end(&d);
 }
 END_TEST
@@ -291,6 +295,32 @@ START_TEST(a_wait_list_that_has_failed)
     for (uint32_t layer = 0; layer < LAYERS; layer++) ck_ok(append(&d, layer));
     ck_ok(clkv_cache_check(d.cache));
     ck_ok(clkv_batch_commit(d.batch));
+    end(&d);
+}
+END_TEST
+
+/* An event of another context, which pocl accepts for kernels and then waits for. */
+START_TEST(a_wait_list_of_another_context)
+{
+    desk d;
+    clkv_device *device = open_with_queue(queues[_i]);
+    if (!device) return;
+    begin(&d, device, CLKV_COMMIT_DEFAULT);
+    cl_int err = CL_SUCCESS;
+    const cl_device_id id = clkv_device_id(d.device);
+    cl_context other = clCreateContext(NULL, 1, &id, NULL, NULL, &err);
+    ck_assert_int_eq(err, CL_SUCCESS);
+    cl_event foreign[2] = {make_gate(&d), clCreateUserEvent(other, &err)};
+    ck_assert_int_eq(err, CL_SUCCESS);
+    reserve(&d, TOKENS);
+    refused(CLKV_ERROR_INVALID, "event 1 of the wait list is of another context",
+            clkv_cache_upload(d.cache, d.batch, NULL, 2, foreign, NULL));
+    upload(&d);
+    refused(CLKV_ERROR_INVALID, "event 0 of the wait list is of another", append_between(&d, 0, foreign[1], NULL));
+    open_gate(foreign[0], CL_COMPLETE);
+    open_gate(foreign[1], CL_COMPLETE);
+    clReleaseContext(other);
+    ck_ok(append(&d, 0));
     end(&d);
 }
 END_TEST
@@ -390,6 +420,7 @@ int main(void)
     tcase_add_loop_test(tests, a_strict_commit_refuses, 0, 2);
     tcase_add_test(tests, a_strict_commit_knows_whose);
     tcase_add_loop_test(tests, a_wait_list_that_has_failed, 0, 2);
+    tcase_add_loop_test(tests, a_wait_list_of_another_context, 0, 2);
     tcase_add_test(tests, many_commands);
     tcase_add_loop_test(tests, first_and_last, 0, 2);
     suite_add_tcase(suite, tests);

@@ -5,6 +5,8 @@
 #include "story.h"
 #include "targets.h"
 
+#include "../leftovers.h"
+
 enum { BLOCK = 4, BLOCKS = 12 };
 
 static target targets[MAX_TARGETS];
@@ -29,12 +31,13 @@ static void desk_open(desk *d, clkv_device *device, int clear_freed)
     ck_ok(clkv_cache_create(&d->cache, device, &params));
     ck_ok(clkv_cache_fill(d->cache, 0xff));
     d->manager = clkv_cache_manager(d->cache);
-    ck_ok(clkv_batch_create(d->manager, &d->batch));
+    ck_ok(clkv_batch_create(&d->batch, d->manager));
 }
 
 static void desk_close(desk *d)
 {
     ck_valid(clkv_manager_validate(d->manager));
+    destroy_leftovers(d->manager);
     clkv_cache_destroy(&d->cache);
 }
 
@@ -105,9 +108,9 @@ static story begin_story(desk *d, uint32_t number, uint32_t n, int no_prefix)
     clkv_sequence_params params = CLKV_PARAMS_INIT(clkv_sequence_params);
     params.tokens = s.tokens;
     params.n_tokens = STORY_TOKENS;
-    params.no_prefix = no_prefix;
+    params.prefix = no_prefix ? CLKV_PREFIX_OFF : CLKV_PREFIX_ON;
     size_t have = 0;
-    ck_ok(clkv_sequence_create(d->manager, &s.sequence, &params, &have));
+    ck_ok(clkv_sequence_create(&s.sequence, d->manager, &params, &have));
     s.n = (uint32_t)have;
     if (n > have) grow(d, &s, n - (uint32_t)have);
     return s;
@@ -138,7 +141,7 @@ static void check_story(const desk *d, const story *s)
 static uint64_t cleared(const desk *d)
 {
     clkv_stats stats = CLKV_PARAMS_INIT(clkv_stats);
-    ck_ok(clkv_cache_stats(d->cache, &stats));
+    ck_ok(clkv_cache_get_stats(d->cache, &stats));
     return stats.blocks_cleared;
 }
 
@@ -228,7 +231,7 @@ START_TEST(what_is_cached_stays_until_it_is_evicted)
     /* A reservation that takes cached blocks and gives them back unwritten, somebody's upload in between. */
     story b = begin_story(&d, 2, 1, 1), c = begin_story(&d, 3, 0, 1);
     clkv_batch *other = NULL;
-    ck_ok(clkv_batch_create(d.manager, &other));
+    ck_ok(clkv_batch_create(&other, d.manager));
     ck_ok(clkv_batch_add(other, c.sequence, c.tokens, 10 * BLOCK, NULL));
     ck_ok(clkv_batch_reserve(other)); /* seven free ones and three cached */
     grow(&d, &b, 2);
@@ -260,7 +263,7 @@ START_TEST(drafts_forks_and_resets)
     desk d;
     desk_open(&d, targets[_i].device, 1);
     story a = begin_story(&d, 1, 6, 0), b = a;
-    ck_ok(clkv_sequence_fork(a.sequence, &b.sequence));
+    ck_ok(clkv_sequence_fork(&b.sequence, a.sequence, 0));
     b.tokens[6] = 77;
     grow(&d, &b, 1); /* copy on write, into a block that may be on the list */
     reserve(&d, &a, 9);
@@ -320,6 +323,7 @@ START_TEST(at_the_end)
     ck_assert_uint_eq(count(&d, CONTENT), 5);
     clkv_cache_clear_all(d.cache);
     ck_assert_uint_eq(count(&d, CONTENT), 0);
+    destroy_leftovers(d.manager);
     clkv_cache_destroy(&d.cache);
 }
 END_TEST

@@ -1,12 +1,14 @@
-/* test_device.c: finding, choosing, opening and wrapping devices; the quirk and tuning tables.
+/* test_device.c: finding, choosing and opening devices; the quirk and tuning tables.
  * SPDX-License-Identifier: Apache-2.0 */
 #define _POSIX_C_SOURCE 200809L /* setenv */
 #include "open.h"
 
 #include "device/choose.h"
 #include "device/device.h"
+#include "device/machine.h"
 
 #include <ctype.h>
+#include <unistd.h>
 
 /* The environment that a test starts from: what the setups force is put back at the end. */
 static const char *const variables[] = { "CLKV_DEVICE", "CLKV_VARIANT", "CLKV_CACHE_DIR", "CLKV_NO_CACHE",
@@ -48,6 +50,7 @@ START_TEST(list)
     ck_assert_uint_ge(n, 1);
     clkv_device_info *infos = calloc(n + 1, sizeof *infos);
     memset(&infos[n], 0x77, sizeof *infos);
+    infos->size = sizeof *infos;
     ck_ok(clkv_device_list(infos, n, &again));
     ck_assert_uint_eq(n, again);
     ck_assert_uint_eq(infos[n].index, 0x77777777u); /* no further than n */
@@ -72,8 +75,54 @@ START_TEST(list)
         ck_assert_str_eq(d->cache_dir, "");
     }
     free(infos);
-    ck_assert_int_eq(clkv_device_list(NULL, 1, &n), CLKV_ERROR_INVALID);
-    ck_assert_int_eq(clkv_device_list(NULL, 0, NULL), CLKV_ERROR_INVALID);
+}
+END_TEST
+
+/* Programs that were built with older or newer headers: their structs are smaller or larger, and so is the distance
+ * between two of an array. */
+START_TEST(structs_of_other_sizes)
+{
+    static const size_t sizes[] = { offsetof(clkv_device_info, platform), sizeof(clkv_device_info) + 24 };
+    clkv_device *device = open_device("");
+    const clkv_device_info info = info_of(device);
+    size_t found = 0;
+    ck_ok(clkv_device_list(NULL, 0, &found));
+    for (size_t k = 0; k < 2; k++) {
+        const size_t each = sizes[k], known = each < sizeof info ? each : sizeof info;
+        unsigned char *infos = malloc((found + 1) * each);
+        memset(infos, 0x77, (found + 1) * each);
+        memcpy(infos, &each, sizeof each);
+        ck_ok(clkv_device_list((clkv_device_info *)infos, found, &found));
+        for (size_t i = 0; i <= found * each + each - 1; i++)
+            if (i >= found * each) ck_assert_uint_eq(infos[i], 0x77);
+        for (size_t i = 0; i < found; i++) {
+            clkv_device_info one = { 0 };
+            memcpy(&one, infos + i * each, known);
+            ck_assert_uint_eq(one.size, known);
+            ck_assert_uint_eq(one.index, i);
+            for (size_t at = known; at < each; at++) ck_assert_uint_eq(infos[i * each + at], 0);
+        }
+        memset(infos, 0x77, each + 1);
+        memcpy(infos, &each, sizeof each);
+        ck_ok(clkv_device_get_info(device, (clkv_device_info *)infos));
+        ck_assert(!memcmp(infos + sizeof each, (const char *)&info + sizeof each, known - sizeof each));
+        ck_assert_uint_eq(infos[each], 0x77);
+        free(infos);
+    }
+    clkv_device_close(&device);
+
+    struct {
+        clkv_device_params params;
+        void *added[2];
+    } newer = { .params = { .size = sizeof newer, .cache_dir = "" } };
+    ck_ok(clkv_device_open(&device, &newer.params));
+    clkv_device_close(&device);
+    newer.added[1] = &newer;
+    ck_assert_int_eq(clkv_device_open(&device, &newer.params), CLKV_ERROR_INVALID);
+    clkv_device_params older = { .size = offsetof(clkv_device_params, context) };
+    memset(&older.context, 0x77, sizeof older - older.size); /* not the library's to read */
+    ck_ok(clkv_device_open(&device, &older));
+    clkv_device_close(&device);
 }
 END_TEST
 
@@ -83,6 +132,7 @@ static clkv_facts made_up(uint32_t index, clkv_device_kind kind, uint64_t global
     clkv_facts f = { 0 };
     f.info.index = index;
     f.info.kind = kind;
+    f.info.compute_units = 8;
     f.info.global_bytes = global_bytes;
     snprintf(f.info.platform, sizeof f.info.platform, "%s", platform);
     snprintf(f.info.name, sizeof f.info.name, "%s", name);
@@ -99,6 +149,7 @@ START_TEST(choice)
         made_up(4, CLKV_DEVICE_GPU_DISCRETE, 200, "Beta Inc", "Radiant 11"),
         made_up(5, CLKV_DEVICE_GPU_DISCRETE, 200, "Beta Inc", "Radiant 11"),
     };
+    facts[0].info.compute_units = 9;
     const clkv_device_set set = { facts, 6, 6 };
     static const struct {
         const char *select;
@@ -123,8 +174,44 @@ START_TEST(choice)
     const clkv_device_set few = { facts, 3, 3 }, none = { 0 };
     size_t index = 99;
     ck_ok(clkv_devices_choose(&few, NULL, &index));
-    ck_assert_uint_eq(index, 1); /* integrated before accelerator before CPU, whatever the memory */
+    ck_assert_uint_eq(index, 1); /* an integrated GPU before others, whatever the units and the memory */
     ck_assert_int_eq(clkv_devices_choose(&none, NULL, &index), CLKV_ERROR_NO_DEVICE);
+}
+END_TEST
+
+/* What a device can do decides where its kind says little. */
+START_TEST(choice_by_units)
+{
+    static const struct {
+        const char *what;
+        clkv_device_kind kind[2];
+        uint32_t units[2];
+        uint64_t bytes[2];
+        size_t best;
+    } cases[] = {
+        { "a CPU with more units", { CLKV_DEVICE_ACCELERATOR, CLKV_DEVICE_CPU }, { 1, 2 }, { 9, 9 }, 1 },
+        { "the CPU again as an accelerator", { CLKV_DEVICE_ACCELERATOR, CLKV_DEVICE_CPU }, { 4, 4 }, { 9, 8 }, 1 },
+        { "an accelerator with more units", { CLKV_DEVICE_CPU, CLKV_DEVICE_ACCELERATOR }, { 4, 64 }, { 9, 9 }, 1 },
+        { "a GPU with two units", { CLKV_DEVICE_CPU, CLKV_DEVICE_GPU_INTEGRATED }, { 64, 2 }, { 9, 1 }, 1 },
+        { "a GPU with one unit", { CLKV_DEVICE_GPU_DISCRETE, CLKV_DEVICE_CPU }, { 1, 2 }, { 9, 1 }, 1 },
+        { "one unit each", { CLKV_DEVICE_GPU_DISCRETE, CLKV_DEVICE_CPU }, { 1, 1 }, { 9, 1 }, 1 },
+        { "no CPU, one unit each", { CLKV_DEVICE_ACCELERATOR, CLKV_DEVICE_GPU_DISCRETE }, { 1, 1 }, { 9, 1 }, 1 },
+        { "two GPUs", { CLKV_DEVICE_GPU_INTEGRATED, CLKV_DEVICE_GPU_DISCRETE }, { 96, 2 }, { 9, 1 }, 1 },
+        { "two CPUs, by units", { CLKV_DEVICE_CPU, CLKV_DEVICE_CPU }, { 1, 2 }, { 9, 1 }, 1 },
+        { "two CPUs, by memory", { CLKV_DEVICE_CPU, CLKV_DEVICE_CPU }, { 2, 2 }, { 1, 9 }, 1 },
+        { "two equal CPUs", { CLKV_DEVICE_CPU, CLKV_DEVICE_CPU }, { 2, 2 }, { 9, 9 }, 0 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        clkv_facts facts[2];
+        for (uint32_t k = 0; k < 2; k++) {
+            facts[k] = made_up(k, cases[i].kind[k], cases[i].bytes[k], "P", "D");
+            facts[k].info.compute_units = cases[i].units[k];
+        }
+        const clkv_device_set set = { facts, 2, 2 };
+        size_t index = 99;
+        ck_ok(clkv_devices_choose(&set, NULL, &index));
+        ck_assert_msg(index == cases[i].best, "%s: %zu", cases[i].what, index);
+    }
 }
 END_TEST
 
@@ -260,15 +347,15 @@ START_TEST(quirks)
     clkv_device *device = open_device("");
     size_t n = 0;
     const char *name = NULL, *reason = NULL, *link = NULL;
-    while (clkv_device_quirk(device, n, &name, &reason, &link)) {
+    while (clkv_device_get_quirk(device, n, &name, &reason, &link)) {
         ck_assert(name && strlen(name) > 3);
         ck_assert(reason && strlen(reason) > 20);
         ck_assert(link && strlen(link) > 10);
         n++;
     }
     ck_assert_uint_eq(n, (unsigned)__builtin_popcount(device->quirks));
-    ck_assert_int_eq(clkv_device_quirk(device, n + 1, NULL, NULL, NULL), 0);
-    ck_assert_int_eq(clkv_device_quirk(NULL, 0, NULL, NULL, NULL), 0);
+    ck_assert_int_eq(clkv_device_get_quirk(device, n + 1, NULL, NULL, NULL), 0);
+    ck_assert_int_eq(clkv_device_get_quirk(NULL, 0, NULL, NULL, NULL), 0);
     clkv_device_close(&device);
 }
 END_TEST
@@ -307,79 +394,82 @@ START_TEST(cache_directory)
 }
 END_TEST
 
-static cl_uint references(cl_context context)
+static void refused(clkv_status st, const char *function)
 {
-    cl_uint n = 0;
-    ck_assert_int_eq(clGetContextInfo(context, CL_CONTEXT_REFERENCE_COUNT, sizeof n, &n, NULL), CL_SUCCESS);
-    return n;
+    ck_assert_int_eq(st, CLKV_ERROR_INVALID);
+    ck_assert_int_eq(clkv_last_error()->status, CLKV_ERROR_INVALID);
+    ck_assert_str_eq(clkv_last_error()->where, function);
 }
-
-START_TEST(callers_objects)
-{
-    clkv_device *own = open_device(""), *other = open_device(""), *wrapped = NULL;
-    clkv_device_params params = CLKV_PARAMS_INIT(clkv_device_params);
-    params.context = clkv_device_context(own);
-    params.device = clkv_device_id(own);
-    params.queue = clkv_device_queue(own);
-    params.cache_dir = "";
-    const cl_uint before = references(params.context);
-    ck_ok(clkv_device_open(&wrapped, &params));
-    ck_assert_uint_gt(references(params.context), before);
-    ck_assert_uint_eq(info_of(wrapped).index, UINT32_MAX);
-    ck_assert_str_eq(info_of(wrapped).name, info_of(own).name);
-    ck_assert_ptr_eq(clkv_device_queue(wrapped), params.queue);
-    clkv_device_close(&wrapped);
-    ck_assert_uint_eq(references(params.context), before);
-
-    params.queue = clkv_device_queue(other);
-    ck_assert_int_eq(clkv_device_open(&wrapped, &params), CLKV_ERROR_INVALID);
-    params.queue = NULL;
-    ck_assert_int_eq(clkv_device_open(&wrapped, &params), CLKV_ERROR_INVALID);
-    params.context = NULL;
-    ck_assert_int_eq(clkv_device_open(&wrapped, &params), CLKV_ERROR_INVALID);
-    ck_assert_ptr_null(wrapped);
-    ck_assert_uint_eq(references(clkv_device_context(own)), before);
-
-    /* A device that is not in the context, where there are two. */
-    size_t n = 0;
-    ck_ok(clkv_device_list(NULL, 0, &n));
-    for (size_t i = 0; i < n; i++) {
-        char index[24];
-        snprintf(index, sizeof index, "%zu", i);
-        clkv_device *third = NULL;
-        ck_ok(try_open(&third, index, NULL, ""));
-        if (clkv_device_id(third) != clkv_device_id(own)) {
-            params.context = clkv_device_context(own);
-            params.device = clkv_device_id(third);
-            params.queue = clkv_device_queue(own);
-            ck_assert_int_eq(clkv_device_open(&wrapped, &params), CLKV_ERROR_INVALID);
-        }
-        clkv_device_close(&third);
-    }
-    clkv_device_close(&other);
-    clkv_device_close(&own);
-}
-END_TEST
 
 START_TEST(wrong_params)
 {
     clkv_device *device = NULL;
     clkv_device_params params = { 0 };
-    ck_assert_int_eq(clkv_device_open(&device, &params), CLKV_ERROR_INVALID);
-    ck_assert_int_eq(clkv_device_open(&device, NULL), CLKV_ERROR_INVALID);
+    refused(clkv_device_open(&device, &params), "clkv_device_open");
+    refused(clkv_device_open(&device, NULL), "clkv_device_open");
     params.size = sizeof params;
-    ck_assert_int_eq(clkv_device_open(NULL, &params), CLKV_ERROR_INVALID);
+    refused(clkv_device_open(NULL, &params), "clkv_device_open");
     ck_assert_ptr_null(device);
 
-    device = open_device("");
     clkv_device_info info = { 0 };
-    ck_assert_int_eq(clkv_device_get_info(device, &info), CLKV_ERROR_INVALID);
-    ck_assert_int_eq(clkv_device_get_info(device, NULL), CLKV_ERROR_INVALID);
-    ck_assert_int_eq(clkv_device_get_info(NULL, &info), CLKV_ERROR_INVALID);
+    size_t n = 77;
+    refused(clkv_device_list(NULL, 1, &n), "clkv_device_list");
+    refused(clkv_device_list(NULL, 0, NULL), "clkv_device_list");
+    refused(clkv_device_list(&info, 1, &n), "clkv_device_list");
+    ck_assert_uint_eq(n, 77);
+    ck_assert_uint_eq(info.size, 0);
+
+    device = open_device("");
+    refused(clkv_device_get_info(device, &info), "clkv_device_get_info");
+    refused(clkv_device_get_info(device, NULL), "clkv_device_get_info");
+    info.size = sizeof info;
+    refused(clkv_device_get_info(NULL, &info), "clkv_device_get_info");
     ck_assert_ptr_null(clkv_device_context(NULL));
     ck_assert_ptr_null(clkv_device_queue(NULL));
     ck_assert_ptr_null(clkv_device_id(NULL));
     clkv_device_close(&device);
+}
+END_TEST
+
+/* What a device is made of lives until the last reference goes. */
+START_TEST(references)
+{
+    fail_allocator allocator = { 0 };
+    clkv_set_allocator(&(clkv_allocator){ fail_resize, &allocator });
+    clkv_device *device = open_device(""), *kept = clkv_device_ref(device);
+    ck_assert_ptr_eq(kept, device);
+    clkv_device_close(&device);
+    ck_assert_ptr_null(device);
+    ck_assert_int_eq(clFinish(clkv_device_queue(kept)), CL_SUCCESS);
+    ck_ok(clkv_device_check(kept));
+    ck_assert_uint_gt(info_of(kept).compute_units, 0);
+    clkv_device_unref(kept);
+    clkv_device_unref(NULL);
+    ck_assert_uint_eq(allocator.live_bytes, 0);
+    clkv_set_allocator(NULL);
+    ck_assert_int_eq(clkv_device_check(NULL), CLKV_ERROR_INVALID);
+}
+END_TEST
+
+/* As the kernel describes the first core, which is what a CPU device runs on. */
+START_TEST(cache_sizes)
+{
+    clkv_device *device = open_device("");
+    const clkv_facts *f = &device->facts;
+    if (f->info.kind == CLKV_DEVICE_CPU) {
+        printf("first-level data cache %u bytes, second level %u\n", (unsigned)f->l1_bytes, (unsigned)f->l2_bytes);
+        ck_assert(f->l1_bytes == 0 || (f->l1_bytes >= 4096 && f->l1_bytes <= 1 << 20));
+        ck_assert(f->l2_bytes == 0 || f->l2_bytes >= f->l1_bytes);
+        ck_assert_uint_eq(f->l1_bytes, clkv_machine_cache_bytes(1));
+    } else {
+        ck_assert_uint_eq(f->l1_bytes, 0);
+        ck_assert_uint_eq(f->l2_bytes, 0);
+    }
+    clkv_device_close(&device);
+#if defined(__linux__) && defined(__x86_64__)
+    if (access("/sys/devices/system/cpu/cpu0/cache/index0/size", R_OK) == 0)
+        ck_assert_uint_gt(clkv_machine_cache_bytes(1), 0);
+#endif
 }
 END_TEST
 
@@ -428,14 +518,17 @@ int main(void)
     TCase *tests = tcase_create("device");
     tcase_set_timeout(tests, 600);
     tcase_add_test(tests, list);
+    tcase_add_test(tests, structs_of_other_sizes);
     tcase_add_test(tests, choice);
+    tcase_add_test(tests, choice_by_units);
     tcase_add_test(tests, open_by_name_and_environment);
     tcase_add_test(tests, variants);
     tcase_add_test(tests, tuning);
     tcase_add_test(tests, quirks);
     tcase_add_test(tests, cache_directory);
-    tcase_add_test(tests, callers_objects);
     tcase_add_test(tests, wrong_params);
+    tcase_add_test(tests, references);
+    tcase_add_test(tests, cache_sizes);
     tcase_add_test(tests, out_of_memory);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

@@ -47,7 +47,7 @@ static void work(void)
     clkv_manager *manager = clkv_cache_manager(kv);
     cl_mem mem = make_buffer(TOKENS * HEADS * DIM), o = make_buffer(TOKENS * HEADS * DIM), small = make_buffer(1);
     clkv_batch *batch = NULL;
-    ck_ok(clkv_batch_create(manager, &batch));
+    ck_ok(clkv_batch_create(&batch, manager));
     for (uint32_t i = 0; i < 6; i++) {
         clkv_sequence_params params = CLKV_PARAMS_INIT(clkv_sequence_params);
         params.tokens = prompt + TOKENS * i;
@@ -55,7 +55,7 @@ static void work(void)
         params.keys = keys;
         params.n_keys = 2;
         clkv_sequence *seq = NULL;
-        ck_ok(clkv_sequence_create(manager, &seq, &params, NULL));
+        ck_ok(clkv_sequence_create(&seq, manager, &params, NULL));
         ck_ok(clkv_batch_add(batch, seq, params.tokens, TOKENS, NULL));
         say_error(clkv_cache_upload(kv, batch, NULL, 0, NULL, NULL)); /* not reserved */
         ck_ok(clkv_batch_reserve(batch));
@@ -70,7 +70,7 @@ static void work(void)
     }
     char json[4096];
     clkv_stats stats = CLKV_PARAMS_INIT(clkv_stats);
-    ck_ok(clkv_cache_stats(kv, &stats));
+    ck_ok(clkv_cache_get_stats(kv, &stats));
     ck_assert_uint_gt(stats.evictions, 0);
     say(json, clkv_stats_json(&stats, json, sizeof json));
     clkv_batch_destroy(&batch);

@@ -39,10 +39,10 @@ static void run_fixed(clkv_device *device, cl_uint step)
 static void check_counts(const clkv_device *device, uint64_t built, uint64_t from_disk)
 {
     uint64_t b = 99, d = 99;
-    clkv_device_program_counts(device, &b, &d);
+    clkv_device_get_program_counts(device, &b, &d);
     ck_assert_uint_eq(b, built);
     ck_assert_uint_eq(d, from_disk);
-    clkv_device_program_counts(device, NULL, NULL);
+    clkv_device_get_program_counts(device, NULL, NULL);
 }
 
 /* One process's life with the cache: opens, runs, closes. */

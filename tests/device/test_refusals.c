@@ -64,7 +64,7 @@ START_TEST(shapes)
     refused(INVALID, clkv_cache_create(&cache, NULL, &p));
     refused(INVALID, clkv_cache_create(&cache, device, NULL));
     refused(INVALID, clkv_cache_supported(NULL, &p));
-    PARAM(INVALID, size, 8);
+    PARAM(INVALID, size, 7);
     PARAM(INVALID, layers, 0);
     PARAM(INVALID, layers, 65537);
     PARAM(INVALID, kv_heads, 0);
@@ -76,6 +76,8 @@ START_TEST(shapes)
     PARAM(CLKV_ERROR_UNSUPPORTED, head_dim, 264);
     PARAM(CLKV_ERROR_UNSUPPORTED, head_dim_v, 4);
     PARAM(INVALID, kv_type, (clkv_type)9);
+    PARAM(INVALID, prefix, (clkv_prefix_use)3);
+    PARAM(CLKV_ERROR_UNSUPPORTED, window, 4096);
     PARAM(INVALID, block_size, 3);
     PARAM(INVALID, block_size, 512);
     PARAM(CLKV_ERROR_UNSUPPORTED, blocks, UINT32_MAX);
@@ -147,13 +149,12 @@ typedef struct scene {
     cl_mem mem, out;
 } scene;
 
-static clkv_sequence *new_sequence(clkv_manager *manager, uint32_t window)
+static clkv_sequence *new_sequence(clkv_manager *manager)
 {
     clkv_sequence_params params = CLKV_PARAMS_INIT(clkv_sequence_params);
-    params.no_prefix = 1;
-    params.window = window;
+    params.prefix = CLKV_PREFIX_OFF;
     clkv_sequence *seq = NULL;
-    ck_ok(clkv_sequence_create(manager, &seq, &params, NULL));
+    ck_ok(clkv_sequence_create(&seq, manager, &params, NULL));
     return seq;
 }
 
@@ -164,15 +165,18 @@ static void begin(scene *s)
     ck_ok(clkv_cache_create(&s->cache, device, &params));
     ck_ok(clkv_cache_create(&s->other, device, &params));
     s->manager = clkv_cache_manager(s->cache);
-    ck_ok(clkv_batch_create(s->manager, &s->batch));
-    ck_ok(clkv_batch_create(clkv_cache_manager(s->other), &s->foreign));
-    s->seq = new_sequence(s->manager, 0);
+    ck_ok(clkv_batch_create(&s->batch, s->manager));
+    ck_ok(clkv_batch_create(&s->foreign, clkv_cache_manager(s->other)));
+    s->seq = new_sequence(s->manager);
 }
 
 static void end(scene *s)
 {
     ck_valid(clkv_manager_validate(s->manager));
     clkv_cache_destroy(&s->cache);
+    clkv_batch_destroy(&s->batch);
+    clkv_batch_destroy(&s->foreign);
+    clkv_sequence_destroy(&s->seq);
     clkv_cache_destroy(&s->other);
     clReleaseMemObject(s->mem);
     clReleaseMemObject(s->out);
@@ -192,35 +196,27 @@ START_TEST(uploads)
     refused(INVALID, clkv_cache_upload(s.cache, s.batch, &up, 0, NULL, NULL));
     refused(INVALID, clkv_cache_upload(s.cache, s.batch, NULL, 1, NULL, NULL));
     refused(INVALID, clkv_cache_upload(s.cache, s.foreign, NULL, 0, NULL, NULL));
-    refused(INVALID, clkv_cache_plan_info(NULL, s.batch, &info));
-    refused(INVALID, clkv_cache_plan_info(s.cache, NULL, &info));
-    refused(INVALID, clkv_cache_plan_info(s.cache, s.batch, NULL));
-    refused(CLKV_ERROR_STATE, clkv_cache_plan_info(s.cache, s.batch, &info));
+    refused(INVALID, clkv_cache_get_plan_info(NULL, s.batch, &info));
+    refused(INVALID, clkv_cache_get_plan_info(s.cache, NULL, &info));
+    refused(INVALID, clkv_cache_get_plan_info(s.cache, s.batch, NULL));
+    refused(CLKV_ERROR_STATE, clkv_cache_get_plan_info(s.cache, s.batch, &info));
     ck_ok(clkv_cache_upload(s.cache, s.batch, NULL, 0, NULL, NULL));
-    ck_ok(clkv_cache_plan_info(s.cache, s.batch, &info));
-    refused(INVALID, clkv_cache_plan_info(s.other, s.batch, &info));
+    ck_ok(clkv_cache_get_plan_info(s.cache, s.batch, &info));
+    refused(INVALID, clkv_cache_get_plan_info(s.other, s.batch, &info));
     ck_ok(clkv_batch_commit(s.batch));
 
-    ck_ok(clkv_batch_add(s.batch, s.seq, NULL, BATCH + 1, NULL));
+    refused(CLKV_ERROR_LIMIT, clkv_batch_add(s.batch, s.seq, NULL, BATCH + 1, NULL)); /* max_batch_tokens */
+    ck_ok(clkv_batch_add(s.batch, s.seq, NULL, BATCH, NULL));
     ck_ok(clkv_batch_reserve(s.batch));
-    refused(CLKV_ERROR_LIMIT, clkv_cache_upload(s.cache, s.batch, NULL, 0, NULL, NULL));
-    ck_ok(clkv_batch_rollback(s.batch));
-    ck_ok(clkv_batch_clear(s.batch));
-
-    clkv_sequence *sliding = new_sequence(s.manager, 2);
-    for (int i = 0; i < 2; i++) {
-        ck_ok(clkv_batch_add(s.batch, sliding, NULL, BLOCK * 2, NULL));
-        ck_ok(clkv_batch_reserve(s.batch));
-        if (i == 0) ck_ok(clkv_batch_commit(s.batch));
-    }
-    refused(CLKV_ERROR_UNSUPPORTED, clkv_cache_upload(s.cache, s.batch, NULL, 0, NULL, NULL));
+    up = (clkv_upload_params){.size = sizeof up, .visibility = (clkv_visibility)3};
+    refused(INVALID, clkv_cache_upload(s.cache, s.batch, &up, 0, NULL, NULL));
     ck_ok(clkv_batch_rollback(s.batch));
 
     clkv_stats stats = {.size = offsetof(clkv_stats, device_bytes)}; /* of an older program */
-    ck_ok(clkv_cache_stats(s.cache, &stats));
+    ck_ok(clkv_cache_get_stats(s.cache, &stats));
     ck_assert_uint_eq(stats.size, offsetof(clkv_stats, device_bytes));
-    refused(INVALID, clkv_cache_stats(NULL, &stats));
-    refused(INVALID, clkv_cache_stats(s.cache, NULL));
+    refused(INVALID, clkv_cache_get_stats(NULL, &stats));
+    refused(INVALID, clkv_cache_get_stats(s.cache, NULL));
     end(&s);
 }
 END_TEST
@@ -303,22 +299,17 @@ START_TEST(gathers_and_copies)
     refused(INVALID, clkv_gather(s.cache, s.seq, &bad, 0, NULL, NULL));
     ck_ok(clkv_gather(s.cache, s.seq, &g, 0, NULL, NULL));
 
-    clkv_sequence *sliding = new_sequence(s.manager, 2);
-    ck_ok(clkv_batch_add(s.batch, sliding, NULL, BLOCK * 2, NULL));
-    ck_ok(clkv_batch_reserve(s.batch));
-    ck_ok(clkv_batch_commit(s.batch));
-    refused(INVALID, clkv_gather(s.cache, sliding, &g, 0, NULL, NULL));
-
     const clkv_block_copy good = {0, 1}, wrong[] = {{BLOCKS, 1}, {1, BLOCKS}, {3, 3}}, twice[] = {{0, 1}, {2, 1}};
-    for (int i = 0; i < 3; i++) refused(INVALID, clkv_copy_blocks(s.cache, &wrong[i], 1, 0, NULL, NULL));
-    refused(INVALID, clkv_copy_blocks(s.cache, twice, 2, 0, NULL, NULL));
-    refused(INVALID, clkv_copy_blocks(NULL, &good, 1, 0, NULL, NULL));
-    refused(INVALID, clkv_copy_blocks(s.cache, NULL, 1, 0, NULL, NULL));
+    for (int i = 0; i < 3; i++) refused(INVALID, clkv_copy_blocks(s.cache, 0, &wrong[i], 1, 0, NULL, NULL));
+    refused(INVALID, clkv_copy_blocks(s.cache, 0, twice, 2, 0, NULL, NULL));
+    refused(INVALID, clkv_copy_blocks(s.cache, 1, &good, 1, 0, NULL, NULL));
+    refused(INVALID, clkv_copy_blocks(NULL, 0, &good, 1, 0, NULL, NULL));
+    refused(INVALID, clkv_copy_blocks(s.cache, 0, NULL, 1, 0, NULL, NULL));
     cl_event done = NULL;
-    ck_ok(clkv_copy_blocks(s.cache, NULL, 0, 0, NULL, &done)); /* nothing to copy: an event all the same */
+    ck_ok(clkv_copy_blocks(s.cache, 0, NULL, 0, 0, NULL, &done)); /* nothing to copy: an event all the same */
     ck_assert_int_eq(clWaitForEvents(1, &done), CL_SUCCESS);
     clReleaseEvent(done);
-    ck_ok(clkv_copy_blocks(s.cache, &good, 1, 0, NULL, NULL));
+    ck_ok(clkv_copy_blocks(s.cache, 0, &good, 1, 0, NULL, NULL));
     end(&s);
 }
 END_TEST

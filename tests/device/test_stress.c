@@ -310,7 +310,7 @@ static int create(worker *w, story *s)
     params.n_keys = story_keys(s->tenant, &key);
     params.keys = &key;
     size_t have = 0;
-    OK(clkv_sequence_create(w->manager, &s->sequence, &params, &have));
+    OK(clkv_sequence_create(&s->sequence, w->manager, &params, &have));
     NEED(have % BLOCK == 0 && have < params.n_tokens, "%zu of %zu tokens found", have, params.n_tokens);
     s->n = (uint32_t)have;
     return below(w, 2) || check_all(w, s);
@@ -327,7 +327,7 @@ static int look_around(worker *w)
     OK(clkv_manager_lookup(w->manager, &key, n_keys, text, STORY_TOKENS, &found));
     OK(clkv_manager_pin(w->manager, &key, n_keys, text, 40, below(w, 3), 20, NULL));
     clkv_stats stats = CLKV_PARAMS_INIT(clkv_stats);
-    OK(clkv_cache_stats(w->cache, &stats));
+    OK(clkv_cache_get_stats(w->cache, &stats));
     NEED(stats.blocks_free + stats.blocks_cached + stats.blocks_used == stats.blocks_total,
          "the counts of blocks do not add up");
     if (below(w, 8) == 0) {
@@ -342,7 +342,7 @@ static int fork_one(worker *w, const story *s)
     story *to = &w->stories[below(w, KEEP)];
     if (to->sequence) return 1;
     story copy = *s;
-    OK(clkv_sequence_fork(s->sequence, &copy.sequence));
+    OK(clkv_sequence_fork(&copy.sequence, s->sequence, 0));
     *to = copy;
     return 1;
 }
@@ -372,7 +372,7 @@ static int act(worker *w)
 static void *work(void *arg)
 {
     worker *w = arg;
-    if (clkv_batch_create(w->manager, &w->batch)) snprintf(w->wrong, sizeof w->wrong, "no batch");
+    if (clkv_batch_create(&w->batch, w->manager)) snprintf(w->wrong, sizeof w->wrong, "no batch");
     while (!*w->wrong && now() < w->until) act(w);
     if (w->batch && *w->wrong) clkv_batch_rollback(w->batch);
     clkv_batch_destroy(&w->batch);
@@ -479,7 +479,7 @@ static void audit(stage *s, const struct setting *set)
     for (uint32_t i = 0; i < set->caches; i++) {
         worker *w = &s->workers[i]; /* one of this cache's */
         clkv_stats stats = CLKV_PARAMS_INIT(clkv_stats);
-        ck_ok(clkv_cache_stats(s->caches[i], &stats));
+        ck_ok(clkv_cache_get_stats(s->caches[i], &stats));
         ck_assert_uint_eq(stats.sequences, 0);
         ck_assert_uint_eq(stats.blocks_used, 0);
         ck_assert_uint_eq(stats.blocks_free + stats.blocks_cached, BLOCKS / set->caches);
@@ -494,13 +494,13 @@ static void audit(stage *s, const struct setting *set)
             params.n_keys = story_keys(cached.tenant, &key);
             params.keys = &key;
             size_t have = 0;
-            ck_ok(clkv_sequence_create(w->manager, &cached.sequence, &params, &have));
+            ck_ok(clkv_sequence_create(&cached.sequence, w->manager, &params, &have));
             cached.n = (uint32_t)have;
             if (!check_all(w, &cached)) ck_abort_msg("audit of the cached: %s", w->wrong);
             clkv_sequence_destroy(&cached.sequence);
         }
         ck_ok(clkv_manager_reset(w->manager));
-        ck_ok(clkv_cache_stats(s->caches[i], &stats));
+        ck_ok(clkv_cache_get_stats(s->caches[i], &stats));
         ck_assert_uint_eq(stats.blocks_free, BLOCKS / set->caches);
         ck_valid(clkv_manager_validate(w->manager));
         if (set->clear_freed) check_cleared(s->caches[i], BLOCKS / set->caches);

@@ -45,8 +45,8 @@ static void begin(void)
     clkv_manager *manager = clkv_cache_manager(cache);
     clkv_sequence_params seq = CLKV_PARAMS_INIT(clkv_sequence_params);
     const uint32_t tokens[TOKENS] = {1, 2, 3, 4, 5};
-    ck_ok(clkv_sequence_create(manager, &sequence, &seq, NULL));
-    ck_ok(clkv_batch_create(manager, &batch));
+    ck_ok(clkv_sequence_create(&sequence, manager, &seq, NULL));
+    ck_ok(clkv_batch_create(&batch, manager));
     ck_ok(clkv_batch_add(batch, sequence, tokens, TOKENS, NULL));
     ck_ok(clkv_batch_reserve(batch));
     ck_ok(clkv_cache_upload(cache, batch, NULL, 0, NULL, NULL));
@@ -58,6 +58,8 @@ static void begin(void)
 static void end(void)
 {
     ck_valid(clkv_manager_validate(clkv_cache_manager(cache)));
+    clkv_batch_destroy(&batch);
+    clkv_sequence_destroy(&sequence);
     clkv_cache_destroy(&cache);
     clReleaseMemObject(mem);
     clReleaseMemObject(out);

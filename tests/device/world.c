@@ -115,14 +115,14 @@ static void make_sequence(world *w, uint32_t i)
     const case_entry *e = &w->c->entries[i];
     size_t have = 0;
     if (e->from == '<') {
-        ck_ok(clkv_sequence_fork(w->sequences[e->parent], &w->sequences[i]));
+        ck_ok(clkv_sequence_fork(&w->sequences[i], w->sequences[e->parent], 0));
         ck_ok(clkv_sequence_truncate(w->sequences[i], e->shared));
         have = e->shared;
     } else {
         clkv_sequence_params params = CLKV_PARAMS_INIT(clkv_sequence_params);
         params.tokens = e->from ? w->tokens[i] : NULL;
         params.n_tokens = e->from ? e->total : 0;
-        ck_ok(clkv_sequence_create(w->manager, &w->sequences[i], &params, &have));
+        ck_ok(clkv_sequence_create(&w->sequences[i], w->manager, &params, &have));
         ck_assert_uint_eq(have, e->from ? e->shared / w->c->block_size * w->c->block_size : 0);
     }
     add_history(w, i, (uint32_t)have, e->total - e->new_tokens);
@@ -169,7 +169,7 @@ void world_open(world *w, const test_case *c, clkv_device *device)
     ck_ok(clkv_cache_create(&w->cache, device, &params));
     fill_rest(w);
     w->manager = clkv_cache_manager(w->cache);
-    ck_ok(clkv_batch_create(w->manager, &w->batch));
+    ck_ok(clkv_batch_create(&w->batch, w->manager));
     uint64_t state = 0x9e3779b97f4a7c15u * (c->seed + 1u);
     for (uint32_t i = 0; i < c->n; i++) {
         make_host_data(w, i, &state);
@@ -189,6 +189,7 @@ static void forget_results(world *w)
 void world_close(world *w)
 {
     clkv_batch_destroy(&w->batch);
+    for (uint32_t i = 0; i < CASE_ENTRIES; i++) clkv_sequence_destroy(&w->sequences[i]);
     clkv_cache_destroy(&w->cache);
     forget_results(w);
     for (uint32_t i = 0; i < CASE_ENTRIES; i++) {
@@ -283,12 +284,12 @@ static void attend(world *w)
 void world_pass(world *w, uint32_t split_tokens, uint32_t parts, clkv_plan_info *info)
 {
     clkv_upload_params params = CLKV_PARAMS_INIT(clkv_upload_params);
-    params.non_causal = w->c->non_causal;
+    params.visibility = w->c->non_causal ? CLKV_SEE_ALL : CLKV_SEE_CAUSAL;
     params.split_tokens = split_tokens;
     params.parts = parts;
     ck_ok(clkv_cache_upload(w->cache, w->batch, &params, 0, NULL, NULL));
     clkv_plan_info planned = CLKV_PARAMS_INIT(clkv_plan_info);
-    ck_ok(clkv_cache_plan_info(w->cache, w->batch, &planned));
+    ck_ok(clkv_cache_get_plan_info(w->cache, w->batch, &planned));
     w->chunk = planned.chunk;
     if (info) *info = planned;
     float *k = collect(w, w->k_in, (size_t)w->c->kv_heads * w->c->head_dim, 1);

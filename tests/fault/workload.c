@@ -122,7 +122,7 @@ static void fill_tensor(const workload *w, cl_mem mem, uint32_t kind, uint32_t h
     static float values[MAX_TOKENS * HEADS * HEAD_DIM];
     const clkv_batch_entry *entries;
     uint32_t n, per_token = heads * HEAD_DIM;
-    clkv_batch_entries(w->batch, &entries, &n);
+    clkv_batch_get_entries(w->batch, &entries, &n);
     ck_assert_uint_le(clkv_batch_tokens(w->batch), MAX_TOKENS);
     for (uint32_t e = 0; e < n; e++) {
         const uint32_t text = (uint32_t)clkv_sequence_user_data(entries[e].sequence);
@@ -188,7 +188,7 @@ static clkv_status fill_cache(workload *w, const workload_step *step)
 static clkv_status create_batch(workload *w, const workload_step *step)
 {
     (void)step;
-    return clkv_batch_create(w->manager, &w->batch);
+    return clkv_batch_create(&w->batch, w->manager);
 }
 
 /* Sequence a with the first b tokens of text c as its prompt. */
@@ -199,12 +199,12 @@ static clkv_status create_sequence(workload *w, const workload_step *step)
     const clkv_key salt = { .kind = CLKV_KEY_SALT, .data = "tenant", .bytes = 6 };
     const clkv_sequence_params params = { .size = sizeof params, .tokens = prompt, .n_tokens = step->b, .keys = &salt,
                                           .n_keys = 1, .user_data = step->c };
-    return clkv_sequence_create(w->manager, &w->sequences[step->a], &params, &w->matched);
+    return clkv_sequence_create(&w->sequences[step->a], w->manager, &params, &w->matched);
 }
 
 static clkv_status fork_sequence(workload *w, const workload_step *step)
 {
-    return clkv_sequence_fork(w->sequences[step->a], &w->sequences[step->b]);
+    return clkv_sequence_fork(&w->sequences[step->b], w->sequences[step->a], 0);
 }
 
 static clkv_status truncate_sequence(workload *w, const workload_step *step)
@@ -297,14 +297,14 @@ static clkv_status gather(workload *w, const workload_step *step)
 static clkv_status copy(workload *w, const workload_step *step)
 {
     const clkv_block_copy copies[2] = { { 0, step->a }, { 1, step->b } };
-    AFTER_LAST(w, clkv_copy_blocks(w->cache, copies, 2, n_wait, wait, &event));
+    AFTER_LAST(w, clkv_copy_blocks(w->cache, 0, copies, 2, n_wait, wait, &event));
 }
 
 static clkv_status stats(workload *w, const workload_step *step)
 {
     (void)step;
     clkv_stats s = CLKV_PARAMS_INIT(clkv_stats);
-    return clkv_cache_stats(w->cache, &s);
+    return clkv_cache_get_stats(w->cache, &s);
 }
 
 static clkv_status destroy_batch(workload *w, const workload_step *step)
@@ -318,9 +318,9 @@ static clkv_status destroy_cache(workload *w, const workload_step *step)
 {
     (void)step;
     clkv_cache_destroy(&w->cache);
-    memset(w->sequences, 0, sizeof w->sequences);
+    clkv_batch_destroy(&w->batch);
+    for (int i = 0; i < WORKLOAD_SEQUENCES; i++) clkv_sequence_destroy(&w->sequences[i]);
     w->manager = NULL;
-    w->batch = NULL;
     return CLKV_OK;
 }
 
@@ -385,7 +385,7 @@ static void look_at_sequences(workload *w)
         const uint32_t *table;
         size_t n;
         const uint64_t length = clkv_sequence_length(w->sequences[i]);
-        clkv_sequence_table(w->sequences[i], &table, &n);
+        clkv_sequence_get_table(w->sequences[i], 0, &table, &n);
         record(w, &length, sizeof length);
         if (!w->no_tables) record(w, table, n * sizeof *table);
     }
@@ -453,7 +453,7 @@ char *workload_state(const workload *w, int but_for_rollback)
     say(&t, "device %d cache %d batch %d\n", w->device != NULL, w->cache != NULL, w->batch != NULL);
     if (!w->manager) return t.bytes;
     clkv_stats s = CLKV_PARAMS_INIT(clkv_stats);
-    ck_ok(clkv_manager_stats(w->manager, &s));
+    ck_ok(clkv_manager_get_stats(w->manager, &s));
     s.host_bytes = 0; /* tables may have grown for nothing */
     if (but_for_rollback) s.blocks_peak_used = s.batches_rolled_back = 0;
     char line[2048];
@@ -463,7 +463,7 @@ char *workload_state(const workload *w, int but_for_rollback)
         if (!w->sequences[i]) continue;
         const uint32_t *table;
         size_t n;
-        clkv_sequence_table(w->sequences[i], &table, &n);
+        clkv_sequence_get_table(w->sequences[i], 0, &table, &n);
         say(&t, "sequence %u: %zu tokens:", (unsigned)i, clkv_sequence_length(w->sequences[i]));
         for (size_t j = 0; j < n; j++) say(&t, " %u", (unsigned)table[j]);
         say(&t, "\n");
@@ -471,7 +471,7 @@ char *workload_state(const workload *w, int but_for_rollback)
     if (!w->batch) return t.bytes;
     const clkv_batch_entry *entries;
     uint32_t n;
-    clkv_batch_entries(w->batch, &entries, &n);
+    clkv_batch_get_entries(w->batch, &entries, &n);
     for (uint32_t i = 0; i < n; i++)
         say(&t, "entry %u: row %u, %u new at %u, context %u\n", (unsigned)i, (unsigned)entries[i].row,
             (unsigned)entries[i].new_tokens, (unsigned)entries[i].first, (unsigned)entries[i].context);

@@ -82,7 +82,7 @@ static int is_held(const model *m, uint64_t prefix, uint32_t k)
 {
     for (int i = 0; i < MODEL_SEQUENCES; i++) {
         const model_sequence *s = &m->sequences[i];
-        if (!s->handle || s->no_prefix || s->window || s->length < (k + 1) * m->size) continue;
+        if (!s->handle || s->no_prefix || m->params.window || s->length < (k + 1) * m->size) continue;
         if (model_prefix(m, s, k) == prefix) return 1;
     }
     return 0;
@@ -94,7 +94,7 @@ void model_expect(const model *m, const model_sequence *s, uint32_t n, uint32_t 
     /* While a batch is reserved the index may prefer a block that it has hidden. */
     for (int i = 0; i < MODEL_BATCHES; i++) certain = certain && !m->batches[i].reserved;
     *least = *most = 0;
-    if (m->params.no_prefix || s->no_prefix) return;
+    if (s->no_prefix) return;
     for (uint32_t k = 0; (k + 1) * m->size <= n; k++) {
         const uint64_t prefix = model_prefix(m, s, k);
         if (!is_committed(m, prefix)) return;
@@ -111,14 +111,14 @@ static void check_sequence(const model *m, const model_sequence *s)
     size_t n;
     FUZZ_CHECK(clkv_sequence_length(s->handle) == s->length);
     FUZZ_CHECK(clkv_sequence_user_data(s->handle) == s->age);
-    clkv_sequence_table(s->handle, &table, &n);
+    clkv_sequence_get_table(s->handle, 0, &table, &n);
     const model_batch *b = s->batch ? &m->batches[s->batch - 1] : NULL;
     if (b && b->reserved && !b->written) return; /* the table has a copy already that is not made yet */
     FUZZ_CHECK(n == (s->length + m->size - 1) / m->size);
-    const uint32_t seen = s->window && s->length >= s->window ? s->length - s->window + 1 : 0;
+    const uint32_t window = m->params.window, seen = window && s->length >= window ? s->length - window + 1 : 0;
     for (uint32_t p = 0; p < s->length; p++) {
         uint32_t block, offset;
-        FUZZ_CHECK(!clkv_sequence_locate(s->handle, p, &block, &offset));
+        FUZZ_CHECK(!clkv_sequence_locate(s->handle, 0, p, &block, &offset));
         FUZZ_CHECK(block == table[p / m->size] && offset == p % m->size);
         if (block == CLKV_NO_BLOCK)
             FUZZ_CHECK(p < seen);
@@ -126,7 +126,7 @@ static void check_sequence(const model *m, const model_sequence *s)
             FUZZ_CHECK(block < m->blocks && m->slots[block * m->size + offset] == s->values[p]);
     }
     uint32_t block, offset;
-    FUZZ_CHECK(clkv_sequence_locate(s->handle, s->length, &block, &offset) == CLKV_ERROR_INVALID);
+    FUZZ_CHECK(clkv_sequence_locate(s->handle, 0, s->length, &block, &offset) == CLKV_ERROR_INVALID);
 }
 
 static void check_stats(const model *m)
@@ -135,12 +135,12 @@ static void check_stats(const model *m)
     uint32_t live = 0, distinct = 0;
     int reserved = 0;
     uint8_t used[MODEL_BLOCKS] = {0};
-    FUZZ_CHECK(!clkv_manager_stats(m->manager, &stats));
+    FUZZ_CHECK(!clkv_manager_get_stats(m->manager, &stats));
     for (int i = 0; i < MODEL_BATCHES; i++) reserved |= m->batches[i].reserved;
     for (int i = 0; i < MODEL_SEQUENCES; i++) {
         const uint32_t *table;
         size_t n;
-        clkv_sequence_table(m->sequences[i].handle, &table, &n);
+        clkv_sequence_get_table(m->sequences[i].handle, 0, &table, &n);
         live += m->sequences[i].handle != NULL;
         for (size_t k = 0; k < n; k++)
             if (table[k] != CLKV_NO_BLOCK && !used[table[k]]++) distinct++;

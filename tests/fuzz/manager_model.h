@@ -42,7 +42,7 @@ typedef struct model_sequence {
     model_keys keys;
     uint32_t tokens[MODEL_TOKENS];
     uint64_t values[MODEL_TOKENS];
-    uint32_t length, window;
+    uint32_t length;
     uint64_t age;
     int no_prefix;
     int batch; /* 1 + its batch, or 0 */

@@ -31,7 +31,8 @@ static int create_world(fuzz_input *in)
                                      .hash_seed = 1,
                                      .shuffle_seed = flags & 4,
                                      .event_content = flags >> 3 & 1,
-                                     .no_prefix = (flags & 0xf0) == 0xf0,
+                                     .prefix = (flags & 0xf0) == 0xf0 ? CLKV_PREFIX_OFF : CLKV_PREFIX_DEFAULT,
+                                     .window = (context & 3) == 1 ? 1 + (context >> 2) % 40 : 0,
                                      .clock_ms = fake_clock,
                                      .on_event = model_event,
                                      .user = &w};
@@ -40,8 +41,13 @@ static int create_world(fuzz_input *in)
     if (status) return -1;
     w.max_context = w.params.max_context ? w.params.max_context : (w.blocks - w.params.watermark) * w.size;
     FUZZ_CHECK(clkv_manager_blocks(w.manager) == w.blocks && clkv_manager_block_size(w.manager) == w.size);
-    for (int i = 0; i < MODEL_BATCHES; i++) FUZZ_CHECK(!clkv_batch_create(w.manager, &w.batches[i].handle));
+    for (int i = 0; i < MODEL_BATCHES; i++) FUZZ_CHECK(!clkv_batch_create(&w.batches[i].handle, w.manager));
     return 0;
+}
+
+static int is_prefix_off(void)
+{
+    return w.params.prefix == CLKV_PREFIX_OFF;
 }
 
 /* Few texts and few places where they part, so that prefixes meet. */
@@ -90,14 +96,13 @@ static void create(fuzz_input *in)
 {
     model_sequence *s = pick(in);
     if (s->handle || s->batch) return;
-    uint32_t tokens[MODEL_TOKENS];
+    uint32_t tokens[MODEL_TOKENS] = {0};
     memset(s, 0, sizeof *s);
     const uint8_t flags = fuzz_byte(in);
     const uint32_t n = fuzz_byte(in);
     make_tokens(in, tokens, n);
     make_keys(in, &s->keys);
-    s->no_prefix = (flags & 7) == 7;
-    s->window = flags & 8 ? 1 + fuzz_below(in, 40) : 0;
+    s->no_prefix = (flags & 7) == 7 || is_prefix_off();
     s->age = ++w.ages;
     model_extend(s, tokens, n);
     clkv_key keys[2 + MODEL_CONTENTS];
@@ -112,18 +117,16 @@ static void create(fuzz_input *in)
                                          .n_tokens = n,
                                          .keys = keys,
                                          .n_keys = n_keys,
-                                         .window = s->window,
-                                         .no_prefix = s->no_prefix,
+                                         .prefix = s->no_prefix ? CLKV_PREFIX_OFF : CLKV_PREFIX_ON,
                                          .user_data = s->age};
     const int full = rows_taken() == w.max_sequences;
-    const clkv_status status = clkv_sequence_create(w.manager, &s->handle, &params, &matched);
+    const clkv_status status = clkv_sequence_create(&s->handle, w.manager, &params, &matched);
     FUZZ_CHECK(status == (full ? CLKV_ERROR_LIMIT : CLKV_OK));
     if (status) {
         FUZZ_CHECK(!s->handle && matched == 99);
         return;
     }
     FUZZ_CHECK(matched == (s->no_prefix ? 0 : found));
-    s->no_prefix |= w.params.no_prefix;
     s->length = (uint32_t)matched;
 }
 
@@ -140,7 +143,7 @@ static void fork_sequence(fuzz_input *in)
     model_sequence *s = pick(in), *to = pick(in);
     if (to->handle || to->batch) return;
     const int full = rows_taken() == w.max_sequences;
-    const clkv_status status = clkv_sequence_fork(s->handle, &to->handle);
+    const clkv_status status = clkv_sequence_fork(&to->handle, s->handle, w.ages + 1);
     if (!s->handle) {
         FUZZ_CHECK(status == CLKV_ERROR_INVALID);
     } else {
@@ -149,6 +152,8 @@ static void fork_sequence(fuzz_input *in)
     FUZZ_CHECK(!status == (to->handle != NULL));
     if (status) return;
     clkv_sequence *fork = to->handle;
+    FUZZ_CHECK(clkv_sequence_user_data(fork) == w.ages + 1 && clkv_sequence_user_data(s->handle) == s->age);
+    clkv_sequence_set_user_data(fork, s->age);
     *to = *s;
     to->handle = fork;
     to->batch = 0;
@@ -169,7 +174,7 @@ static void truncate_sequence(fuzz_input *in)
     } else if (length > s->length) {
         FUZZ_CHECK(status == CLKV_ERROR_INVALID);
     } else if (status) {
-        FUZZ_CHECK(status == CLKV_ERROR_INVALID && s->window && s->length >= s->window);
+        FUZZ_CHECK(status == CLKV_ERROR_INVALID && w.params.window && s->length >= w.params.window);
     } else {
         s->length = (uint32_t)length;
     }
@@ -266,7 +271,7 @@ static void check_entries(const model_batch *b)
 {
     const clkv_batch_entry *entries;
     uint32_t n, total = 0;
-    clkv_batch_entries(b->handle, &entries, &n);
+    clkv_batch_get_entries(b->handle, &entries, &n);
     FUZZ_CHECK(n == b->n);
     for (uint32_t i = 0; i < n; i++) {
         FUZZ_CHECK(entries[i].first == total && entries[i].new_tokens == b->new_tokens[i]);
@@ -289,10 +294,10 @@ static void reserve(fuzz_input *in)
         too_long |= b->new_tokens[i] > w.max_context - s->length;
         grows += (s->length + b->new_tokens[i] + w.size - 1) / w.size - (s->length + w.size - 1) / w.size;
     }
-    FUZZ_CHECK(!clkv_manager_stats(w.manager, &before));
+    FUZZ_CHECK(!clkv_manager_get_stats(w.manager, &before));
     const uint32_t missing = clkv_batch_missing(b->handle);
     const clkv_status status = clkv_batch_reserve(b->handle);
-    FUZZ_CHECK(!clkv_manager_stats(w.manager, &after));
+    FUZZ_CHECK(!clkv_manager_get_stats(w.manager, &after));
     if (b->reserved || dead) {
         FUZZ_CHECK(status == CLKV_ERROR_STATE);
     } else if (status == CLKV_ERROR_LIMIT) {
@@ -322,12 +327,10 @@ static void write_batch(model_batch *b)
     const clkv_block_copy *copies;
     const uint32_t *slots;
     uint32_t n_copies, n_slots, k = 0;
-    clkv_batch_copies(b->handle, &copies, &n_copies);
-    clkv_batch_slots(b->handle, &slots, &n_slots);
-    if (!b->reserved) {
-        FUZZ_CHECK(!n_copies && !n_slots);
-        return;
-    }
+    const clkv_status expected = b->reserved ? CLKV_OK : CLKV_ERROR_STATE;
+    FUZZ_CHECK(clkv_batch_get_copies(b->handle, 0, &copies, &n_copies) == expected);
+    FUZZ_CHECK(clkv_batch_get_slots(b->handle, 0, &slots, &n_slots) == expected);
+    if (!b->reserved) return;
     for (uint32_t i = 0; i < n_copies; i++) {
         FUZZ_CHECK(copies[i].to < w.blocks && copies[i].from < w.blocks && copies[i].to != copies[i].from);
         memcpy(&w.slots[copies[i].to * w.size], &w.slots[copies[i].from * w.size], w.size * sizeof *w.slots);
@@ -390,7 +393,7 @@ static void new_batch(fuzz_input *in)
     FUZZ_CHECK(!b->handle);
     forget_members(b);
     b->reserved = 0;
-    FUZZ_CHECK(!clkv_batch_create(w.manager, &b->handle));
+    FUZZ_CHECK(!clkv_batch_create(&b->handle, w.manager));
 }
 
 static void victim(fuzz_input *in)
@@ -437,11 +440,11 @@ static void reset(fuzz_input *in)
 {
     (void)in;
     clkv_stats stats = {.size = sizeof stats};
-    FUZZ_CHECK(!clkv_manager_stats(w.manager, &stats));
+    FUZZ_CHECK(!clkv_manager_get_stats(w.manager, &stats));
     FUZZ_CHECK(clkv_manager_reset(w.manager) == (stats.blocks_used ? CLKV_ERROR_BUSY : CLKV_OK));
     if (stats.blocks_used) return;
     w.n_committed = 0;
-    FUZZ_CHECK(!clkv_manager_stats(w.manager, &stats) && stats.blocks_free == w.blocks);
+    FUZZ_CHECK(!clkv_manager_get_stats(w.manager, &stats) && stats.blocks_free == w.blocks);
 }
 
 /* Keys that are none, and arguments that are not there. */
@@ -464,29 +467,43 @@ static void wrong(fuzz_input *in)
     p.keys = listed ? &bad[which] : many;
     p.n_keys = listed ? 1 : CLKV_MAX_KEYS + 1;
     if (which == sizeof bad / sizeof *bad) p.keys = NULL;
-    if (which == sizeof bad / sizeof *bad + 1) p.size = fuzz_byte(in) % sizeof p;
+    if (which == sizeof bad / sizeof *bad + 1) p.size = fuzz_byte(in) % sizeof p.size;
     clkv_sequence *s = NULL;
     size_t n = 99;
-    const int lenient = w.params.no_prefix && p.keys && p.size == sizeof p; /* keys are not looked at */
+    const int lenient = is_prefix_off() && p.keys && p.size == sizeof p; /* keys are not looked at */
     const int full = rows_taken() == w.max_sequences;
-    const clkv_status status = clkv_sequence_create(w.manager, &s, &p, &n);
+    const clkv_status status = clkv_sequence_create(&s, w.manager, &p, &n);
     if (lenient && !full)
         FUZZ_CHECK(!status);
     else
         FUZZ_CHECK((status == CLKV_ERROR_INVALID || (full && status == CLKV_ERROR_LIMIT)) && !s && n == 99);
     clkv_sequence_destroy(&s);
-    if (!w.params.no_prefix && p.size == sizeof p)
+    if (!is_prefix_off() && p.size == sizeof p)
         FUZZ_CHECK(clkv_manager_lookup(w.manager, p.keys, p.n_keys, tokens, p.n_tokens, &n) == CLKV_ERROR_INVALID);
     FUZZ_CHECK(clkv_manager_lookup(w.manager, NULL, 0, NULL, 1 + w.size, &n) == CLKV_ERROR_INVALID);
     FUZZ_CHECK(clkv_manager_lookup(w.manager, NULL, 0, NULL, 0, NULL) == CLKV_ERROR_INVALID);
-    clkv_stats stats = {.size = fuzz_byte(in)};
-    clkv_manager_stats(w.manager, &stats);
-    FUZZ_CHECK(stats.size <= sizeof stats);
+    union {
+        clkv_stats stats;
+        char bytes[256];
+    } any = {.stats = {.size = fuzz_byte(in)}};
+    clkv_manager_get_stats(w.manager, &any.stats);
+    FUZZ_CHECK(any.stats.size <= sizeof any.stats);
 }
 
 static void write_some(fuzz_input *in)
 {
     write_batch(pick_batch(in));
+}
+
+/* In an order that the length of the input chooses. */
+static void end_world(size_t order)
+{
+    for (int i = 0; i < 3; i++) {
+        const size_t what = (order + (size_t)i) % 3;
+        if (what == 0) clkv_manager_destroy(&w.manager);
+        for (int k = 0; what == 1 && k < MODEL_BATCHES; k++) clkv_batch_destroy(&w.batches[k].handle);
+        for (int k = 0; what == 2 && k < MODEL_SEQUENCES; k++) clkv_sequence_destroy(&w.sequences[k].handle);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -503,6 +520,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         operations[fuzz_below(&in, sizeof operations / sizeof *operations)](&in);
         model_check(&w);
     }
-    clkv_manager_destroy(&w.manager);
+    end_world(size);
     return 0;
 }

@@ -58,8 +58,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     p.memory_bytes = wide(&in);
     p.max_slab_bytes = wide(&in);
     p.shuffle_seed = fuzz_byte(&in);
-    p.no_prefix = fuzz_byte(&in) & 1;
-    if (fuzz_byte(&in) == 0xff) p.size = fuzz_byte(&in);
+    p.prefix = (clkv_prefix_use)(fuzz_byte(&in) & 3);
+    const uint8_t how = fuzz_byte(&in);
+    if (how == 0xff) p.size = fuzz_byte(&in) % sizeof p.size;
+    p.window = how == 0xfe;
 
     const uint64_t each = clkv_cache_block_bytes(&p);
     const unsigned __int128 exact = (unsigned __int128)p.layers * p.kv_heads *
@@ -82,7 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const char *broken = clkv_manager_validate(clkv_cache_manager(cache));
         if (broken) fuzz_broken("clkv_manager_validate", 0, broken);
         clkv_stats stats = CLKV_PARAMS_INIT(clkv_stats);
-        FUZZ_CHECK(!clkv_cache_stats(cache, &stats));
+        FUZZ_CHECK(!clkv_cache_get_stats(cache, &stats));
         FUZZ_CHECK(stats.blocks_total * each <= stats.device_bytes && stats.blocks_total > 0);
         FUZZ_CHECK(!p.blocks || stats.blocks_total == p.blocks);
     }

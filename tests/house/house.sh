@@ -15,6 +15,9 @@ ours() {
 # Files that may be longer than 600 lines: each must say in its first comment why it is one noun.
 long_allowed=' '
 
+# The rooms of the library, for the rule `rooms`.
+rooms='os|core|plan|kv|ref|device|program|tune|ops|store|cache'
+
 case $2 in
 marks) # nothing is left to be done later
     breaches=$(ours .c .h .cl .py .sh meson.build | grep -v '^tests/house/' |
@@ -26,19 +29,36 @@ length) # one noun, one file
         [ "$lines" -le 600 ] || case $long_allowed in *" $file "*) ;; *) echo "$file: $lines lines" ;; esac
     done)
     ;;
-rooms) # arrows point down the table of rooms only (docs/architecture.md)
+rooms) # what each room may include: rooms below it only (docs/architecture.md has the table)
     breaches=$(ours .c .h | grep -E '^(src|include|tools)/' | while read -r file; do
+        opencl='CL/|clkv/(append|attention|cache|copy|device|gather|tensor|clkv)\.h'
         case $file in
-        src/core/*) up='device|ops|ref|store' system='CL/|clkv/(append|attention|cache|copy|device|gather|clkv)\.h' ;;
-        src/ref/*) up='device|ops|store' system='CL/|clkv/(append|attention|cache|copy|device|gather|clkv)\.h' ;;
-        src/device/*) up='ops|ref|store' system='clkv/(append|attention|copy|gather|clkv)\.h' ;;
-        src/ops/*) up='ref|store' system='-' ;;
-        src/store/*) up='ops|ref' system='-' ;;
-        src/*) up='-' system='-' ;;
-        *) up='core|device|ops|ref|store' system='-' ;;
+        src/os/*) may='os' system="$opencl" ;;
+        src/core/*) may='os|core' system="$opencl" ;;
+        src/plan/*) may='core|plan' system="$opencl" ;;
+        src/kv/*) may='core|kv' system="$opencl" ;;
+        src/ref/*) may='core|plan|kv|ref' system="$opencl" ;;
+        src/device/*) may='os|core|device' system='clkv/(append|attention|copy|gather|clkv)\.h' ;;
+        src/program/*) may='os|core|device|program' system='clkv/(append|attention|copy|gather|clkv)\.h' ;;
+        src/ops/*) may='os|core|plan|kv|device|program|ops' system='-' ;;
+        src/cache/*) may='os|core|plan|kv|device|program|ops|cache' system='-' ;;
+        src/*) may='-' system='-' ;;
+        *) may='' system='-' ;; # the public headers and the tools: no room of the library at all
         esac
-        grep -nE "#[[:space:]]*include[[:space:]]+(\"(\.\./)*(src/)?($up)/|<($system))" "$file" /dev/null
+        grep -nE "#[[:space:]]*include[[:space:]]+(\"(\.\./)*(src/)?($rooms)/|<($system))" "$file" /dev/null |
+            grep -vE "include[[:space:]]+\"(${may:--})/"
     done)
+    ;;
+circles) # no file includes another that includes it, directly or by way of others: x.c and x.h count as one file
+    breaches=$(ours .c .h | grep -E '^(src|tools)/' |
+        xargs grep -oE '^#[[:space:]]*include[[:space:]]+"[^"]+"' | sed -E 's/:#[[:space:]]*include[[:space:]]+/ /; s/"//g' |
+        while read -r file header; do
+            for folder in src "$(dirname "$file")" tools; do
+                [ -f "$folder/$header" ] || continue
+                echo "${file%.[ch]} $folder/${header%.h}"
+                break
+            done
+        done | sort -u | tsort 2>&1 >/dev/null | sed 's/^tsort: //; s/^-: input contains a loop:/a circle of includes:/')
     ;;
 calls) # OpenCL is called by src/device and src/program only; src/ops sets its kernels' arguments
     breaches=$(ours .c .h | grep -E '^src/' | grep -vE '^src/(device|program)/' |

@@ -193,8 +193,8 @@ static void follow(llm_runtime *r, const texts *t, double tolerance)
     llm_pick picks[64];
     float *row = malloc(t->vocab * sizeof *row);
     must(row);
-    ck_ok(clkv_batch_create(manager, &batch));
-    for (uint32_t s = 0; s < SEQUENCES; s++) ck_ok(clkv_sequence_create(manager, &seq[s], &none, NULL));
+    ck_ok(clkv_batch_create(&batch, manager));
+    for (uint32_t s = 0; s < SEQUENCES; s++) ck_ok(clkv_sequence_create(&seq[s], manager, &none, NULL));
     for (uint32_t step = 0; done < SEQUENCES; step++) {
         uint32_t n = 0, from[SEQUENCES];
         const float *wanted[64];

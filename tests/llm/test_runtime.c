@@ -44,9 +44,9 @@ static void follow_golden(llm_runtime *r, uint32_t chunk, uint32_t lag)
     clkv_sequence *seq[2];
     uint32_t at[2] = {0, 0}, ids[2 * 64], tokens[2 * 64];
     llm_pick picks[2 * 64];
-    ck_st(clkv_batch_create(manager, &batch));
+    ck_st(clkv_batch_create(&batch, manager));
     clkv_sequence_params sp = CLKV_PARAMS_INIT(clkv_sequence_params);
-    for (int s = 0; s < 2; s++) ck_st(clkv_sequence_create(manager, &seq[s], &sp, NULL));
+    for (int s = 0; s < 2; s++) ck_st(clkv_sequence_create(&seq[s], manager, &sp, NULL));
     for (uint32_t step = 0; at[1] + 1 < n_golden; step++) {
         uint32_t n = 0, from[2] = {at[0], at[1]};
         ck_st(clkv_batch_clear(batch));
@@ -183,8 +183,8 @@ START_TEST(bad_steps_change_nothing)
     uint32_t bad = 512, good = 1, id = 0;
     llm_pick pick = {.token = 1, .how = greedy};
     clkv_sequence_params sp = CLKV_PARAMS_INIT(clkv_sequence_params);
-    ck_st(clkv_batch_create(manager, &batch));
-    ck_st(clkv_sequence_create(manager, &seq, &sp, NULL));
+    ck_st(clkv_batch_create(&batch, manager));
+    ck_st(clkv_sequence_create(&seq, manager, &sp, NULL));
     ck_st(clkv_batch_add(batch, seq, &good, 1, NULL));
     ck_st(clkv_batch_reserve(batch));
     ck_assert_int_eq(llm_runtime_step(r, batch, &bad, 1, NULL, 0, why), -1);
@@ -199,6 +199,7 @@ START_TEST(bad_steps_change_nothing)
     ck_ok(llm_runtime_sampled(r, &id, why));
     ck_assert_uint_eq(id, golden[1]);
     for (int i = 0; i < 512; i++) ck_assert(isfinite(logits[i]) && logits[i] <= logits[id]);
+    clkv_sequence_destroy(&seq);
     clkv_batch_destroy(&batch);
     llm_runtime_destroy(&r);
 }

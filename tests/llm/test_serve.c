@@ -53,7 +53,7 @@ static void visible(llm_runtime *r, const clkv_batch_entry *e, const uint32_t *s
     for (uint32_t p = 0; p <= position; p++) {
         uint32_t block, offset, slot;
         if (p < first) {
-            must(clkv_sequence_locate(e->sequence, p, &block, &offset) == CLKV_OK);
+            must(clkv_sequence_locate(e->sequence, 0, p, &block, &offset) == CLKV_OK);
             slot = block * r->block_size + offset;
         } else {
             slot = slots[e->first + p - first];
@@ -71,9 +71,9 @@ int llm_runtime_step(llm_runtime *r, clkv_batch *batch, const uint32_t *tokens, 
     const uint32_t *slots;
     uint32_t n_entries, n_copies, n_slots, ids[LONGEST + 64], e = 0;
     (void)why;
-    clkv_batch_entries(batch, &entries, &n_entries);
-    clkv_batch_copies(batch, &copies, &n_copies);
-    clkv_batch_slots(batch, &slots, &n_slots);
+    clkv_batch_get_entries(batch, &entries, &n_entries);
+    clkv_batch_get_copies(batch, 0, &copies, &n_copies);
+    clkv_batch_get_slots(batch, 0, &slots, &n_slots);
     must(n_tokens == n_slots && n_tokens <= r->most_tokens);
     for (uint32_t i = 0; i < n_copies; i++)
         memcpy(r->slots + copies[i].to * r->block_size, r->slots + copies[i].from * r->block_size,
@@ -191,7 +191,7 @@ static outcome serve(const run *how)
         }
     }
     ck_assert_uint_eq(out.told, generated);
-    clkv_manager_stats(runtime.manager, &out.stats);
+    clkv_manager_get_stats(runtime.manager, &out.stats);
     ck_assert_uint_eq(out.stats.blocks_used, 0);
     ck_assert_uint_eq(out.stats.sequences, 0);
     out.passes = runtime.passes;

@@ -141,15 +141,15 @@ HOST = {
     ],
     "src/core/sequence.c": [
         ("shared tail written", "clkv_pool_refs(m->pool, tail) > 1 ||", ""),
-        ("registered tail written", "|| (m->prefix && clkv_prefix_has(m->prefix, tail))", ""),
+        ("registered tail written", "|| clkv_blocks_is_registered(m, tail)", ""),
         ("last token of a prompt taken from the cache", "tokens, n - 1, seq->table, &found",
          "tokens, n, seq->table, &found"),
-        ("window slides one too far", "seq->length - seq->window + 1) >>", "seq->length - seq->window + 2) >>"),
+        ("window slides one too far", "seq->length - window + 1) >>", "seq->length - window + 2) >>"),
         ("fork without references", "clkv_pool_acquire(m->pool, seq->table[i]);\n    if (m->prefix)",
          ";\n    if (m->prefix)"),
         ("full block not kept", "clkv_pool_retain(m->pool, block, 1);", ""),
     ],
-    "src/core/batch.c": [
+    "src/core/batch_reserve.c": [
         ("slots one too far", "(p & (m->block_size - 1));", "((p + 1) & (m->block_size - 1));"),
         ("copy not asked for", "batch->copies[batch->n_copies++] =", "batch->copies[batch->n_copies] ="),
         ("rejected blocks kept",
@@ -161,6 +161,22 @@ HOST = {
         ("context without the new tokens", "e->context = seq->length + e->new_tokens;",
          "e->context = seq->length;"),
         ("a destroyed sequence reserved for", "if (!e->sequence->dead) need +=", "need +="),
+        ("positions from 0", "*position++ = (int32_t)p;", "*position++ = (int32_t)(p - seq->length);"),
+    ],
+    "src/core/batch.c": [
+        ("a token too many in a batch", "if (n > most - batch->n_tokens)", "if (n > most - batch->n_tokens + 1)"),
+        ("reference of a batch not taken", "m->references++;", ""),
+    ],
+    "src/core/batch_view.c": [
+        ("first change not counted", "changes += n_blocks - seq->synced;", "changes += n_blocks - seq->synced - 1;"),
+        ("evicted blocks not cleared", "batch->clears[n++] = evicted[i];", ";"),
+    ],
+    "src/core/blocks.c": [
+        ("hidden blocks found", "if (!clkv_blocks_is_hidden(m, out[i])) continue;", "continue;"),
+        ("manager freed too early", "m->references == 0", "m->references <= 1"),
+    ],
+    "src/core/manager.c": [
+        ("events after the owner has let go", "clkv_prefix_stop_events(m->prefix);", ""),
     ],
     "src/plan/plan.c": [
         ("visible off by one", "entry->context - entry->new_tokens + q_end",
@@ -205,6 +221,6 @@ QUICK = {
     "cl/append.cl": ["slot one too far"],
     "src/core/pool.c": ["one block too many"],
     "src/core/prefix_match.c": ["tokens not compared"],
-    "src/core/batch.c": ["slots one too far"],
+    "src/core/batch_reserve.c": ["slots one too far"],
     "src/plan/plan.c": ["visible off by one"],
 }

@@ -12,7 +12,7 @@ static void setup(void)
 static clkv_batch *new_batch(clkv_manager *m)
 {
     clkv_batch *batch = NULL;
-    ck_ok(clkv_batch_create(m, &batch));
+    ck_ok(clkv_batch_create(&batch, m));
     return batch;
 }
 
@@ -28,25 +28,25 @@ START_TEST(a_batch_tells_where_every_token_goes)
     ck_assert_uint_eq(entry, 1);
     const clkv_batch_entry *entries = NULL;
     const uint32_t *slots = NULL;
-    clkv_batch_slots(batch, &slots, &n);
+    clkv_batch_get_slots(batch, 0, &slots, &n);
     ck_assert_uint_eq(n, 0);
     ck_ok(clkv_batch_reserve(batch));
     ck_valid(clkv_manager_validate(m));
-    clkv_batch_entries(batch, &entries, &n);
+    clkv_batch_get_entries(batch, &entries, &n);
     ck_assert_uint_eq(n, 2);
     ck_assert_uint_eq(entries[0].context, 21);
     ck_assert_uint_eq(entries[1].context, 37);
     ck_assert_uint_eq(entries[1].first, 1);
     ck_assert_uint_eq(entries[1].row, b->row);
     ck_assert_uint_eq(clkv_batch_tokens(batch), 38);
-    clkv_batch_slots(batch, &slots, &n);
+    clkv_batch_get_slots(batch, 0, &slots, &n);
     ck_assert_uint_eq(n, 38);
     ck_assert_uint_eq(slots[0], block_at(a, 1) * 16 + 4);
     ck_assert_uint_eq(clkv_sequence_length(b), 0);
     ck_ok(clkv_batch_commit(batch));
     ck_assert_uint_eq(clkv_sequence_length(b), 37);
     ck_assert_uint_eq(clkv_batch_tokens(batch), 0);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -86,8 +86,8 @@ START_TEST(a_rollback_leaves_everything_as_it_was)
     ck_ok(clkv_batch_clear(batch));
     append(m, seq, text, 128);
     for (uint32_t i = 0; i < 8; i++) ck_assert_uint_eq(block_at(seq, i), block_at(twin_seq, i));
-    clkv_manager_destroy(&m);
-    clkv_manager_destroy(&twin);
+    end_manager(&m);
+    end_manager(&twin);
 }
 END_TEST
 
@@ -101,14 +101,14 @@ START_TEST(a_rollback_after_writing_forgets_what_was_overwritten)
     ck_ok(clkv_batch_add(batch, seq, text, 4 * 16, NULL));
     ck_ok(clkv_batch_reserve(batch));
     const uint32_t *slots = NULL;
-    clkv_batch_slots(batch, &slots, &n);
+    clkv_batch_get_slots(batch, 0, &slots, &n);
     ck_ok(clkv_batch_rollback(batch));
     ck_valid(clkv_manager_validate(m));
     ck_assert_uint_eq(lookup(m, prompt, 49), 16);
     ck_assert_uint_eq(lookup(m, other, 49), 48);
     ck_assert_uint_eq(counts_of(m).free, 4);
     ck_assert_uint_eq(counts_of(m).cached, 4);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -116,7 +116,7 @@ START_TEST(a_rollback_undoes_copy_on_write)
 {
     clkv_manager *m = new_manager(10);
     clkv_sequence *a = serve(m, prompt, 40, NULL), *b = NULL;
-    ck_ok(clkv_sequence_fork(a, &b));
+    ck_ok(clkv_sequence_fork(&b, a, 0));
     clkv_batch *batch = new_batch(m);
     ck_ok(clkv_batch_add(batch, b, other, 30, NULL));
     ck_ok(clkv_batch_reserve(batch));
@@ -130,7 +130,7 @@ START_TEST(a_rollback_undoes_copy_on_write)
     ck_ok(clkv_batch_commit(batch));
     ck_valid(clkv_manager_validate(m));
     ck_assert_uint_eq(clkv_sequence_length(b), 70);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -155,7 +155,7 @@ START_TEST(rejected_drafts_are_given_back_and_never_findable)
     append(m, seq, other, 1);
     ck_assert_uint_eq(lookup(m, prompt, 60), 16);
     ck_assert_uint_eq(stats_of(m).tokens_committed, 32);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -163,7 +163,7 @@ START_TEST(accepting_nothing_keeps_the_shared_tail)
 {
     clkv_manager *m = new_manager(10);
     clkv_sequence *a = serve(m, prompt, 40, NULL), *b = NULL;
-    ck_ok(clkv_sequence_fork(a, &b));
+    ck_ok(clkv_sequence_fork(&b, a, 0));
     clkv_batch *batch = new_batch(m);
     ck_ok(clkv_batch_add(batch, b, other, 30, NULL));
     ck_ok(clkv_batch_reserve(batch));
@@ -173,7 +173,7 @@ START_TEST(accepting_nothing_keeps_the_shared_tail)
     ck_assert_uint_eq(clkv_sequence_length(b), 40);
     ck_assert_uint_eq(block_at(b, 2), block_at(a, 2));
     ck_assert_uint_eq(counts_of(m).used, 3);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -201,7 +201,7 @@ START_TEST(the_order_of_calls_is_enforced)
     ck_assert_int_eq(clkv_batch_add(batch, b, prompt, 1, NULL), CLKV_ERROR_STATE);
     ck_assert_int_eq(clkv_batch_clear(batch), CLKV_ERROR_STATE);
     ck_assert_int_eq(clkv_batch_pop(batch), CLKV_ERROR_STATE);
-    ck_assert_int_eq(clkv_sequence_fork(a, &fork), CLKV_ERROR_BUSY);
+    ck_assert_int_eq(clkv_sequence_fork(&fork, a, 0), CLKV_ERROR_BUSY);
     ck_assert_int_eq(clkv_sequence_truncate(a, 0), CLKV_ERROR_BUSY);
     ck_assert_int_eq(clkv_sequence_preempt(a), CLKV_ERROR_BUSY);
     ck_assert_int_eq(clkv_sequence_resume(a, prompt, 1, NULL), CLKV_ERROR_BUSY);
@@ -210,9 +210,9 @@ START_TEST(the_order_of_calls_is_enforced)
     ck_valid(clkv_manager_validate(m));
     ck_assert_uint_eq(counts_of(m).used, 0);
     ck_ok(clkv_sequence_truncate(a, 0));
-    ck_assert_int_eq(clkv_batch_create(NULL, &batch), CLKV_ERROR_INVALID);
-    clkv_manager_destroy(&m);
-    clkv_manager_destroy(&stranger);
+    ck_assert_int_eq(clkv_batch_create(&batch, NULL), CLKV_ERROR_INVALID);
+    end_manager(&m);
+    end_manager(&stranger);
 }
 END_TEST
 
@@ -225,7 +225,7 @@ START_TEST(an_empty_batch_passes_through)
     ck_ok(clkv_batch_reserve(batch));
     ck_ok(clkv_batch_commit(batch));
     ck_valid(clkv_manager_validate(m));
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -262,7 +262,7 @@ START_TEST(a_destroyed_sequence_leaves_when_its_batch_lets_go)
     ck_ok(clkv_batch_clear(batch));
     ck_valid(clkv_manager_validate(m));
     ck_assert_ptr_null(m->oldest);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -283,24 +283,31 @@ START_TEST(the_device_half_is_told_when_a_reservation_ends)
         dropped = 0;
         ck_ok(clkv_batch_add(batch, seq, prompt + clkv_sequence_length(seq), 20, NULL));
         ck_ok(clkv_batch_reserve(batch));
-        clkv_batch_table table = clkv_batch_get_table(batch, 0);
-        ck_assert_uint_eq(table.n_blocks, (clkv_sequence_length(seq) + 20 + 15) / 16);
-        clkv_batch_set_synced(batch, 0);
-        ck_assert_uint_eq(clkv_batch_get_table(batch, 0).synced, table.n_blocks);
+        clkv_batch_view view;
+        ck_ok(clkv_batch_get_view(batch, m, &view));
+        const uint32_t n_blocks = view.tables[0].n_blocks;
+        ck_assert_uint_eq(n_blocks, (clkv_sequence_length(seq) + 20 + 15) / 16);
+        ck_assert_uint_eq(view.n_changes, n_blocks - view.tables[0].synced);
+        clkv_batch_set_synced(batch);
+        ck_ok(clkv_batch_get_view(batch, m, &view));
+        ck_assert_uint_eq(view.tables[0].synced, n_blocks);
+        ck_assert_uint_eq(view.n_changes, 0);
         clkv_batch_set_device_state(batch, &dropped, count_drop);
         clkv_batch_set_device_state(batch, &dropped, count_drop);
         ck_assert_int_eq(dropped, 0);
         if (ending == 0) ck_ok(clkv_batch_commit(batch));
         if (ending == 1) ck_ok(clkv_batch_rollback(batch));
         if (ending == 2) clkv_batch_destroy(&batch);
-        if (ending == 3) clkv_manager_destroy(&m);
+        if (ending == 3) clkv_batch_drop_device_states(m);
         ck_assert_int_eq(dropped, 1);
-        if (ending == 3) break;
+        if (ending == 3) ck_ok(clkv_batch_rollback(batch));
         ck_assert_uint_le(seq->synced, seq->n_blocks);
         ck_valid(clkv_manager_validate(m));
         if (ending == 1) ck_ok(clkv_batch_clear(batch));
         if (ending == 2) batch = new_batch(m);
     }
+    ck_assert_int_eq(dropped, 1);
+    end_manager(&m);
 }
 END_TEST
 
@@ -321,7 +328,7 @@ START_TEST(the_victim_loses_the_least_work_and_is_never_the_oldest)
     ck_assert_ptr_eq(clkv_batch_victim(batch), seqs[3]); /* the youngest of two with 20 */
     /* Of 60 tokens 48 are shared with a fork: 12 are lost with either. */
     clkv_sequence *fork = NULL;
-    ck_ok(clkv_sequence_fork(seqs[1], &fork));
+    ck_ok(clkv_sequence_fork(&fork, seqs[1], 0));
     append(m, fork, text, 1);
     ck_assert_ptr_eq(clkv_batch_victim(batch), seqs[1]);
     /* One in a reserved batch is spared. */
@@ -333,7 +340,7 @@ START_TEST(the_victim_loses_the_least_work_and_is_never_the_oldest)
     ck_ok(clkv_sequence_preempt(fork));
     ck_ok(clkv_sequence_preempt(seqs[3]));
     ck_assert_ptr_eq(clkv_batch_victim(batch), seqs[2]);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -352,7 +359,7 @@ START_TEST(a_watermark_keeps_blocks_for_the_next_step)
     ck_ok(clkv_batch_add(batch, more, other, 17, NULL));
     ck_assert_uint_eq(clkv_batch_missing(batch), 2);
     ck_assert_int_eq(clkv_batch_reserve(batch), CLKV_ERROR_NO_BLOCKS);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -435,7 +442,7 @@ START_TEST(preemption_always_ends_with_everybody_served)
         }
         ck_assert_uint_eq(counts_of(m).used, 0);
         ck_assert_uint_gt(stats_of(m).preemptions, 0);
-        clkv_manager_destroy(&m);
+        end_manager(&m);
     }
 }
 END_TEST
@@ -473,9 +480,9 @@ static long run_everything(long fail_at)
         .size = sizeof with_keys, .tokens = prompt, .n_tokens = 50, .keys = keys, .n_keys = 2};
     const clkv_sequence_params plain = {.size = sizeof plain, .tokens = prompt, .n_tokens = 50};
     size_t n = 0;
-    MAYBE(clkv_batch_create(m, &batch));
-    MAYBE(clkv_sequence_create(m, &a, &with_keys, NULL));
-    MAYBE(clkv_sequence_create(m, &b, &plain, NULL));
+    MAYBE(clkv_batch_create(&batch, m));
+    MAYBE(clkv_sequence_create(&a, m, &with_keys, NULL));
+    MAYBE(clkv_sequence_create(&b, m, &plain, NULL));
     if (batch && a) MAYBE(clkv_batch_add(batch, a, prompt, 50, NULL));
     if (batch && b) MAYBE(clkv_batch_add(batch, b, prompt, 200, NULL));
     if (batch) {
@@ -488,7 +495,7 @@ static long run_everything(long fail_at)
     }
     MAYBE(clkv_manager_lookup(m, keys, 2, prompt, 50, &n));
     MAYBE(clkv_manager_pin(m, NULL, 0, prompt, 100, 3, 1000, &n));
-    if (b) MAYBE(clkv_sequence_fork(b, &c));
+    if (b) MAYBE(clkv_sequence_fork(&c, b, 0));
     if (batch && c) {
         MAYBE(clkv_batch_add(batch, c, prompt, 90, NULL));
         clkv_status status = clkv_batch_reserve(batch);
@@ -497,7 +504,7 @@ static long run_everything(long fail_at)
     }
     if (a) MAYBE(clkv_sequence_preempt(a));
     if (a) MAYBE(clkv_sequence_resume(a, prompt, 300, &n));
-    clkv_manager_destroy(&m);
+    end_manager(&m);
     return failures;
 }
 

@@ -234,6 +234,23 @@ static void step_match(const model *m, clkv_prefix *prefix, const replica *copy,
     if (exact) must(replica_match(copy, &p) == expected);
 }
 
+/* One block, or many at once: some twice, some not registered, and BLOCKS is no block. */
+static void step_drop(model *m, clkv_prefix *prefix, uint32_t block, uint64_t *rng)
+{
+    if (rng_below(rng, 16)) {
+        clkv_prefix_drop(prefix, block);
+        m->blocks[block].since = 0;
+        return;
+    }
+    uint32_t list[64];
+    const uint32_t n = rng_below(rng, 65);
+    for (uint32_t i = 0; i < n; i++) {
+        list[i] = rng_below(rng, 8) ? rng_below(rng, BLOCKS + 1) : CLKV_NO_BLOCK;
+        if (list[i] < BLOCKS) m->blocks[list[i]].since = 0;
+    }
+    clkv_prefix_drop_all(prefix, list, n);
+}
+
 START_TEST(random_operations_agree_with_a_model)
 {
     static const uint32_t bits[] = { 64, 2, 1 };
@@ -255,13 +272,10 @@ START_TEST(random_operations_agree_with_a_model)
     const uint32_t steps = random_steps(400000);
     for (m.clock = 1; m.clock <= steps; m.clock++) {
         const uint32_t what = rng_below(&rng, 1000), block = rng_below(&rng, BLOCKS);
-        /* Must make no difference, whatever it is told; BLOCKS is no block. */
-        clkv_prefix_prefetch(prefix, m.clock % 5 ? (block + (uint32_t)m.clock) % (BLOCKS + 1) : CLKV_NO_BLOCK);
         if (what < 400) {
             step_register(&m, prefix, &rng);
         } else if (what < 600) {
-            clkv_prefix_drop(prefix, block);
-            m.blocks[block].since = 0;
+            step_drop(&m, prefix, block, &rng);
         } else if (what < 700) {
             step_hold(&m, prefix, &rng);
         } else if (what < 998) {

@@ -135,7 +135,7 @@ static void check_waste(void)
 
 static int is_hidden(uint32_t block)
 {
-    return clkv_manager_is_hidden(w.m, block);
+    return clkv_blocks_is_hidden(w.m, block);
 }
 
 /* The most and the least blocks that a lookup of n tokens may find. They differ only while the index may
@@ -190,13 +190,12 @@ static void op_create(void)
                                          .n_tokens = n,
                                          .keys = &key,
                                          .n_keys = s->salt ? 1 : 0,
-                                         .no_prefix = s->no_prefix,
-                                         .window = below(4) ? 0 : 1 + below(w.size * 3)};
+                                         .prefix = s->no_prefix ? CLKV_PREFIX_OFF : CLKV_PREFIX_ON};
     uint32_t least = 0, most = 0;
     if (!s->no_prefix) expect_found(s, n - 1, &least, &most);
     size_t found = 0, matched = 99;
     if (!s->no_prefix) ck_ok(clkv_manager_lookup(w.m, &key, s->salt ? 1 : 0, s->tokens, n, &found));
-    const clkv_status status = clkv_sequence_create(w.m, &s->handle, &params, &matched);
+    const clkv_status status = clkv_sequence_create(&s->handle, w.m, &params, &matched);
     if (status == CLKV_ERROR_LIMIT) { /* husks in batches hold rows still */
         s->handle = NULL;
         return;
@@ -235,10 +234,10 @@ static void op_fork(void)
     if (!s || !t) return;
     clkv_sequence *fork = NULL;
     if (in_reserved(s)) {
-        must(clkv_sequence_fork(s->handle, &fork) == CLKV_ERROR_BUSY);
+        must(clkv_sequence_fork(&fork, s->handle, 0) == CLKV_ERROR_BUSY);
         return;
     }
-    ck_ok(clkv_sequence_fork(s->handle, &fork));
+    ck_ok(clkv_sequence_fork(&fork, s->handle, 0));
     *t = *s;
     t->handle = fork;
     t->batch = 0;
@@ -255,7 +254,7 @@ static void op_truncate(void)
     } else if (length > s->length) {
         must(status == CLKV_ERROR_INVALID);
     } else if (status != CLKV_OK) {
-        const uint32_t window = s->handle->window, seen = length >= window ? length - window + 1 : 0;
+        const uint32_t window = w.m->window, seen = length >= window ? length - window + 1 : 0;
         must(window > 0);
         must(seen / w.size < s->handle->first_block);
     } else if (!s->batch) {
@@ -358,8 +357,8 @@ static void op_write(model_batch *b)
     const clkv_block_copy *copies;
     const uint32_t *slots;
     uint32_t n_copies, n_slots, k = 0;
-    clkv_batch_copies(b->handle, &copies, &n_copies);
-    clkv_batch_slots(b->handle, &slots, &n_slots);
+    clkv_batch_get_copies(b->handle, 0, &copies, &n_copies);
+    clkv_batch_get_slots(b->handle, 0, &slots, &n_slots);
     for (uint32_t i = 0; i < n_copies; i++)
         memcpy(&w.shadow[copies[i].to * w.size], &w.shadow[copies[i].from * w.size], w.size * sizeof *w.shadow);
     for (uint32_t i = 0; i < b->n; i++) {
@@ -367,12 +366,15 @@ static void op_write(model_batch *b)
             w.shadow[slots[k++]] = b->members[i]->values[b->members[i]->length + p];
     }
     must(k == n_slots);
+    clkv_batch_view view;
+    ck_ok(clkv_batch_get_view(b->handle, w.m, &view));
+    must(view.n_entries == b->n && view.n_tokens == n_slots && view.n_copies == n_copies);
     for (uint32_t i = 0; i < b->n; i++) {
-        const clkv_batch_table table = clkv_batch_get_table(b->handle, i);
+        const clkv_batch_table *table = &view.tables[i];
         uint32_t *row = w.rows[b->members[i]->handle->row];
-        for (k = table.synced; k < table.n_blocks; k++) row[k] = table.blocks[k];
-        clkv_batch_set_synced(b->handle, i);
+        for (k = table->synced; k < table->n_blocks; k++) row[k] = table->blocks[k];
     }
+    clkv_batch_set_synced(b->handle);
     w.copies += n_copies;
     b->written = 1;
 }
@@ -532,9 +534,10 @@ static void begin_round(uint64_t seed)
                                         .hash_bits = seed % 5 ? 0 : 2,
                                         .hash_seed = seed,
                                         .shuffle_seed = seed % 3,
+                                        .window = below(4) ? 0 : 1 + below(w.size * 3),
                                         .clock_ms = fake_clock};
     ck_ok(clkv_manager_create(&w.m, &params));
-    for (int i = 0; i < BATCHES; i++) ck_ok(clkv_batch_create(w.m, &w.batches[i].handle));
+    for (int i = 0; i < BATCHES; i++) ck_ok(clkv_batch_create(&w.batches[i].handle, w.m));
 }
 
 START_TEST(a_million_operations_agree_with_the_model)
@@ -554,7 +557,7 @@ START_TEST(a_million_operations_agree_with_the_model)
             check_rows();
             if (i % 8 == 0) check_waste();
         }
-        clkv_manager_destroy(&w.m);
+        end_manager(&w.m);
     }
     /* The mixture really exercises what it is for. */
     ck_assert_uint_gt(w.hits, total / 200);

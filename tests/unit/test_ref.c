@@ -294,9 +294,9 @@ START_TEST(bad_arguments)
 {
     clkv_ref_attention_params p = make_case(2, 4);
     ck_assert_int_eq(clkv_ref_attention(NULL), CLKV_ERROR_INVALID);
-    p.size--;
+    p.size = 1;
     ck_assert_int_eq(clkv_ref_attention(&p), CLKV_ERROR_INVALID);
-    p.size++;
+    p.size = sizeof p;
     p.heads = 5;
     ck_assert_int_eq(clkv_ref_attention(&p), CLKV_ERROR_INVALID);
     p.heads = HEADS;

@@ -30,7 +30,7 @@ START_TEST(full_blocks_become_findable_and_the_partial_one_does_not)
     }
     ck_assert_uint_ne(block_at(a, 3), block_at(b, 3));
     ck_assert_uint_eq(refs_of(m, b, 3), 1);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -59,7 +59,7 @@ START_TEST(freed_blocks_are_found_again_and_reused_least_recently_freed_first_ta
     ck_assert_uint_eq(lookup(m, prompt, 65), 0);
     ck_assert_uint_eq(lookup(m, other, 49), 0);
     ck_assert_uint_eq(stats_of(m).evictions, 7);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -82,7 +82,7 @@ START_TEST(a_hit_takes_a_cached_block_out_of_the_middle_of_the_list)
     clkv_sequence *d = serve(m, text, 96, NULL);
     ck_assert_uint_eq(block_at(d, 4), last);
     ck_assert_uint_eq(block_at(d, 5), next);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -98,7 +98,7 @@ START_TEST(a_fully_cached_prompt_still_computes_its_last_token)
     clkv_sequence *d = new_sequence(m, prompt, 1, &hit);
     ck_assert_uint_eq(hit, 0);
     ck_assert(a && b && c && d);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -120,7 +120,7 @@ START_TEST(the_same_block_computed_twice_stays_valid_for_both)
     clkv_sequence *d = new_sequence(m, prompt, 33, &hit);
     ck_assert_uint_eq(hit, 32);
     ck_assert_uint_eq(block_at(d, 0), block_at(b, 0));
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -146,7 +146,7 @@ START_TEST(an_allocation_that_does_not_fit_changes_nothing)
     /* The list too: two blocks never used, then a's tail first. */
     append(m, c, text, 5 * 16);
     for (uint32_t i = 0; i < 3; i++) ck_assert_uint_eq(block_at(c, 2 + i), order[i]);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -162,7 +162,7 @@ START_TEST(a_block_reused_as_a_partial_one_loses_its_old_entry)
     clkv_sequence_destroy(&b);
     ck_assert_uint_eq(counts_of(m).free, 1);
     ck_valid(clkv_manager_validate(m));
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -173,7 +173,7 @@ static size_t create_with_keys(clkv_manager *m, const clkv_key *keys, size_t n_k
     size_t hit = 0;
     const clkv_sequence_params params = {
         .size = sizeof params, .tokens = tokens, .n_tokens = n, .keys = keys, .n_keys = n_keys};
-    ck_ok(clkv_sequence_create(m, &seq, &params, &hit));
+    ck_ok(clkv_sequence_create(&seq, m, &params, &hit));
     append(m, seq, tokens + hit, (uint32_t)(n - hit));
     clkv_sequence_destroy(&seq);
     return hit;
@@ -199,7 +199,7 @@ START_TEST(other_keys_never_hit)
     ck_assert_uint_eq(create_with_keys(m, &image, 1, prompt, 80), 16);
     ck_assert_uint_eq(create_with_keys(m, &image, 1, prompt, 80), 64);
     ck_assert_uint_eq(create_with_keys(m, &moved, 1, prompt, 80), 16);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -218,7 +218,7 @@ START_TEST(colliding_hashes_never_share)
         ck_assert_uint_eq(create_with_keys(m, NULL, 0, text, 64), 48);
     }
     ck_assert_uint_gt(stats_of(m).hash_collisions, 0);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -236,7 +236,7 @@ START_TEST(extending_inside_a_block_allocates_nothing_and_crossing_takes_one)
     append(m, a, prompt + 16, 1);
     ck_assert_uint_eq(counts_of(m).used, 2);
     ck_assert_int_eq(clkv_prefix_has(m->prefix, block_at(a, 1)), 0);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -244,7 +244,7 @@ START_TEST(a_fork_copies_the_shared_partial_block_and_nothing_else)
 {
     clkv_manager *m = new_manager(10);
     clkv_sequence *a = serve(m, prompt, 40, NULL), *b = NULL;
-    ck_ok(clkv_sequence_fork(a, &b));
+    ck_ok(clkv_sequence_fork(&b, a, 0));
     ck_valid(clkv_manager_validate(m));
     ck_assert_uint_eq(counts_of(m).used, 3);
     for (uint32_t i = 0; i < 3; i++) ck_assert_uint_eq(refs_of(m, a, i), 2);
@@ -253,10 +253,10 @@ START_TEST(a_fork_copies_the_shared_partial_block_and_nothing_else)
     clkv_batch *batch = NULL;
     const clkv_block_copy *copies = NULL;
     uint32_t n = 0;
-    ck_ok(clkv_batch_create(m, &batch));
+    ck_ok(clkv_batch_create(&batch, m));
     ck_ok(clkv_batch_add(batch, b, other, 1, NULL));
     ck_ok(clkv_batch_reserve(batch));
-    clkv_batch_copies(batch, &copies, &n);
+    clkv_batch_get_copies(batch, 0, &copies, &n);
     ck_assert_uint_eq(n, 1);
     ck_assert_uint_eq(copies[0].from, shared);
     const uint32_t copy = copies[0].to;
@@ -271,13 +271,13 @@ START_TEST(a_fork_copies_the_shared_partial_block_and_nothing_else)
     /* The first one is alone with its tail now: it writes in place. */
     ck_ok(clkv_batch_add(batch, a, prompt, 1, NULL));
     ck_ok(clkv_batch_reserve(batch));
-    clkv_batch_copies(batch, &copies, &n);
+    clkv_batch_get_copies(batch, 0, &copies, &n);
     ck_assert_uint_eq(n, 0);
     ck_ok(clkv_batch_commit(batch));
     ck_assert_uint_eq(block_at(a, 2), shared);
     ck_assert_uint_eq(counts_of(m).used, 4);
     clkv_batch_destroy(&batch);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -287,7 +287,7 @@ START_TEST(taking_back_speculative_tokens_returns_whole_blocks_and_never_drops_a
     clkv_sequence *a = serve(m, prompt, 20, NULL), *b = NULL;
     append(m, a, other, 40);
     ck_assert_uint_eq(counts_of(m).used, 4);
-    ck_ok(clkv_sequence_fork(a, &b));
+    ck_ok(clkv_sequence_fork(&b, a, 0));
     ck_ok(clkv_sequence_truncate(a, 20));
     ck_valid(clkv_manager_validate(m));
     ck_assert_uint_eq(counts_of(m).used, 4);
@@ -302,7 +302,7 @@ START_TEST(taking_back_speculative_tokens_returns_whole_blocks_and_never_drops_a
     append(m, a, prompt + 20, 1);
     ck_assert_uint_ne(block_at(a, 1), tail);
     ck_assert_uint_eq(block_at(b, 1), tail);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -317,7 +317,7 @@ START_TEST(a_reset_is_refused_while_anything_is_in_use)
     ck_valid(clkv_manager_validate(m));
     ck_assert_uint_eq(lookup(m, prompt, 40), 0);
     ck_assert_uint_eq(counts_of(m).free, 10);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -396,7 +396,7 @@ START_TEST(events_are_enough_to_rebuild_the_index_elsewhere)
     ck_ok(clkv_manager_reset(m));
     ck_assert_int_eq(f.cleared, 1);
     ck_assert_uint_eq(f.n, 0);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 

@@ -105,7 +105,7 @@ START_TEST(salts_separate)
     clkv_sequence_params params = {
         .size = sizeof params, .tokens = text, .n_tokens = 100, .keys = &alice, .n_keys = 1};
     clkv_sequence *seq = NULL;
-    ck_ok(clkv_sequence_create(m, &seq, &params, NULL));
+    ck_ok(clkv_sequence_create(&seq, m, &params, NULL));
     append(m, seq, text, 100);
     size_t found = 99;
     ck_ok(clkv_manager_lookup(m, &alice, 1, text, 100, &found));
@@ -121,14 +121,14 @@ START_TEST(salts_separate)
         clkv_sequence *stranger = NULL;
         params.keys = keys;
         params.n_keys = !none;
-        ck_ok(clkv_sequence_create(m, &stranger, &params, &found));
+        ck_ok(clkv_sequence_create(&stranger, m, &params, &found));
         ck_assert_uint_eq(found, 0);
         ck_assert_uint_eq(stats_of(m).hit_blocks, before.hit_blocks);
         ck_assert_uint_eq(stats_of(m).hash_collisions, before.hash_collisions);
         clkv_sequence_destroy(&stranger);
         ck_valid(clkv_manager_validate(m));
     }
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -146,12 +146,12 @@ static void work(clkv_manager *m)
     clkv_sequence *seq = NULL, *fork = NULL, *more = NULL;
     clkv_batch *batch = NULL;
     size_t have = 0;
-    ck_ok(clkv_sequence_create(m, &seq, &params, &have));
+    ck_ok(clkv_sequence_create(&seq, m, &params, &have));
     append(m, seq, prompt + have, (uint32_t)(300 - have));
-    ck_ok(clkv_sequence_fork(seq, &fork));
+    ck_ok(clkv_sequence_fork(&fork, seq, 0));
     append(m, fork, prompt + 500, 7);
     ck_ok(clkv_manager_pin(m, keys, 2, prompt, 300, 3, 0, NULL));
-    ck_ok(clkv_batch_create(m, &batch));
+    ck_ok(clkv_batch_create(&batch, m));
     ck_ok(clkv_batch_add(batch, seq, prompt + 300, 720, NULL));
     say_error(clkv_batch_reserve(batch));
     say_error(clkv_batch_add(batch, seq, prompt, 4, NULL));
@@ -162,7 +162,7 @@ static void work(clkv_manager *m)
     ck_ok(clkv_batch_add(batch, seq, prompt + 300, 20, NULL));
     ck_ok(clkv_batch_reserve(batch));
     say_error(clkv_sequence_truncate(seq, 5));
-    say_error(clkv_sequence_fork(seq, &more));
+    say_error(clkv_sequence_fork(&more, seq, 0));
     say_error(clkv_batch_accept(batch, 0, 21));
     ck_ok(clkv_batch_rollback(batch));
     clkv_batch_destroy(&batch);
@@ -188,7 +188,7 @@ static void work(clkv_manager *m)
     for (uint32_t i = 0; i < 3; i++) {
         params.tokens = prompt + 1000 * i;
         params.n_tokens = 600;
-        ck_ok(clkv_sequence_create(m, &seq, &params, &have));
+        ck_ok(clkv_sequence_create(&seq, m, &params, &have));
         append(m, seq, params.tokens + have, (uint32_t)(600 - have));
         clkv_sequence_destroy(&seq);
     }
@@ -212,7 +212,7 @@ START_TEST(nothing_that_is_said_has_a_mark)
     clkv_manager *m = NULL;
     ck_ok(clkv_manager_create(&m, &params));
     work(m);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
     clkv_set_log(NULL, NULL, CLKV_LOG_ERROR);
     ck_assert_uint_gt(n_said, 3000);
     /* With content there are marks: so they would be seen. */

@@ -9,12 +9,12 @@ static void setup(void)
     fill_tokens(other, 4096, 2);
 }
 
-static clkv_sequence *new_windowed(clkv_manager *m, uint32_t window)
+static clkv_manager *new_windowed(uint32_t blocks, uint32_t window)
 {
-    clkv_sequence *seq = NULL;
-    const clkv_sequence_params params = {.size = sizeof params, .window = window};
-    ck_ok(clkv_sequence_create(m, &seq, &params, NULL));
-    return seq;
+    clkv_manager *m = NULL;
+    const clkv_manager_params params = {.size = sizeof params, .blocks = blocks, .window = window};
+    ck_ok(clkv_manager_create(&m, &params));
+    return m;
 }
 
 START_TEST(a_position_is_found_in_its_block_at_every_block_size)
@@ -27,17 +27,17 @@ START_TEST(a_position_is_found_in_its_block_at_every_block_size)
         clkv_sequence *seq = serve(m, prompt, 700, NULL);
         const uint32_t *table = NULL;
         size_t n = 0;
-        clkv_sequence_table(seq, &table, &n);
+        clkv_sequence_get_table(seq, 0, &table, &n);
         ck_assert_uint_eq(n, (700 + size - 1) / size);
         ck_assert_uint_eq(clkv_sequence_length(seq), 700);
         for (uint32_t p = 0; p < 700; p++) {
             uint32_t block = 0, offset = 0;
-            ck_ok(clkv_sequence_locate(seq, p, &block, &offset));
+            ck_ok(clkv_sequence_locate(seq, 0, p, &block, &offset));
             must(block == table[p / size] && offset == p % size);
         }
         uint32_t block = 0, offset = 0;
-        ck_assert_int_eq(clkv_sequence_locate(seq, 700, &block, &offset), CLKV_ERROR_INVALID);
-        clkv_manager_destroy(&m);
+        ck_assert_int_eq(clkv_sequence_locate(seq, 0, 700, &block, &offset), CLKV_ERROR_INVALID);
+        end_manager(&m);
     }
 }
 END_TEST
@@ -62,14 +62,14 @@ START_TEST(what_follows_a_truncation_is_registered_as_what_it_is)
     append(m, seq, prompt, 33);
     ck_assert_uint_eq(lookup(m, prompt, 61), 48);
     ck_assert_int_eq(clkv_sequence_truncate(seq, 34), CLKV_ERROR_INVALID);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
 START_TEST(a_window_releases_what_no_later_token_sees)
 {
-    clkv_manager *m = new_manager(20);
-    clkv_sequence *seq = new_windowed(m, 20);
+    clkv_manager *m = new_windowed(20, 20);
+    clkv_sequence *seq = new_sequence(m, NULL, 0, NULL);
     uint32_t block = 0, offset = 0;
     for (uint32_t n = 1; n <= 300; n++) {
         append(m, seq, prompt + n - 1, 1);
@@ -77,10 +77,10 @@ START_TEST(a_window_releases_what_no_later_token_sees)
         const uint32_t first = n >= 20 ? (n - 19) / 16 : 0;
         ck_assert_uint_eq(counts_of(m).used, (n + 15) / 16 - first);
         if (first) {
-            ck_ok(clkv_sequence_locate(seq, first * 16 - 1, &block, &offset));
+            ck_ok(clkv_sequence_locate(seq, 0, first * 16 - 1, &block, &offset));
             ck_assert_uint_eq(block, CLKV_NO_BLOCK);
         }
-        ck_ok(clkv_sequence_locate(seq, n - 1, &block, &offset));
+        ck_ok(clkv_sequence_locate(seq, 0, n - 1, &block, &offset));
         ck_assert_uint_ne(block, CLKV_NO_BLOCK);
     }
     /* 300: blocks from 17 on (position 272 …) are there, position 281 is the first that is seen. */
@@ -89,21 +89,21 @@ START_TEST(a_window_releases_what_no_later_token_sees)
     ck_valid(clkv_manager_validate(m));
     /* What was computed stays findable as long as it is cached. */
     ck_assert_uint_eq(lookup(m, prompt, 100), 96);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
 START_TEST(a_window_of_one_token_works)
 {
-    clkv_manager *m = new_manager(5);
-    clkv_sequence *seq = new_windowed(m, 1);
+    clkv_manager *m = new_windowed(5, 1);
+    clkv_sequence *seq = new_sequence(m, NULL, 0, NULL);
     for (uint32_t n = 0; n < 64; n++) append(m, seq, prompt + n, 1);
     ck_assert_uint_eq(counts_of(m).used, 0);
     ck_ok(clkv_sequence_truncate(seq, 64));
     append(m, seq, prompt, 1);
     ck_ok(clkv_sequence_truncate(seq, 64));
     ck_valid(clkv_manager_validate(m));
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -111,7 +111,7 @@ START_TEST(a_fork_has_the_same_history_and_a_life_of_its_own)
 {
     clkv_manager *m = new_manager(20);
     clkv_sequence *a = serve(m, prompt, 40, NULL), *b = NULL;
-    ck_ok(clkv_sequence_fork(a, &b));
+    ck_ok(clkv_sequence_fork(&b, a, 0));
     clkv_sequence_destroy(&a);
     ck_valid(clkv_manager_validate(m));
     ck_assert_uint_eq(clkv_sequence_length(b), 40);
@@ -120,7 +120,7 @@ START_TEST(a_fork_has_the_same_history_and_a_life_of_its_own)
     ck_assert_uint_eq(lookup(m, prompt, 49), 48);
     clkv_sequence_destroy(&b);
     ck_assert_uint_eq(counts_of(m).used, 0);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -128,11 +128,11 @@ START_TEST(two_forks_that_both_write_leave_the_original_alone)
 {
     clkv_manager *m = new_manager(20);
     clkv_sequence *a = serve(m, prompt, 40, NULL), *b = NULL, *c = NULL;
-    ck_ok(clkv_sequence_fork(a, &b));
-    ck_ok(clkv_sequence_fork(b, &c));
+    ck_ok(clkv_sequence_fork(&b, a, 0));
+    ck_ok(clkv_sequence_fork(&c, b, 0));
     const uint32_t tail = block_at(a, 2);
     clkv_batch *batch = NULL;
-    ck_ok(clkv_batch_create(m, &batch));
+    ck_ok(clkv_batch_create(&batch, m));
     ck_ok(clkv_batch_add(batch, b, other, 3, NULL));
     ck_ok(clkv_batch_add(batch, c, other + 50, 3, NULL));
     ck_ok(clkv_batch_reserve(batch));
@@ -145,7 +145,7 @@ START_TEST(two_forks_that_both_write_leave_the_original_alone)
     ck_assert_uint_eq(refs_of(m, a, 2), 1);
     ck_assert_uint_ne(block_at(b, 2), block_at(c, 2));
     ck_assert_uint_eq(refs_of(m, a, 1), 3);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -165,7 +165,7 @@ START_TEST(a_preempted_sequence_finds_its_blocks_again)
     ck_assert_uint_eq(clkv_sequence_length(seq), 48);
     append(m, seq, prompt + 48, 12);
     ck_assert_uint_eq(stats_of(m).preemptions, 1);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -173,10 +173,10 @@ START_TEST(without_prefix_nothing_is_found_or_findable)
 {
     clkv_manager *m = new_manager(20);
     clkv_sequence *seq = NULL;
-    const clkv_sequence_params params = {.size = sizeof params, .tokens = prompt, .n_tokens = 40, .no_prefix = 1};
+    const clkv_sequence_params params = {.size = sizeof params, .tokens = prompt, .n_tokens = 40, .prefix = CLKV_PREFIX_OFF};
     size_t matched = 9;
     clkv_sequence *first = serve(m, prompt, 40, NULL);
-    ck_ok(clkv_sequence_create(m, &seq, &params, &matched));
+    ck_ok(clkv_sequence_create(&seq, m, &params, &matched));
     ck_assert_uint_eq(matched, 0);
     append(m, seq, NULL, 70);
     ck_assert_uint_eq(lookup(m, prompt, 65), 32);
@@ -185,21 +185,21 @@ START_TEST(without_prefix_nothing_is_found_or_findable)
     clkv_sequence *plain = new_sequence(m, NULL, 0, NULL);
     ck_assert_int_eq(try_append(m, plain, NULL, 1), CLKV_ERROR_INVALID);
     ck_assert_ptr_nonnull(first);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 
-    const clkv_manager_params none = {.size = sizeof none, .blocks = 20, .no_prefix = 1};
+    const clkv_manager_params none = {.size = sizeof none, .blocks = 20, .prefix = CLKV_PREFIX_OFF};
     ck_ok(clkv_manager_create(&m, &none));
     seq = new_sequence(m, prompt, 40, &matched);
     append(m, seq, NULL, 40);
     ck_assert_uint_eq(lookup(m, prompt, 40), 0);
     clkv_sequence *fork = NULL;
-    ck_ok(clkv_sequence_fork(seq, &fork));
+    ck_ok(clkv_sequence_fork(&fork, seq, 0));
     append(m, fork, NULL, 1);
     ck_assert_uint_eq(stats_of(m).copies_on_write, 1);
     ck_ok(clkv_sequence_truncate(fork, 17));
     ck_valid(clkv_manager_validate(m));
     ck_assert_int_eq(clkv_manager_reset(m), CLKV_ERROR_BUSY);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -215,15 +215,15 @@ START_TEST(rows_are_recycled_and_start_unsynced)
     }
     clkv_sequence *more = NULL;
     const clkv_sequence_params none = {.size = sizeof none};
-    ck_assert_int_eq(clkv_sequence_create(m, &more, &none, NULL), CLKV_ERROR_LIMIT);
-    ck_assert_int_eq(clkv_sequence_fork(seqs[0], &more), CLKV_ERROR_LIMIT);
+    ck_assert_int_eq(clkv_sequence_create(&more, m, &none, NULL), CLKV_ERROR_LIMIT);
+    ck_assert_int_eq(clkv_sequence_fork(&more, seqs[0], 0), CLKV_ERROR_LIMIT);
     seqs[1]->synced = 2;
     clkv_sequence_destroy(&seqs[1]);
     ck_valid(clkv_manager_validate(m));
-    ck_ok(clkv_sequence_create(m, &more, &none, NULL));
+    ck_ok(clkv_sequence_create(&more, m, &none, NULL));
     ck_assert_uint_eq(more->row, 1);
     ck_assert_uint_eq(more->synced, 0);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -236,7 +236,7 @@ START_TEST(whatever_changes_an_entry_unsyncs_it)
     ck_assert_uint_eq(a->synced, 3);
     append(m, a, other, 1);
     ck_assert_uint_eq(a->synced, 3);
-    ck_ok(clkv_sequence_fork(a, &b));
+    ck_ok(clkv_sequence_fork(&b, a, 0));
     ck_assert_uint_eq(b->synced, 0);
     append(m, a, other, 1); /* copies the tail */
     ck_assert_uint_eq(a->synced, 2);
@@ -244,7 +244,7 @@ START_TEST(whatever_changes_an_entry_unsyncs_it)
     ck_assert_uint_eq(a->synced, 1);
     ck_ok(clkv_sequence_preempt(a));
     ck_assert_uint_eq(a->synced, 0);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -253,19 +253,19 @@ START_TEST(bad_input_is_refused)
     clkv_manager *m = new_manager(4);
     clkv_sequence *seq = NULL;
     clkv_sequence_params params = {.size = sizeof params};
-    ck_assert_int_eq(clkv_sequence_create(NULL, &seq, &params, NULL), CLKV_ERROR_INVALID);
-    ck_assert_int_eq(clkv_sequence_create(m, NULL, &params, NULL), CLKV_ERROR_INVALID);
-    ck_assert_int_eq(clkv_sequence_create(m, &seq, NULL, NULL), CLKV_ERROR_INVALID);
+    ck_assert_int_eq(clkv_sequence_create(&seq, NULL, &params, NULL), CLKV_ERROR_INVALID);
+    ck_assert_int_eq(clkv_sequence_create(NULL, m, &params, NULL), CLKV_ERROR_INVALID);
+    ck_assert_int_eq(clkv_sequence_create(&seq, m, NULL, NULL), CLKV_ERROR_INVALID);
     params.size = 7;
-    ck_assert_int_eq(clkv_sequence_create(m, &seq, &params, NULL), CLKV_ERROR_INVALID);
+    ck_assert_int_eq(clkv_sequence_create(&seq, m, &params, NULL), CLKV_ERROR_INVALID);
     params.size = sizeof params;
     params.n_keys = 1;
-    ck_assert_int_eq(clkv_sequence_create(m, &seq, &params, NULL), CLKV_ERROR_INVALID);
+    ck_assert_int_eq(clkv_sequence_create(&seq, m, &params, NULL), CLKV_ERROR_INVALID);
     const clkv_key bad = {.kind = CLKV_KEY_SALT};
     params.keys = &bad;
-    ck_assert_int_eq(clkv_sequence_create(m, &seq, &params, NULL), CLKV_ERROR_INVALID);
+    ck_assert_int_eq(clkv_sequence_create(&seq, m, &params, NULL), CLKV_ERROR_INVALID);
     ck_assert_ptr_null(seq);
-    ck_assert_int_eq(clkv_sequence_fork(NULL, &seq), CLKV_ERROR_INVALID);
+    ck_assert_int_eq(clkv_sequence_fork(&seq, NULL, 0), CLKV_ERROR_INVALID);
     ck_assert_int_eq(clkv_sequence_truncate(NULL, 0), CLKV_ERROR_INVALID);
     ck_assert_int_eq(clkv_sequence_preempt(NULL), CLKV_ERROR_INVALID);
     ck_assert_int_eq(clkv_sequence_resume(NULL, prompt, 1, NULL), CLKV_ERROR_INVALID);
@@ -274,7 +274,7 @@ START_TEST(bad_input_is_refused)
     clkv_sequence_destroy(&seq);
     ck_valid(clkv_manager_validate(m));
     ck_assert_uint_eq(stats_of(m).sequences, 0);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 

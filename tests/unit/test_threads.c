@@ -15,7 +15,7 @@ static void *work(void *arg)
     uint32_t text[96];
     clkv_sequence *seqs[KEEP] = {NULL};
     clkv_batch *batch = NULL;
-    if (clkv_batch_create(m, &batch) != CLKV_OK) return "create of a batch";
+    if (clkv_batch_create(&batch, m) != CLKV_OK) return "create of a batch";
     for (int round = 0; round < 1500; round++) {
         clkv_sequence **seq = &seqs[rng_below(&rng, KEEP)];
         fill_tokens(text, 96, rng_below(&rng, 5));
@@ -23,7 +23,7 @@ static void *work(void *arg)
         size_t matched = 0;
         if (!*seq) {
             const clkv_sequence_params params = {.size = sizeof params, .tokens = text, .n_tokens = n};
-            if (clkv_sequence_create(m, seq, &params, &matched) != CLKV_OK) return "create";
+            if (clkv_sequence_create(seq, m, &params, &matched) != CLKV_OK) return "create";
         }
         const uint32_t have = (uint32_t)clkv_sequence_length(*seq);
         switch (rng_below(&rng, 6)) {
@@ -33,7 +33,7 @@ static void *work(void *arg)
             break;
         case 2: {
             clkv_sequence *fork = NULL;
-            if (clkv_sequence_fork(*seq, &fork) != CLKV_OK) return "fork";
+            if (clkv_sequence_fork(&fork, *seq, 0) != CLKV_OK) return "fork";
             clkv_sequence_destroy(seq);
             *seq = fork;
             break;
@@ -45,7 +45,7 @@ static void *work(void *arg)
             if (clkv_batch_reserve(batch) == CLKV_OK) {
                 const uint32_t *slots = NULL;
                 uint32_t n_slots = 0;
-                if (rng_below(&rng, 2)) clkv_batch_slots(batch, &slots, &n_slots);
+                if (rng_below(&rng, 2)) clkv_batch_get_slots(batch, 0, &slots, &n_slots);
                 if (rng_below(&rng, 4) ? clkv_batch_commit(batch) : clkv_batch_rollback(batch)) return "commit";
             } else {
                 clkv_batch_missing(batch);
@@ -56,7 +56,7 @@ static void *work(void *arg)
         clkv_stats stats = {.size = sizeof stats};
         if (clkv_manager_lookup(m, NULL, 0, text, n, &matched) != CLKV_OK) return "lookup";
         if (round % 16 == 0 && clkv_manager_pin(m, NULL, 0, text, n, rng_below(&rng, 3), 1, NULL)) return "pin";
-        if (round % 8 == 0 && clkv_manager_stats(m, &stats) != CLKV_OK) return "stats";
+        if (round % 8 == 0 && clkv_manager_get_stats(m, &stats) != CLKV_OK) return "stats";
         if (round % 32 == 0 && clkv_manager_validate(m)) return "validate";
     }
     for (int i = 0; i < KEEP; i++) clkv_sequence_destroy(&seqs[i]);
@@ -79,7 +79,7 @@ START_TEST(threads_share_a_manager)
     ck_assert_uint_eq(counts_of(m).used, 0);
     ck_assert_uint_gt(stats_of(m).hit_blocks, 0);
     ck_assert_uint_gt(stats_of(m).evictions, 0);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 

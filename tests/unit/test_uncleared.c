@@ -20,9 +20,9 @@ static void clear_and_copy(clkv_manager *m, clkv_batch *batch)
 {
     const clkv_block_copy *copies;
     uint32_t n_copies, list[3], n;
-    clkv_batch_copies(batch, &copies, &n_copies);
+    clkv_batch_get_copies(batch, 0, &copies, &n_copies);
     do {
-        ck_ok(clkv_manager_take_uncleared(m, list, 3, &n));
+        ck_ok(clkv_manager_take_uncleared(m, 0, list, 3, &n));
         for (uint32_t i = 0; i < n; i++) memset(memory[list[i]], 0, sizeof memory[list[i]]);
     } while (n == 3);
     for (uint32_t i = 0; i < n_copies; i++) {
@@ -36,7 +36,7 @@ static void write_tokens(clkv_batch *batch, const uint32_t *tokens)
 {
     const uint32_t *slots;
     uint32_t n;
-    clkv_batch_slots(batch, &slots, &n);
+    clkv_batch_get_slots(batch, 0, &slots, &n);
     for (uint32_t i = 0; i < n; i++) {
         /* The first slot of a block: it is a fresh one, and empty throughout. */
         for (uint32_t k = 0; slots[i] % B == 0 && k < B; k++) must(memory[slots[i] / B][k] == 0);
@@ -55,7 +55,7 @@ static void append_some(clkv_manager *m, text *t, uint64_t *rng)
     const uint32_t n = 1 + rng_below(rng, LONG - t->n), how = rng_below(rng, 6);
     if (rng_below(rng, 3) == 0)
         for (uint32_t i = t->n; i < LONG; i++) t->tokens[i] = (uint32_t)rng_next(rng) >> 1;
-    ck_ok(clkv_batch_create(m, &batch));
+    ck_ok(clkv_batch_create(&batch, m));
     ck_ok(clkv_batch_add(batch, t->seq, t->tokens + t->n, n, NULL));
     if (clkv_batch_reserve(batch) != CLKV_OK) {
         clkv_batch_destroy(&batch);
@@ -92,7 +92,7 @@ static clkv_manager *new_clearing(int no_prefix)
 {
     clkv_manager *m = NULL;
     const clkv_manager_params params = {
-        .size = sizeof params, .blocks = BLOCKS, .block_size = B, .clear_freed = 1, .no_prefix = no_prefix};
+        .size = sizeof params, .blocks = BLOCKS, .block_size = B, .clear_freed = 1, .prefix = no_prefix ? CLKV_PREFIX_OFF : CLKV_PREFIX_ON};
     ck_ok(clkv_manager_create(&m, &params));
     return m;
 }
@@ -111,7 +111,7 @@ START_TEST(no_block_has_what_another_left)
         case 1:
             if (other->seq) break;
             *other = *t;
-            ck_ok(clkv_sequence_fork(t->seq, &other->seq));
+            ck_ok(clkv_sequence_fork(&other->seq, t->seq, 0));
             break;
         case 2:
             t->n = rng_below(&rng, t->n + 1);
@@ -132,13 +132,13 @@ START_TEST(no_block_has_what_another_left)
     for (int i = 0; i < SEQUENCES; i++) clkv_sequence_destroy(&texts[i].seq);
     ck_ok(clkv_manager_reset(m));
     uint32_t list[BLOCKS], n = 0;
-    ck_ok(clkv_manager_take_uncleared(m, list, BLOCKS, &n));
+    ck_ok(clkv_manager_take_uncleared(m, 0, list, BLOCKS, &n));
     for (uint32_t i = 0; i < n; i++) memset(memory[list[i]], 0, sizeof memory[0]);
     for (uint32_t block = 0; block < BLOCKS; block++)
         for (uint32_t k = 0; k < B; k++) ck_assert_uint_eq(memory[block][k], 0);
-    ck_ok(clkv_manager_take_uncleared(m, list, BLOCKS, &n));
+    ck_ok(clkv_manager_take_uncleared(m, 0, list, BLOCKS, &n));
     ck_assert_uint_eq(n, 0);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 
@@ -146,16 +146,16 @@ START_TEST(what_is_asked_wrongly_is_refused)
 {
     uint32_t list[2], n = 7;
     clkv_manager *m = new_manager(4), *clearing = new_clearing(0);
-    ck_assert_int_eq(clkv_manager_take_uncleared(m, list, 2, &n), CLKV_ERROR_STATE);
-    ck_assert_int_eq(clkv_manager_take_uncleared(NULL, list, 2, &n), CLKV_ERROR_INVALID);
-    ck_assert_int_eq(clkv_manager_take_uncleared(clearing, NULL, 2, &n), CLKV_ERROR_INVALID);
-    ck_assert_int_eq(clkv_manager_take_uncleared(clearing, list, 2, NULL), CLKV_ERROR_INVALID);
+    ck_assert_int_eq(clkv_manager_take_uncleared(m, 0, list, 2, &n), CLKV_ERROR_STATE);
+    ck_assert_int_eq(clkv_manager_take_uncleared(NULL, 0, list, 2, &n), CLKV_ERROR_INVALID);
+    ck_assert_int_eq(clkv_manager_take_uncleared(clearing, 0, NULL, 2, &n), CLKV_ERROR_INVALID);
+    ck_assert_int_eq(clkv_manager_take_uncleared(clearing, 0, list, 2, NULL), CLKV_ERROR_INVALID);
     ck_assert_uint_eq(n, 7);
-    ck_ok(clkv_manager_take_uncleared(clearing, NULL, 0, &n));
+    ck_ok(clkv_manager_take_uncleared(clearing, 0, NULL, 0, &n));
     ck_assert_uint_eq(n, 0);
     ck_assert_uint_gt(stats_of(clearing).host_bytes, BLOCKS * sizeof *list);
-    clkv_manager_destroy(&m);
-    clkv_manager_destroy(&clearing);
+    end_manager(&m);
+    end_manager(&clearing);
 }
 END_TEST
 
@@ -175,7 +175,7 @@ START_TEST(forgotten_tokens_are_overwritten)
     ck_ok(clkv_manager_reset(m));
     static const uint32_t zeros[B];
     for (uint32_t i = 0; i < 3; i++) ck_assert_mem_eq(clkv_node_tokens(m->prefix, nodes[i]), zeros, sizeof zeros);
-    clkv_manager_destroy(&m);
+    end_manager(&m);
 }
 END_TEST
 

@@ -3,10 +3,9 @@
 #ifndef CLKV_TESTS_WORLD_H
 #define CLKV_TESTS_WORLD_H
 
-#include "core/batch.h"
-#include "core/manager.h"
-#include "core/sequence.h"
+#include "core/batch_view.h"
 
+#include "../leftovers.h"
 #include "support.h"
 
 #include <clkv/batch.h>
@@ -31,7 +30,7 @@ static inline clkv_sequence *new_sequence(clkv_manager *m, const uint32_t *token
 {
     clkv_sequence *seq = NULL;
     const clkv_sequence_params params = {.size = sizeof params, .tokens = tokens, .n_tokens = n};
-    ck_ok(clkv_sequence_create(m, &seq, &params, matched));
+    ck_ok(clkv_sequence_create(&seq, m, &params, matched));
     return seq;
 }
 
@@ -39,7 +38,7 @@ static inline clkv_sequence *new_sequence(clkv_manager *m, const uint32_t *token
 static inline clkv_status try_append(clkv_manager *m, clkv_sequence *seq, const uint32_t *tokens, uint32_t n)
 {
     clkv_batch *batch = NULL;
-    ck_ok(clkv_batch_create(m, &batch));
+    ck_ok(clkv_batch_create(&batch, m));
     clkv_status status = clkv_batch_add(batch, seq, tokens, n, NULL);
     if (status == CLKV_OK) status = clkv_batch_reserve(batch);
     if (status == CLKV_OK) ck_ok(clkv_batch_commit(batch));
@@ -74,7 +73,7 @@ static inline uint32_t block_at(const clkv_sequence *seq, uint32_t index)
 {
     const uint32_t *table = NULL;
     size_t n = 0;
-    clkv_sequence_table(seq, &table, &n);
+    clkv_sequence_get_table(seq, 0, &table, &n);
     ck_assert_uint_lt(index, n);
     return table[index];
 }
@@ -94,7 +93,7 @@ static inline clkv_pool_counts counts_of(const clkv_manager *m)
 static inline clkv_stats stats_of(clkv_manager *m)
 {
     clkv_stats stats = {.size = sizeof stats};
-    ck_ok(clkv_manager_stats(m, &stats));
+    ck_ok(clkv_manager_get_stats(m, &stats));
     return stats;
 }
 

@@ -18,7 +18,7 @@ static void fill(llm_input *in, uint32_t *words, const clkv_batch *batch, const 
 {
     const clkv_batch_entry *entries;
     uint32_t n_entries;
-    clkv_batch_entries(batch, &entries, &n_entries);
+    clkv_batch_get_entries(batch, &entries, &n_entries);
     memcpy(words + in->ids_at, tokens, n_tokens * sizeof *tokens);
     for (uint32_t e = 0; e < n_entries; e++)
         for (uint32_t i = 0; i < entries[e].new_tokens; i++)

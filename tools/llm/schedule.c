@@ -34,7 +34,7 @@ int llm_schedule_init(llm_schedule *s, const llm_schedule_params *params, char *
     s->turns = malloc(s->max_sequences * sizeof *s->turns);
     s->tokens = malloc(llm_schedule_batch_tokens(params, s->block_size) * sizeof *s->tokens);
     if (!s->alive || !s->turns || !s->tokens) return llm_fail(why, "out of memory for the scheduler");
-    clkv_status status = clkv_batch_create(s->manager, &s->batch);
+    clkv_status status = clkv_batch_create(&s->batch, s->manager);
     return status ? llm_fail_clkv(why, "creating a batch") : 0;
 }
 
@@ -76,7 +76,7 @@ static uint64_t blocks_wanted(const llm_schedule *s, const llm_request *r)
 {
     const uint32_t *table;
     size_t held;
-    clkv_sequence_table(r->sequence, &table, &held);
+    clkv_sequence_get_table(r->sequence, 0, &table, &held);
     const uint64_t all = blocks_for(s, r->n_ids);
     return all > held ? all - held : 0;
 }
@@ -86,7 +86,7 @@ static uint64_t blocks_wanted(const llm_schedule *s, const llm_request *r)
 static int fits(llm_schedule *s, const llm_request *r, bool *out, char *why)
 {
     clkv_stats stats = CLKV_PARAMS_INIT(clkv_stats);
-    clkv_status status = clkv_manager_stats(s->manager, &stats);
+    clkv_status status = clkv_manager_get_stats(s->manager, &stats);
     if (status) return llm_fail_clkv(why, "statistics");
     uint64_t needed = blocks_wanted(s, r);
     bool alone = true;
@@ -155,7 +155,7 @@ static int take_sequence(llm_schedule *s, llm_request *r, char *why)
         clkv_sequence_params params = CLKV_PARAMS_INIT(clkv_sequence_params);
         params.tokens = r->ids;
         params.n_tokens = r->n_ids;
-        status = clkv_sequence_create(s->manager, &r->sequence, &params, &found);
+        status = clkv_sequence_create(&r->sequence, s->manager, &params, &found);
     }
     if (status) return llm_fail_clkv(why, "looking a prompt up");
     r->reused = (uint32_t)found;
@@ -309,7 +309,7 @@ int llm_schedule_fork(llm_schedule *s, llm_request *request, char *why)
 {
     for (uint32_t i = 0; i < request->n_forks; i++) {
         llm_request *r = request->forks[i];
-        clkv_status status = clkv_sequence_fork(request->sequence, &r->sequence);
+        clkv_status status = clkv_sequence_fork(&r->sequence, request->sequence, 0);
         if (status) return llm_fail_clkv(why, "forking a sequence");
         r->reused = request->n_prompt;
         s->alive[s->n_alive++] = r;

@@ -1,0 +1,19 @@
+/* explain.h: why there is no device, as far as can be found out. SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_DEVICE_EXPLAIN_H
+#define CLKV_DEVICE_EXPLAIN_H
+
+#include "device/choose.h"
+
+typedef struct clkv_reasons {
+    char lines[8][256]; /* the first says what was found, each other one names a usual cause that applies here */
+    size_t n;
+} clkv_reasons;
+
+/* For a set without devices. Looks at the environment, the loader's folder and the device files of this machine. */
+void clkv_explain(clkv_reasons *out, const clkv_device_set *set);
+
+/* Adds a line for the first device file that exists and that this user may not open. `patterns` end with NULL and
+ * are those of glob(). */
+void clkv_explain_files(clkv_reasons *out, const char *const *patterns);
+
+#endif

@@ -1,0 +1,112 @@
+/* test_fork.c: a child of fork() gets FORKED for every operation, and frees what it inherited, without one OpenCL call;
+ * the parent goes on. SPDX-License-Identifier: Apache-2.0 */
+#define _POSIX_C_SOURCE 200809L /* fork, alarm */
+#include "fault.h"
+
+#include "../device/open.h"
+
+#include "core/memory.h"
+#include "device/device.h"
+#include "device/ring.h"
+#include "device/slab.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+static fault_control *control;
+static fail_allocator allocator;
+
+/* What lives on a device when the process forks. */
+typedef struct inherited {
+    clkv_device *device, *closed; /* open, and with a reference left of two */
+    clkv_slabs slabs;
+    clkv_stream stream;
+    clkv_ring ring;
+} inherited;
+
+static void open_all(inherited *in)
+{
+    clkv_ring_slot *slot = NULL;
+    in->device = open_device("");
+    in->closed = clkv_device_ref(in->device);
+    ck_ok(clkv_slabs_create(&in->slabs, in->device, 8, 4096, 0));
+    clkv_stream_init(&in->stream, in->device);
+    clkv_ring_init(&in->ring, &in->stream);
+    ck_ok(clkv_ring_acquire(&in->ring, 100, &slot));
+    ck_ok(clkv_ring_submit(&in->ring, slot, 100, 0, NULL, NULL));
+}
+
+static void close_all(inherited *in)
+{
+    clkv_stream_finish(&in->stream);
+    clkv_ring_destroy(&in->ring);
+    clkv_slabs_destroy(&in->slabs);
+    clkv_device_unref(in->closed);
+    clkv_device_close(&in->device);
+}
+
+/* The number of the first thing that is not as it should be, or 0. */
+static int in_child(inherited *in)
+{
+    clkv_device *other = NULL;
+    clkv_device_info info = CLKV_PARAMS_INIT(clkv_device_info);
+    clkv_device_params params = CLKV_PARAMS_INIT(clkv_device_params);
+    size_t found = 0;
+    fault_arm(control, FAULT_NONE, 0, 0, 0);
+    if (clkv_device_get_info(in->device, &info) != CLKV_ERROR_FORKED) return 1;
+    if (strcmp(clkv_last_error()->where, "clkv_device_get_info")) return 2;
+    if (!strstr(clkv_last_error()->message, "has forked")) return 3;
+    if (clkv_device_check(in->device) != CLKV_ERROR_FORKED) return 4;
+    if (clkv_device_list(NULL, 0, &found) != CLKV_ERROR_FORKED) return 5;
+    if (clkv_device_open(&other, &params) != CLKV_ERROR_FORKED || other) return 6;
+    params.context = clkv_device_context(in->device);
+    params.device = clkv_device_id(in->device);
+    params.queue = clkv_device_queue(in->device);
+    if (clkv_device_open(&other, &params) != CLKV_ERROR_FORKED || other) return 7;
+    close_all(in);
+    if (in->device) return 8;
+    if (allocator.live_bytes) return 9;
+    return control->calls ? 10 : 0;
+}
+
+START_TEST(child)
+{
+    clkv_set_allocator(&(clkv_allocator){ fail_resize, &allocator });
+    inherited in = { 0 };
+    open_all(&in);
+    fflush(NULL);
+    const pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        alarm(60);
+        _exit(in_child(&in));
+    }
+    int status = 0;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(status == 0, "the child ended with %d, signal %d", WEXITSTATUS(status), WTERMSIG(status));
+
+    ck_ok(clkv_device_check(in.device));
+    ck_assert_int_eq(clFinish(clkv_device_queue(in.device)), CL_SUCCESS);
+    close_all(&in);
+    ck_assert_uint_eq(allocator.live_bytes, 0);
+    clkv_set_allocator(NULL);
+    for (int i = 0; i < FAULT_KINDS; i++) ck_assert_uint_eq(control->live[i], 0);
+}
+END_TEST
+
+int main(void)
+{
+    control = fault_control_find();
+    if (!control) {
+        printf("the OpenCL loader has not loaded the layer (OPENCL_LAYERS): skipped\n");
+        return getenv("CLKV_TEST_NEED_DEVICE") ? EXIT_FAILURE : 77;
+    }
+    const int skip = without_device();
+    if (skip >= 0) return skip;
+    TCase *c = tcase_create("fork");
+    tcase_set_timeout(c, 0);
+    tcase_add_test(c, child);
+    Suite *s = suite_create("fork");
+    suite_add_tcase(s, c);
+    return run_suite(s);
+}
