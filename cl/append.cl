@@ -7,7 +7,7 @@
 __kernel __attribute__((reqd_work_group_size(CLKV_WORK_GROUP, 1, 1)))
 void clkv_append(CLKV_SLAB_PARAMS, __global const clkv_in *k, ulong k_offset, __global const clkv_in *v,
                  ulong v_offset, __global const uint *batch, uint slots_at, uint n_tokens, uint layer,
-                 uint blocks_per_slab)
+                 ulong block_bytes, uint blocks_per_slab)
 {
     const uint token = get_group_id(0) / CLKV_KV_HEADS;
     const uint kv_head = get_group_id(0) % CLKV_KV_HEADS;
@@ -16,16 +16,17 @@ void clkv_append(CLKV_SLAB_PARAMS, __global const clkv_in *k, ulong k_offset, __
     }
     const uint slot = batch[slots_at + token];
     const uint in_block = slot % CLKV_BLOCK_SIZE;
-    __global clkv_kv *k_tile =
-        clkv_kv_tile(slot / CLKV_BLOCK_SIZE, layer, kv_head, blocks_per_slab, CLKV_SLAB_ARGS);
-    __global clkv_kv *v_row = k_tile + CLKV_K_TILE + in_block * CLKV_HEAD_DIM_V;
+    __global uchar *k_tile = clkv_block(slot / CLKV_BLOCK_SIZE, block_bytes, blocks_per_slab, CLKV_SLAB_ARGS) +
+                             clkv_tile_at(layer, kv_head);
+    __global uchar *v_tile = k_tile + CLKV_K_TILE_BYTES;
     const ulong pair = (ulong)token * CLKV_KV_HEADS + kv_head;
 
     for (uint d = get_local_id(0) * CLKV_WIDTH; d < CLKV_HEAD_DIM; d += CLKV_WORK_GROUP * CLKV_WIDTH) {
         CLKV_K_WIDE_STORE(CLKV_IN_WIDE(k, k_offset + pair * CLKV_HEAD_DIM + d),
-                          k_tile + d * CLKV_BLOCK_SIZE + in_block);
+                          k_tile + CLKV_K(bytes)(d * CLKV_BLOCK_SIZE + in_block));
     }
     for (uint d = get_local_id(0) * CLKV_WIDTH; d < CLKV_HEAD_DIM_V; d += CLKV_WORK_GROUP * CLKV_WIDTH) {
-        CLKV_KV_WIDE_STORE(CLKV_IN_WIDE(v, v_offset + pair * CLKV_HEAD_DIM_V + d), v_row + d);
+        CLKV_V_WIDE_STORE(CLKV_IN_WIDE(v, v_offset + pair * CLKV_HEAD_DIM_V + d),
+                          v_tile + CLKV_V(bytes)(in_block * CLKV_HEAD_DIM_V + d));
     }
 }

@@ -34,33 +34,29 @@
 /* pocl makes three copies of a kernel's body: what is long is called, not copied. */
 #define CALLED static __attribute__((noinline))
 
-#if CLKV_KV_HALF
-#define LOAD_16(p) vload_half16(0, (p))
-typedef ushort clkv_kv_bits;
-#else
-#define LOAD_16(p) vload16(0, (p))
-typedef float clkv_kv_bits;
-#endif
+/* Bytes from one dimension of K to the next, from one token of V to the next, and of 16 elements of each. */
+#define K_ROW CLKV_K(bytes)(CLKV_BLOCK_SIZE)
+#define V_ROW CLKV_V(bytes)(CLKV_HEAD_DIM_V)
+#define K_VEC CLKV_K(bytes)(LANES)
+#define V_VEC CLKV_V(bytes)(LANES)
+#define LINE 64u /* bytes that the cache fetches at once */
 
 /* Asks for the cache line at p. pocl's prefetch() does nothing, so where the compiler makes code for the host's
  * own CPU it is clang's builtin. */
 #if defined(__x86_64__) || defined(__aarch64__)
 #define FETCH(p) __builtin_prefetch((const void *)(ulong)(p))
 #else
-#define FETCH(p) prefetch((__global const clkv_kv_bits *)(p), 1)
+#define FETCH(p) prefetch((p), LINE)
 #endif
-#define LINE (64u / sizeof(clkv_kv_bits)) /* elements of 64 bytes */
 
 /* The work of a work-group. */
-typedef struct clkv_item {
+typedef struct clkv_work {
+    clkv_item item;
     __global const uint *table; /* the sequence's blocks */
-    uint layer, kv_head, blocks_per_slab;
-    uint q_start, q_first;      /* of the entry; of the tile in the entry */
-    uint part, parts;           /* the part to write and how many a query has; parts 0: write the result */
-    uint part_base;
-    uint first, end;            /* keys */
-    uint visible, causal;       /* keys that query 0 of the entry sees; each query after it sees one more */
-} clkv_item;
+    ulong tile_at;              /* of the layer and KV head, in each block */
+    ulong block_bytes;
+    uint blocks_per_slab, kv_head;
+} clkv_work;
 
 /* What a sweep over the keys works on: rows [r0, r0 + n) of the item. */
 typedef struct clkv_sweep {
@@ -74,24 +70,28 @@ typedef struct clkv_sweep {
 } clkv_sweep;
 
 /* How many of the `tokens` keys from t0 on a row of the sweep sees. */
-INLINE uint seen_by(const clkv_item *item, const clkv_sweep *sweep, uint r, uint t0, uint tokens)
+INLINE uint seen_by(const clkv_work *work, const clkv_sweep *sweep, uint r, uint t0, uint tokens)
 {
-    const uint q = item->q_first + (sweep->r0 + r) / CLKV_GROUP;
-    const uint visible = item->visible + (item->causal ? q : 0u);
-    return visible > t0 ? min(tokens, visible - t0) : 0u;
+    const uint end = clkv_row_end(&work->item, (sweep->r0 + r) / CLKV_GROUP);
+    return end > t0 ? min(tokens, end - t0) : 0u;
 }
 
-/* K of dimension 0 of token t; the next dimension is CLKV_BLOCK_SIZE further, and V of the block follows. */
-INLINE __global const clkv_kv *k_of(const clkv_item *item, uint t, CLKV_SLAB_PARAMS)
+/* The K tile of the block that holds token t. */
+INLINE __global const uchar *tile_of(const clkv_work *work, uint t, CLKV_SLAB_PARAMS)
 {
-    return clkv_kv_tile(item->table[t / CLKV_BLOCK_SIZE], item->layer, item->kv_head, item->blocks_per_slab,
-                        CLKV_SLAB_ARGS) + t % CLKV_BLOCK_SIZE;
+    return clkv_block(work->table[t / CLKV_BLOCK_SIZE], work->block_bytes, work->blocks_per_slab, CLKV_SLAB_ARGS) +
+           work->tile_at;
 }
 
-INLINE __global const clkv_kv *v_of(const clkv_item *item, uint t, CLKV_SLAB_PARAMS)
+/* K of dimension 0 of token t; the next dimension is K_ROW bytes further. */
+INLINE __global const uchar *k_of(const clkv_work *work, uint t, CLKV_SLAB_PARAMS)
 {
-    return clkv_kv_tile(item->table[t / CLKV_BLOCK_SIZE], item->layer, item->kv_head, item->blocks_per_slab,
-                        CLKV_SLAB_ARGS) + CLKV_K_TILE + t % CLKV_BLOCK_SIZE * CLKV_HEAD_DIM_V;
+    return tile_of(work, t, CLKV_SLAB_ARGS) + CLKV_K(bytes)(t % CLKV_BLOCK_SIZE);
+}
+
+INLINE __global const uchar *v_of(const clkv_work *work, uint t, CLKV_SLAB_PARAMS)
+{
+    return tile_of(work, t, CLKV_SLAB_ARGS) + CLKV_K_TILE_BYTES + t % CLKV_BLOCK_SIZE * V_ROW;
 }
 
 /* One row's scores of a step of `vecs` vectors, a constant, to their exponentials; it sees the first `seen`. */
@@ -151,17 +151,17 @@ INLINE void softmax(clkv_sweep *sweep, uint r, uint seen, const uint vecs)
 #define VALUE_4(i) VALUE_2(i) VALUE(i, 2) VALUE(i, 3)
 
 /* O += P V for rows [r, r + rows) and the tokens [all, any) that only some of them see, from the blocks. */
-INLINE void values_rest(const clkv_item *item, clkv_sweep *sweep, uint r, uint rows, uint t0, uint all, uint any,
+INLINE void values_rest(const clkv_work *work, clkv_sweep *sweep, uint r, uint rows, uint t0, uint all, uint any,
                         CLKV_SLAB_PARAMS)
 {
     for (uint t = all; t < any; t++) {
-        __global const clkv_kv *v = v_of(item, t0 + t, CLKV_SLAB_ARGS);
+        __global const uchar *v = v_of(work, t0 + t, CLKV_SLAB_ARGS);
         for (uint i = r; i < min(r + rows, sweep->n); i++) {
-            if (t < seen_by(item, sweep, i, t0, any)) {
+            if (t < seen_by(work, sweep, i, t0, any)) {
                 const float p = ((const float *)sweep->p[i])[t];
                 for (uint d = 0; d < CLKV_HEAD_DIM_V; d += 8) {
                     float *o = (float *)sweep->o[i] + d;
-                    vstore8(fma((float8)(p), clkv_kv_8(v + d), vload8(0, o)), 0, o);
+                    vstore8(fma((float8)(p), CLKV_V(load8)(v + CLKV_V(bytes)(d)), vload8(0, o)), 0, o);
                 }
             }
         }
@@ -171,26 +171,26 @@ INLINE void values_rest(const clkv_item *item, clkv_sweep *sweep, uint r, uint r
 #if FEW_FITS
 /* Where the two vectors of tokens of a step lie. */
 typedef struct clkv_step {
-    __global const clkv_kv *k0, *k1, *v0, *v1;
+    __global const uchar *k0, *k1, *v0, *v1;
 } clkv_step;
 
 /* The step at t0. Tokens past the end are taken from its first vector: table and slots there hold anything. */
-INLINE void locate(clkv_step *step, const clkv_item *item, uint t0, uint end, CLKV_SLAB_PARAMS)
+INLINE void locate(clkv_step *step, const clkv_work *work, uint t0, uint end, CLKV_SLAB_PARAMS)
 {
     const uint t1 = t0 + LANES < end ? t0 + LANES : t0;
-    step->k0 = k_of(item, t0, CLKV_SLAB_ARGS);
-    step->k1 = k_of(item, t1, CLKV_SLAB_ARGS);
-    step->v0 = v_of(item, t0, CLKV_SLAB_ARGS);
-    step->v1 = v_of(item, t1, CLKV_SLAB_ARGS);
+    step->k0 = k_of(work, t0, CLKV_SLAB_ARGS);
+    step->k1 = k_of(work, t1, CLKV_SLAB_ARGS);
+    step->v0 = v_of(work, t0, CLKV_SLAB_ARGS);
+    step->v1 = v_of(work, t1, CLKV_SLAB_ARGS);
 }
 
 /* The lines of the next step's K that belong to dimensions 2d and 2d + 1. */
-#if !CLKV_KV_HALF
-#define FETCH_K FETCH(n0); FETCH(n1); FETCH(n0 + CLKV_BLOCK_SIZE); FETCH(n1 + CLKV_BLOCK_SIZE);
+#if CLKV_K(bytes)(16) == 64
+#define FETCH_K FETCH(n0); FETCH(n1); FETCH(n0 + K_ROW); FETCH(n1 + K_ROW);
 #elif CLKV_BLOCK_SIZE == 16
 #define FETCH_K FETCH(n0); FETCH(n1);
 #else
-#define FETCH_K FETCH(n0); FETCH(n0 + CLKV_BLOCK_SIZE); (void)n1; /* the same line as n0 */
+#define FETCH_K FETCH(n0); FETCH(n0 + K_ROW); (void)n1; /* the same line as n0 */
 #endif
 
 #define ROW_STRIDE CLKV_HEAD_DIM
@@ -199,24 +199,24 @@ INLINE void locate(clkv_step *step, const clkv_item *item, uint t0, uint end, CL
     {                                                                                                          \
         const uint r = 0;                                                                                      \
         const float *a = sweep->q[0];                                                                           \
-        __global const clkv_kv *k0 = step->k0, *k1 = step->k1, *n0 = next->k0, *n1 = next->k1;                 \
+        __global const uchar *k0 = step->k0, *k1 = step->k1, *n0 = next->k0, *n1 = next->k1;                 \
         ROWS_##rows(ZERO_2)                                                                                    \
         for (uint d = 0; d < CLKV_HEAD_DIM; d += 2) {                                                          \
             FETCH_K                                                                                            \
             {                                                                                                  \
-                const float16 b0 = LOAD_16(k0), b1 = LOAD_16(k1);                                              \
+                const float16 b0 = CLKV_K(load16)(k0), b1 = CLKV_K(load16)(k1);                                \
                 ROWS_##rows(FMA_2)                                                                             \
             }                                                                                                  \
             a++;                                                                                               \
             {                                                                                                  \
-                const float16 b0 = LOAD_16(k0 + CLKV_BLOCK_SIZE), b1 = LOAD_16(k1 + CLKV_BLOCK_SIZE);          \
+                const float16 b0 = CLKV_K(load16)(k0 + K_ROW), b1 = CLKV_K(load16)(k1 + K_ROW);                \
                 ROWS_##rows(FMA_2)                                                                             \
             }                                                                                                  \
             a++;                                                                                               \
-            k0 += 2 * CLKV_BLOCK_SIZE;                                                                         \
-            k1 += 2 * CLKV_BLOCK_SIZE;                                                                         \
-            n0 += 2 * CLKV_BLOCK_SIZE;                                                                         \
-            n1 += 2 * CLKV_BLOCK_SIZE;                                                                         \
+            k0 += 2 * K_ROW;                                                                                   \
+            k1 += 2 * K_ROW;                                                                                   \
+            n0 += 2 * K_ROW;                                                                                   \
+            n1 += 2 * K_ROW;                                                                                   \
         }                                                                                                      \
         ROWS_##rows(SCORE_2)                                                                                   \
     }
@@ -228,15 +228,15 @@ SCORES_FEW(8)
  * fetched in the order in which it lies, this call's share of it: two long streams read faster than many short
  * ones. */
 #define FETCH_1(n) FETCH(n);
-#if CLKV_KV_HALF
-#define FETCH_2(n) FETCH(n);
+#if CLKV_V(bytes)(16) == 64
+#define FETCH_2(n) FETCH(n); FETCH((n) + V_VEC);
 #else
-#define FETCH_2(n) FETCH(n); FETCH((n) + LANES);
+#define FETCH_2(n) FETCH(n);
 #endif
-#define FETCH_4(n) FETCH_2(n) FETCH_2((n) + 2 * LANES)
-#define LOAD_1(v) const float16 b0 = LOAD_16(v);
-#define LOAD_2(v) LOAD_1(v) const float16 b1 = LOAD_16((v) + LANES);
-#define LOAD_4(v) LOAD_2(v) const float16 b2 = LOAD_16((v) + 2 * LANES), b3 = LOAD_16((v) + 3 * LANES);
+#define FETCH_4(n) FETCH_2(n) FETCH_2((n) + 2 * V_VEC)
+#define LOAD_1(v) const float16 b0 = CLKV_V(load16)(v);
+#define LOAD_2(v) LOAD_1(v) const float16 b1 = CLKV_V(load16)((v) + V_VEC);
+#define LOAD_4(v) LOAD_2(v) const float16 b2 = CLKV_V(load16)((v) + 2 * V_VEC), b3 = CLKV_V(load16)((v) + 3 * V_VEC);
 #define ROW_STRIDE MANY_STEP
 #define VALUES_FEW(rows, cols)                                                                                 \
     INLINE void values_few_##rows##_##cols(clkv_sweep *sweep, const clkv_step *step, const clkv_step *next,      \
@@ -245,8 +245,8 @@ SCORES_FEW(8)
         const uint r = 0;                                                                                      \
         uint t = 0;                                                                                            \
         const float *a = (const float *)sweep->p[0];                                                            \
-        __global const clkv_kv *v0 = step->v0 + c * LANES, *v1 = step->v1 + c * LANES;                         \
-        __global const clkv_kv *n0 = next->v0 + c * LANES * LANES, *n1 = next->v1 + c * LANES * LANES;         \
+        __global const uchar *v0 = step->v0 + c * V_VEC, *v1 = step->v1 + c * V_VEC;                           \
+        __global const uchar *n0 = next->v0 + c * LANES * V_VEC, *n1 = next->v1 + c * LANES * V_VEC;           \
         ROWS_##rows(ZERO_##cols)                                                                               \
         for (; t + LANES < tokens; t++) {                                                                      \
             FETCH_##cols(n0)                                                                                   \
@@ -261,16 +261,16 @@ SCORES_FEW(8)
                 ROWS_##rows(FMA_##cols)                                                                        \
             }                                                                                                  \
             a -= LANES - 1;                                                                                    \
-            v0 += CLKV_HEAD_DIM_V;                                                                             \
-            v1 += CLKV_HEAD_DIM_V;                                                                             \
-            n0 += cols * LANES;                                                                                \
-            n1 += cols * LANES;                                                                                \
+            v0 += V_ROW;                                                                                       \
+            v1 += V_ROW;                                                                                       \
+            n0 += cols * V_VEC;                                                                                \
+            n1 += cols * V_VEC;                                                                                \
         }                                                                                                      \
         for (; t < min(LANES, tokens); t++) {                                                                  \
             LOAD_##cols(v0)                                                                                    \
             ROWS_##rows(FMA_##cols)                                                                            \
             a++;                                                                                               \
-            v0 += CLKV_HEAD_DIM_V;                                                                             \
+            v0 += V_ROW;                                                                                       \
         }                                                                                                      \
         ROWS_##rows(VALUE_##cols)                                                                              \
     }
@@ -312,20 +312,20 @@ INLINE void fetch_first(const clkv_step *far, uint line)
     FETCH(far->v1 + line);
 }
 
-CALLED void few(const clkv_item *item, clkv_sweep *sweep, uint end, CLKV_SLAB_PARAMS)
+CALLED void few(const clkv_work *work, clkv_sweep *sweep, uint end, CLKV_SLAB_PARAMS)
 {
     clkv_step step, next, far;
-    locate(&next, item, item->first, end, CLKV_SLAB_ARGS);
+    locate(&next, work, work->item.first, end, CLKV_SLAB_ARGS);
     far = next;
-    if (item->first + FEW_STEP < end) {
-        locate(&far, item, item->first + FEW_STEP, end, CLKV_SLAB_ARGS);
+    if (work->item.first + FEW_STEP < end) {
+        locate(&far, work, work->item.first + FEW_STEP, end, CLKV_SLAB_ARGS);
     }
-    for (uint t0 = item->first; t0 < end; t0 += FEW_STEP) {
+    for (uint t0 = work->item.first; t0 < end; t0 += FEW_STEP) {
         const uint tokens = min(FEW_STEP, end - t0);
         step = next;
         next = far;
         if (t0 + 2 * FEW_STEP < end) {
-            locate(&far, item, t0 + 2 * FEW_STEP, end, CLKV_SLAB_ARGS);
+            locate(&far, work, t0 + 2 * FEW_STEP, end, CLKV_SLAB_ARGS);
         }
         if (sweep->n <= 4) {
             fetch_first(&far, 0);
@@ -336,15 +336,15 @@ CALLED void few(const clkv_item *item, clkv_sweep *sweep, uint end, CLKV_SLAB_PA
             fetch_first(&far, 0); /* here the softmax hides it, and one line is enough */
         }
         for (uint r = 0; r < sweep->n; r++) {
-            softmax(sweep, r, seen_by(item, sweep, r, t0, tokens), FEW_STEP / LANES);
+            softmax(sweep, r, seen_by(work, sweep, r, t0, tokens), FEW_STEP / LANES);
         }
-        const uint all = seen_by(item, sweep, 0, t0, tokens);
+        const uint all = seen_by(work, sweep, 0, t0, tokens);
         if (sweep->n <= 4) {
             VALUES_4
         } else {
             VALUES_8
         }
-        values_rest(item, sweep, 0, sweep->n, t0, all, seen_by(item, sweep, sweep->n - 1u, t0, tokens), CLKV_SLAB_ARGS);
+        values_rest(work, sweep, 0, sweep->n, t0, all, seen_by(work, sweep, sweep->n - 1u, t0, tokens), CLKV_SLAB_ARGS);
     }
 }
 #endif
@@ -394,94 +394,94 @@ VALUES_MANY(1)
 #undef ROW_STRIDE
 
 /* K of the step at t0 to wide [dim][4]. */
-INLINE void widen_k(const clkv_item *item, float16 *wide, uint t0, uint end, CLKV_SLAB_PARAMS)
+INLINE void widen_k(const clkv_work *work, float16 *wide, uint t0, uint end, CLKV_SLAB_PARAMS)
 {
     for (uint j = 0; j < MANY_STEP / LANES; j++) {
 #if CLKV_BLOCK_SIZE >= 16
         const uint t = t0 + j * LANES < end ? t0 + j * LANES : t0;
-        __global const clkv_kv *k = k_of(item, t, CLKV_SLAB_ARGS);
+        __global const uchar *k = k_of(work, t, CLKV_SLAB_ARGS);
         for (uint d = 0; d < CLKV_HEAD_DIM; d++) {
-            wide[d * (MANY_STEP / LANES) + j] = LOAD_16(k);
-            k += CLKV_BLOCK_SIZE;
+            wide[d * (MANY_STEP / LANES) + j] = CLKV_K(load16)(k);
+            k += K_ROW;
         }
 #else
-        __global const clkv_kv_bits *k[LANES / CLKV_BLOCK_SIZE];
+        __global const CLKV_K(raw) *k[LANES / CLKV_BLOCK_SIZE];
         for (uint b = 0; b < LANES / CLKV_BLOCK_SIZE; b++) {
             const uint t = t0 + j * LANES + b * CLKV_BLOCK_SIZE;
-            k[b] = (__global const clkv_kv_bits *)k_of(item, t < end ? t : t0, CLKV_SLAB_ARGS);
+            k[b] = (__global const CLKV_K(raw) *)k_of(work, t < end ? t : t0, CLKV_SLAB_ARGS);
         }
         for (uint d = 0; d < CLKV_HEAD_DIM; d++) {
-            clkv_kv_bits bits[LANES];
+            CLKV_K(raw) bits[LANES];
             for (uint i = 0; i < LANES; i++) {
                 bits[i] = k[i / CLKV_BLOCK_SIZE][d * CLKV_BLOCK_SIZE + i % CLKV_BLOCK_SIZE];
             }
-            wide[d * (MANY_STEP / LANES) + j] = LOAD_16((const clkv_kv *)bits);
+            wide[d * (MANY_STEP / LANES) + j] = CLKV_K(widen16)(bits);
         }
 #endif
     }
 }
 
 /* V of the step at t0 to wide [token][V_VECS]. */
-INLINE void widen_v(const clkv_item *item, float16 *wide, uint t0, uint tokens, CLKV_SLAB_PARAMS)
+INLINE void widen_v(const clkv_work *work, float16 *wide, uint t0, uint tokens, CLKV_SLAB_PARAMS)
 {
     const uint run = CLKV_BLOCK_SIZE < LANES ? CLKV_BLOCK_SIZE : LANES; /* tokens that lie together */
     for (uint t = 0; t < tokens;) {
-        __global const clkv_kv *v = v_of(item, t0 + t, CLKV_SLAB_ARGS);
+        __global const uchar *v = v_of(work, t0 + t, CLKV_SLAB_ARGS);
         const uint run_end = min(t + run, tokens);
         for (; t < run_end; t++) {
             for (uint c = 0; c < CLKV_HEAD_DIM_V / LANES; c++) {
-                *wide++ = LOAD_16(v + c * LANES);
+                *wide++ = CLKV_V(load16)(v + c * V_VEC);
             }
 #if CLKV_HEAD_DIM_V % 16
-            *wide++ = (float16)(clkv_kv_8(v + CLKV_HEAD_DIM_V - 8), (float8)(0.0f));
+            *wide++ = (float16)(CLKV_V(load8)(v + CLKV_V(bytes)(CLKV_HEAD_DIM_V - 8)), (float8)(0.0f));
 #endif
-            v += CLKV_HEAD_DIM_V;
+            v += V_ROW;
         }
     }
 }
 
 /* Fetch share i of n of the K, or the V, of a step: the arithmetic of a register tile hides it. */
-INLINE void fetch_k(const clkv_item *item, uint t0, uint end, uint i, uint n, CLKV_SLAB_PARAMS)
+INLINE void fetch_k(const clkv_work *work, uint t0, uint end, uint i, uint n, CLKV_SLAB_PARAMS)
 {
-    const uint line_dims = CLKV_BLOCK_SIZE * sizeof(clkv_kv_bits) < 64 ? 2 : 1; /* dimensions per line */
+    const uint line_dims = K_ROW < LINE ? 2 : 1; /* dimensions per line */
     for (uint t = t0; t < min(t0 + MANY_STEP, end); t += LANES) {
-        __global const clkv_kv *k = k_of(item, t, CLKV_SLAB_ARGS);
+        __global const uchar *k = k_of(work, t, CLKV_SLAB_ARGS);
         for (uint d = i * CLKV_HEAD_DIM / n; d < (i + 1u) * CLKV_HEAD_DIM / n; d += line_dims) {
-            FETCH(k + d * CLKV_BLOCK_SIZE);
+            FETCH(k + d * K_ROW);
         }
     }
 }
 
-INLINE void fetch_v(const clkv_item *item, uint t0, uint tokens, uint i, uint n, CLKV_SLAB_PARAMS)
+INLINE void fetch_v(const clkv_work *work, uint t0, uint tokens, uint i, uint n, CLKV_SLAB_PARAMS)
 {
     for (uint t = i * tokens / n; t < (i + 1u) * tokens / n; t++) {
-        __global const clkv_kv *v = v_of(item, t0 + t, CLKV_SLAB_ARGS);
-        for (uint d = 0; d < CLKV_HEAD_DIM_V; d += LINE) {
-            FETCH(v + d);
+        __global const uchar *v = v_of(work, t0 + t, CLKV_SLAB_ARGS);
+        for (uint at = 0; at < V_ROW; at += LINE) {
+            FETCH(v + at);
         }
     }
 }
 
-CALLED void many(const clkv_item *item, clkv_sweep *sweep, uint end, CLKV_SLAB_PARAMS)
+CALLED void many(const clkv_work *work, clkv_sweep *sweep, uint end, CLKV_SLAB_PARAMS)
 {
     float16 wide[CLKV_HEAD_DIM * 4 > MANY_STEP * V_VECS ? CLKV_HEAD_DIM * 4 : MANY_STEP * V_VECS];
     const uint tiles = (sweep->n + MICRO - 1u) / MICRO;
-    for (uint t0 = item->first; t0 < end; t0 += MANY_STEP) {
+    for (uint t0 = work->item.first; t0 < end; t0 += MANY_STEP) {
         const uint tokens = min(MANY_STEP, end - t0);
-        widen_k(item, wide, t0, end, CLKV_SLAB_ARGS);
+        widen_k(work, wide, t0, end, CLKV_SLAB_ARGS);
         for (uint r = 0; r < sweep->n; r += MICRO) {
-            fetch_v(item, t0, tokens, r / MICRO, tiles, CLKV_SLAB_ARGS);
+            fetch_v(work, t0, tokens, r / MICRO, tiles, CLKV_SLAB_ARGS);
             scores_many(sweep, wide, r);
         }
         for (uint r = 0; r < sweep->n; r++) {
-            softmax(sweep, r, seen_by(item, sweep, r, t0, tokens), MANY_STEP / LANES);
+            softmax(sweep, r, seen_by(work, sweep, r, t0, tokens), MANY_STEP / LANES);
         }
-        widen_v(item, wide, t0, tokens, CLKV_SLAB_ARGS);
+        widen_v(work, wide, t0, tokens, CLKV_SLAB_ARGS);
         for (uint r = 0; r < sweep->n; r += MICRO) {
             const uint last = min(r + MICRO, sweep->n) - 1u;
-            const uint all = seen_by(item, sweep, r, t0, tokens);
+            const uint all = seen_by(work, sweep, r, t0, tokens);
             uint c = 0;
-            fetch_k(item, t0 + MANY_STEP, end, r / MICRO, tiles, CLKV_SLAB_ARGS);
+            fetch_k(work, t0 + MANY_STEP, end, r / MICRO, tiles, CLKV_SLAB_ARGS);
 #if V_VECS >= 4
             for (; c + 4 <= V_VECS; c += 4) {
                 values_many_4(sweep, wide, r, c, all);
@@ -494,23 +494,23 @@ CALLED void many(const clkv_item *item, clkv_sweep *sweep, uint end, CLKV_SLAB_P
 #if V_VECS & 1
             values_many_1(sweep, wide, r, c, all);
 #endif
-            values_rest(item, sweep, r, MICRO, t0, all, seen_by(item, sweep, last, t0, tokens), CLKV_SLAB_ARGS);
+            values_rest(work, sweep, r, MICRO, t0, all, seen_by(work, sweep, last, t0, tokens), CLKV_SLAB_ARGS);
         }
     }
 }
 
 /* Token and head of row r of the sweep, as an index into [token][head]. */
-INLINE ulong row_of(const clkv_item *item, const clkv_sweep *sweep, uint r)
+INLINE ulong row_of(const clkv_work *work, const clkv_sweep *sweep, uint r)
 {
     const uint row = sweep->r0 + r;
-    return (ulong)(item->q_start + item->q_first + row / CLKV_GROUP) * CLKV_HEADS + item->kv_head * CLKV_GROUP +
+    return (ulong)(work->item.token + row / CLKV_GROUP) * CLKV_HEADS + work->kv_head * CLKV_GROUP +
            row % CLKV_GROUP;
 }
 
-CALLED void begin(const clkv_item *item, clkv_sweep *sweep, float scale, __global const clkv_in *q, ulong q_offset)
+CALLED void begin(const clkv_work *work, clkv_sweep *sweep, float scale, __global const clkv_in *q, ulong q_offset)
 {
     for (uint r = 0; r < SWEEP_ROWS; r++) {
-        const ulong at = q_offset + row_of(item, sweep, r) * CLKV_HEAD_DIM;
+        const ulong at = q_offset + row_of(work, sweep, r) * CLKV_HEAD_DIM;
         for (uint d = 0; d < CLKV_HEAD_DIM; d += 8) {
             vstore8(r < sweep->n ? clkv_in_8(q, at + d) * (scale * LOG2_E) : (float8)(0.0f), 0, sweep->q[r] + d);
         }
@@ -523,7 +523,7 @@ CALLED void begin(const clkv_item *item, clkv_sweep *sweep, float scale, __globa
     }
 }
 
-CALLED void finish(const clkv_item *item, const clkv_sweep *sweep, __global clkv_out *o, ulong o_offset,
+CALLED void finish(const clkv_work *work, const clkv_sweep *sweep, __global clkv_out *o, ulong o_offset,
                    __global float *lse, ulong lse_offset, uint want_lse, __global float *part_o,
                    __global float2 *part_sums)
 {
@@ -531,8 +531,8 @@ CALLED void finish(const clkv_item *item, const clkv_sweep *sweep, __global clkv
         const float sum = sum_of(sweep->sum[r]);
         const float norm = sum == 0.0f ? 0.0f : 1.0f / sum;
         const float row_lse = (sweep->top[r] + log2(sum)) * LN_2;
-        const ulong row = row_of(item, sweep, r);
-        if (item->parts == 0) {
+        const ulong row = row_of(work, sweep, r);
+        if (work->item.part == CLKV_DIRECT) {
             for (uint d = 0; d < CLKV_HEAD_DIM_V; d += 8) {
                 clkv_out_8(vload8(0, (const float *)sweep->o[r] + d) * norm, o,
                            o_offset + row * CLKV_HEAD_DIM_V + d);
@@ -541,8 +541,7 @@ CALLED void finish(const clkv_item *item, const clkv_sweep *sweep, __global clkv
                 lse[lse_offset + row] = sum == 0.0f ? as_float(0xff800000u) : row_lse; /* −inf */
             }
         } else {
-            const uint q = item->q_first + (sweep->r0 + r) / CLKV_GROUP;
-            const ulong part = item->part_base + (ulong)q * item->parts + item->part;
+            const ulong part = work->item.part + (sweep->r0 + r) / CLKV_GROUP;
             const ulong at = part * CLKV_HEADS + row % CLKV_HEADS;
             for (uint d = 0; d < CLKV_HEAD_DIM_V; d += 8) {
                 vstore8(vload8(0, (const float *)sweep->o[r] + d) * norm, 0, part_o + at * CLKV_HEAD_DIM_V + d);
@@ -554,45 +553,34 @@ CALLED void finish(const clkv_item *item, const clkv_sweep *sweep, __global clkv
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint row_stride, __global const uint *batch,
-                    uint entries_at, uint items_at, uint layer, uint blocks_per_slab, uint chunk, uint causal,
-                    float scale, __global const clkv_in *q, ulong q_offset, __global clkv_out *o, ulong o_offset,
+                    uint items_at, uint layer, ulong block_bytes, uint blocks_per_slab, float scale,
+                    __global const clkv_in *q, ulong q_offset, __global clkv_out *o, ulong o_offset,
                     __global float *lse, ulong lse_offset, uint want_lse, __global float *part_o,
                     __global float2 *part_sums)
 {
-    const uint2 work = vload2(get_group_id(0) / CLKV_KV_HEADS, batch + items_at);
-    const uint4 entry = vload4(work.x & 0xffffu, batch + entries_at);
-    const uint q_len = batch[entries_at + 4u * (work.x & 0xffffu) + 6u] - entry.z;
-    const uint n_rows = min((uint)CLKV_TILE_TOKENS, q_len - work.y) * CLKV_GROUP;
-    const bool split = entry.w != CLKV_PLAN_DIRECT;
-    clkv_item item;
+    clkv_work work;
     clkv_sweep sweep;
-    item.table = rows + (ulong)entry.x * row_stride;
-    item.layer = layer;
-    item.kv_head = get_group_id(0) % CLKV_KV_HEADS;
-    item.blocks_per_slab = blocks_per_slab;
-    item.q_start = entry.z;
-    item.q_first = work.y;
-    item.part = work.x >> 16;
-    item.parts = split ? (entry.y + chunk - 1u) / chunk : 0u;
-    item.part_base = entry.w;
-    item.first = split ? item.part * chunk : 0u;
-    item.end = split ? min(entry.y, item.first + chunk) : entry.y;
-    item.visible = causal ? entry.y - q_len + 1u : entry.y;
-    item.causal = causal;
+    clkv_read_item(&work.item, batch, items_at, get_group_id(0) / CLKV_KV_HEADS);
+    work.table = rows + (ulong)work.item.row * row_stride;
+    work.kv_head = get_group_id(0) % CLKV_KV_HEADS;
+    work.tile_at = clkv_tile_at(layer, work.kv_head);
+    work.block_bytes = block_bytes;
+    work.blocks_per_slab = blocks_per_slab;
+    const uint n_rows = work.item.queries * CLKV_GROUP;
 
     for (sweep.r0 = 0; sweep.r0 < n_rows; sweep.r0 += SWEEP_ROWS) {
         sweep.n = min(SWEEP_ROWS, n_rows - sweep.r0);
-        begin(&item, &sweep, scale, q, q_offset);
+        begin(&work, &sweep, scale, q, q_offset);
         /* the last row sees the most */
-        const uint end = item.first + seen_by(&item, &sweep, sweep.n - 1u, item.first, item.end - item.first);
+        const uint end = clkv_row_end(&work.item, (sweep.r0 + sweep.n - 1u) / CLKV_GROUP);
 #if FEW_FITS
         if (sweep.n <= FEW_ROWS) {
-            few(&item, &sweep, end, CLKV_SLAB_ARGS);
+            few(&work, &sweep, end, CLKV_SLAB_ARGS);
         } else
 #endif
         {
-            many(&item, &sweep, end, CLKV_SLAB_ARGS);
+            many(&work, &sweep, end, CLKV_SLAB_ARGS);
         }
-        finish(&item, &sweep, o, o_offset, lse, lse_offset, want_lse, part_o, part_sums);
+        finish(&work, &sweep, o, o_offset, lse, lse_offset, want_lse, part_o, part_sums);
     }
 }

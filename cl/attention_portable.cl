@@ -64,66 +64,47 @@ typedef float4 v_vec;
 
 #define STEP_BLOCKS (STEP > CLKV_BLOCK_SIZE ? STEP / CLKV_BLOCK_SIZE : 1)
 
-/* Aligned vectors of K or V. The load is one wide access; vload_half alone promises no alignment. */
-static inline float4 load4(__global const clkv_kv *p)
-{
-#if CLKV_KV_HALF
-    const uint2 bits = *(__global const uint2 *)p;
-    return vload_half4(0, (const half *)&bits);
-#else
-    return *(__global const float4 *)p;
-#endif
-}
-
-static inline float2 load2(__global const clkv_kv *p)
-{
-#if CLKV_KV_HALF
-    const uint bits = *(__global const uint *)p;
-    return vload_half2(0, (const half *)&bits);
-#else
-    return *(__global const float2 *)p;
-#endif
-}
-
 #if K_WIDTH == 4
-#define load_k(p) load4(p)
+#define load_k CLKV_K(load4)
 #elif K_WIDTH == 2
-#define load_k(p) load2(p)
+#define load_k CLKV_K(load2)
 #else
-#define load_k(p) CLKV_KV_LOAD((p), 0)
+#define load_k CLKV_K(load)
 #endif
 #if V_WIDTH == 4
-#define load_v(p) load4(p)
+#define load_v CLKV_V(load4)
 #else
-#define load_v(p) load2(p)
+#define load_v CLKV_V(load2)
 #endif
+/* Bytes from one dimension of K to the next, and from one token of V to the next. */
+#define K_ROW CLKV_K(bytes)(CLKV_BLOCK_SIZE)
+#define V_ROW CLKV_V(bytes)(CLKV_HEAD_DIM_V)
 
 /* What a work-group computes, the same for all of its lanes. */
 typedef struct task {
-    uint layer, kv_head, blocks_per_slab;
-    uint query;       /* first of the tile, counted from the entry's first */
-    uint token;       /* the same one's row in Q and O */
-    uint first_limit; /* tokens that it sees; each later query sees `causal` more */
-    uint causal;
-    uint part, n_parts, part_base; /* part_base is CLKV_PLAN_DIRECT when the context is not split */
-    uint row0, rows;  /* of the tile, in this sweep */
-    uint begin, end;  /* tokens that the sweep reads */
+    clkv_item item;
+    ulong tile_at, block_bytes; /* of the layer and KV head in each block; of a block */
+    uint blocks_per_slab, kv_head;
+    uint row0, rows;            /* of the tile, in this sweep */
+    uint end;                   /* of the keys that the sweep reads */
 } task;
 
 /* Where a row of the sweep lies in Q (× head_dim), O (× head_dim_v) and lse; and in the workspace of parts. */
 #define ROW_QUERY(k, row) (((k)->row0 + (row)) / CLKV_GROUP)
 #define ROW_HEAD(k, row) ((k)->kv_head * CLKV_GROUP + ((k)->row0 + (row)) % CLKV_GROUP)
-#define ROW_AT(k, row) (((ulong)(k)->token + ROW_QUERY(k, row)) * CLKV_HEADS + ROW_HEAD(k, row))
-#define PART_ROW_AT(k, row) \
-    (((ulong)(k)->part_base + ((k)->query + ROW_QUERY(k, row)) * (k)->n_parts + (k)->part) * CLKV_HEADS + \
-     ROW_HEAD(k, row))
+#define ROW_AT(k, row) (((ulong)(k)->item.token + ROW_QUERY(k, row)) * CLKV_HEADS + ROW_HEAD(k, row))
+#define PART_ROW_AT(k, row) (((ulong)(k)->item.part + ROW_QUERY(k, row)) * CLKV_HEADS + ROW_HEAD(k, row))
 
 /* Tokens below this are seen by a row of the sweep; 0 for rows that are only padding. */
 static inline uint row_limit(const task *k, uint row)
 {
-    if (row >= k->rows) return 0;
-    const int limit = (int)(k->first_limit + ROW_QUERY(k, row) * k->causal);
-    return limit < 0 ? 0u : min((uint)limit, k->end);
+    return row < k->rows ? clkv_row_end(&k->item, ROW_QUERY(k, row)) : 0u;
+}
+
+/* The K tile of a block. */
+static inline __global const uchar *tile_of(const task *k, uint block, CLKV_SLAB_PARAMS)
+{
+    return clkv_block(block, k->block_bytes, k->blocks_per_slab, CLKV_SLAB_ARGS) + k->tile_at;
 }
 
 static inline void add_scores(k_vec *sums, __local const float4 *q, k_vec k0, k_vec k1, k_vec k2, k_vec k3)
@@ -145,17 +126,16 @@ static inline void scores(const task *k, uint t0, __global const uint *table, __
         const uint block = table[t / CLKV_BLOCK_SIZE];
         if (slice == 0 && vec % (CLKV_BLOCK_SIZE / K_WIDTH) == 0)
             blocks[vec * K_WIDTH / CLKV_BLOCK_SIZE] = block;
-        __global const clkv_kv *tile =
-            clkv_kv_tile(block, k->layer, k->kv_head, k->blocks_per_slab, CLKV_SLAB_ARGS) + t % CLKV_BLOCK_SIZE;
+        __global const uchar *tile = tile_of(k, block, CLKV_SLAB_ARGS) + CLKV_K(bytes)(t % CLKV_BLOCK_SIZE);
         k_vec sums[SWEEP_ROWS];
 #pragma unroll
         for (uint r = 0; r < SWEEP_ROWS; r++) sums[r] = 0.0f;
         const uint last = min((slice + 1) * SLICE_QUADS, (uint)QUADS);
 #pragma unroll 2
         for (uint quad = slice * SLICE_QUADS; quad < last; quad++) {
-            __global const clkv_kv *p = tile + quad * 4 * CLKV_BLOCK_SIZE;
-            const k_vec k0 = load_k(p), k1 = load_k(p + CLKV_BLOCK_SIZE);
-            const k_vec k2 = load_k(p + 2 * CLKV_BLOCK_SIZE), k3 = load_k(p + 3 * CLKV_BLOCK_SIZE);
+            __global const uchar *p = tile + quad * 4 * K_ROW;
+            const k_vec k0 = load_k(p), k1 = load_k(p + K_ROW);
+            const k_vec k2 = load_k(p + 2 * K_ROW), k3 = load_k(p + 3 * K_ROW);
             add_scores(sums, q + quad, k0, k1, k2, k3);
             if (SWEEP_ROWS > 4 && k->rows > 4)
                 add_scores(sums + SWEEP_ROWS - 4, q + 4 * QUADS + quad, k0, k1, k2, k3);
@@ -253,19 +233,17 @@ static inline void output(const task *k, uint t0, uint group, uint column, __loc
     for (uint t = 4 * group; t < n; t += 4 * TOKEN_GROUPS) {
         v_vec v[4];
 #if CLKV_BLOCK_SIZE >= 4
-        __global const clkv_kv *tile =
-            clkv_kv_tile(blocks[CLKV_BLOCK_SIZE > STEP ? 0 : t / CLKV_BLOCK_SIZE], k->layer, k->kv_head,
-                         k->blocks_per_slab, CLKV_SLAB_ARGS) +
-            CLKV_K_TILE + (t0 + t) % CLKV_BLOCK_SIZE * CLKV_HEAD_DIM_V + column * V_WIDTH;
+        __global const uchar *tile =
+            tile_of(k, blocks[CLKV_BLOCK_SIZE > STEP ? 0 : t / CLKV_BLOCK_SIZE], CLKV_SLAB_ARGS) +
+            CLKV_K_TILE_BYTES + (t0 + t) % CLKV_BLOCK_SIZE * V_ROW + CLKV_V(bytes)(column * V_WIDTH);
 #pragma unroll
-        for (uint i = 0; i < 4; i++) v[i] = load_v(tile + i * CLKV_HEAD_DIM_V);
+        for (uint i = 0; i < 4; i++) v[i] = load_v(tile + i * V_ROW);
 #else
 #pragma unroll
         for (uint i = 0; i < 4; i++) {
             const uint at = min(t + i, n - 1);
-            v[i] = load_v(clkv_kv_tile(blocks[at / CLKV_BLOCK_SIZE], k->layer, k->kv_head, k->blocks_per_slab,
-                                      CLKV_SLAB_ARGS) +
-                         CLKV_K_TILE + (t0 + at) % CLKV_BLOCK_SIZE * CLKV_HEAD_DIM_V + column * V_WIDTH);
+            v[i] = load_v(tile_of(k, blocks[at / CLKV_BLOCK_SIZE], CLKV_SLAB_ARGS) + CLKV_K_TILE_BYTES +
+                          (t0 + at) % CLKV_BLOCK_SIZE * V_ROW + CLKV_V(bytes)(column * V_WIDTH));
         }
 #endif
 #pragma unroll
@@ -310,7 +288,7 @@ static inline void finish_rows(const task *k, __local const float *reduce, __loc
             for (uint j = 0; j < ROW_LANES; j++) total += reduce[row * ROW_LANES + j];
             const bool any = total != 0.0f; /* or NaN, which is not to be hidden */
             scaling[row] = any ? 1.0f / total : 0.0f;
-            if (k->part_base != CLKV_PLAN_DIRECT)
+            if (k->item.part != CLKV_DIRECT)
                 part_sums[PART_ROW_AT(k, row)] = (float2)(tops[i], total);
             else if (want_lse)
                 lse[lse_offset + ROW_AT(k, row)] = any ? (tops[i] + log2(total)) * M_LN2_F : -INFINITY;
@@ -329,38 +307,11 @@ static inline void store_rows(const task *k, uint r0, uint rows, __local const f
         for (uint group = 0; group < TOKEN_GROUPS; group++)
             sum += area[(r * TOKEN_GROUPS + group) * CLKV_HEAD_DIM_V + d];
         sum *= scaling[row];
-        if (k->part_base != CLKV_PLAN_DIRECT)
+        if (k->item.part != CLKV_DIRECT)
             part_o[PART_ROW_AT(k, row) * CLKV_HEAD_DIM_V + d] = sum;
         else
             CLKV_OUT_STORE(sum, o, o_offset + ROW_AT(k, row) * CLKV_HEAD_DIM_V + d);
     }
-}
-
-/* Fills *k rather than returning it: inlining a function that returns a struct leaves a declaration of the
- * result's aliasing behind, which Oclgrind does not know. */
-static inline void read_task(task *k, __global const uint *batch, uint entries_at, uint items_at, uint layer,
-                             uint blocks_per_slab, uint chunk, uint causal, uint *table_row, uint *tile_rows)
-{
-    const uint group = (uint)get_group_id(0);
-    const uint2 item = ((__global const uint2 *)(batch + items_at))[group / CLKV_KV_HEADS];
-    __global const uint4 *entry = (__global const uint4 *)(batch + entries_at) + (item.x & 0xffffu);
-    const uint context = entry[0].y, q_start = entry[0].z, q_len = entry[1].z - q_start;
-    const bool split = entry[0].w != CLKV_PLAN_DIRECT;
-    k->layer = layer;
-    k->kv_head = group % CLKV_KV_HEADS;
-    k->blocks_per_slab = blocks_per_slab;
-    k->query = item.y;
-    k->token = q_start + item.y;
-    k->first_limit = causal ? context - q_len + item.y + 1 : context;
-    k->causal = causal;
-    k->part = item.x >> 16;
-    k->n_parts = split ? (context + chunk - 1) / chunk : 1;
-    k->part_base = entry[0].w;
-    k->row0 = k->rows = 0;
-    k->begin = split ? k->part * chunk : 0;
-    k->end = split ? min(k->begin + chunk, context) : context;
-    *table_row = entry[0].x;
-    *tile_rows = min((uint)CLKV_TILE_TOKENS, q_len - item.y) * CLKV_GROUP;
 }
 
 #if CLKV_SUB_GROUP
@@ -368,10 +319,10 @@ __attribute__((intel_reqd_sub_group_size(CLKV_SUB_GROUP)))
 #endif
 __attribute__((reqd_work_group_size(CLKV_WORK_GROUP, 1, 1)))
 __kernel void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint row_stride,
-                             __global const uint *batch, uint entries_at, uint items_at, uint layer,
-                             uint blocks_per_slab, uint chunk, uint causal, float scale, __global const clkv_in *q,
-                             ulong q_offset, __global clkv_out *o, ulong o_offset, __global float *lse,
-                             ulong lse_offset, uint want_lse, __global float *part_o, __global float2 *part_sums)
+                             __global const uint *batch, uint items_at, uint layer, ulong block_bytes,
+                             uint blocks_per_slab, float scale, __global const clkv_in *q, ulong q_offset,
+                             __global clkv_out *o, ulong o_offset, __global float *lse, ulong lse_offset,
+                             uint want_lse, __global float *part_o, __global float2 *part_sums)
 {
     __local float4 q4[SWEEP_ROWS * QUADS], area4[AREA / 4];
     __local float reduce[CLKV_WORK_GROUP > SWEEP_ROWS ? CLKV_WORK_GROUP : SWEEP_ROWS], scaling[SWEEP_ROWS];
@@ -381,16 +332,18 @@ __kernel void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint r
     const uint group = TOKEN_GROUPS > 1 ? lid / COLUMNS : 0;
     const uint column = group >= TOKEN_GROUPS ? COLUMNS : TOKEN_GROUPS > 1 ? lid % COLUMNS : lid;
 
-    uint table_row, tile_rows;
     task k;
-    read_task(&k, batch, entries_at, items_at, layer, blocks_per_slab, chunk, causal, &table_row, &tile_rows);
-    __global const uint *table = rows + (ulong)table_row * row_stride;
-    const uint item_end = k.end;
+    clkv_read_item(&k.item, batch, items_at, (uint)get_group_id(0) / CLKV_KV_HEADS);
+    k.kv_head = (uint)get_group_id(0) % CLKV_KV_HEADS;
+    k.tile_at = clkv_tile_at(layer, k.kv_head);
+    k.block_bytes = block_bytes;
+    k.blocks_per_slab = blocks_per_slab;
+    __global const uint *table = rows + (ulong)k.item.row * row_stride;
+    const uint tile_rows = k.item.queries * CLKV_GROUP;
 
     for (uint row0 = 0; row0 < tile_rows; row0 += SWEEP_ROWS) {
         k.row0 = row0;
         k.rows = min((uint)SWEEP_ROWS, tile_rows - row0);
-        k.end = item_end;
         k.end = row_limit(&k, k.rows - 1); /* the last row sees most */
         load_queries(&k, scale, q, q_offset, (__local float *)q4);
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -407,7 +360,7 @@ __kernel void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint r
 #pragma unroll
             for (uint r = 0; r < SWEEP_ROWS; r++) sums[c][r] = 0.0f;
 
-        for (uint t0 = k.begin; t0 < k.end; t0 += STEP) {
+        for (uint t0 = k.item.first; t0 < k.end; t0 += STEP) {
             scores(&k, t0, table, q4, area, blocks, CLKV_SLAB_ARGS);
             barrier(CLK_LOCAL_MEM_FENCE);
             maxima(&k, t0, area, reduce);

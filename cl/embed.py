@@ -2,7 +2,7 @@
 """Build helper: turns cl/*.cl into C byte arrays, and reads the version out of version.h.
 
   embed.py --version-of include/clkv/version.h
-  embed.py OUT.c FILE.cl...
+  embed.py OUT.c N FILE.cl...                     the first N are compiled before each of the others
   embed.py --texts HEADER PREFIX OUT.c FILE...    each file as const char PREFIX<its name>[]
 """
 import os
@@ -36,14 +36,14 @@ def write(out_path, header, lines):
         f.write("\n".join(lines) + "\n")
 
 
-def embed(out_path, paths):
+def embed(out_path, n_shared, paths):
     lines = []
     for path in paths:
         lines += array(path, "static const char text_" + name_of(path))
     lines += ["", "const clkv_source clkv_sources[] = {"]
-    for name in map(name_of, paths):
-        lines.append('    { "%s", text_%s, sizeof text_%s - 1 },' % (name, name, name))
-    lines += ["    { 0, 0, 0 },", "};"]
+    for i, name in enumerate(map(name_of, paths)):
+        lines.append('    { "%s", text_%s, sizeof text_%s - 1, %d },' % (name, name, name, i < n_shared))
+    lines += ["    { 0, 0, 0, 0 },", "};"]
     write(out_path, "program/source.h", lines)
 
 
@@ -58,4 +58,4 @@ elif sys.argv[1] == "--abi-of":
 elif sys.argv[1] == "--texts":
     embed_texts(sys.argv[2], sys.argv[3], sys.argv[4], sys.argv[5:])
 else:
-    embed(sys.argv[1], sys.argv[2:])
+    embed(sys.argv[1], int(sys.argv[2]), sys.argv[3:])

@@ -2,7 +2,7 @@
  * and KV head. The reverse of append.cl. SPDX-License-Identifier: Apache-2.0 */
 __kernel __attribute__((reqd_work_group_size(CLKV_WORK_GROUP, 1, 1)))
 void clkv_gather(CLKV_SLAB_PARAMS, __global const uint *rows, uint row_at, uint first, uint n_tokens, uint layer,
-                 uint blocks_per_slab, __global clkv_out *k, ulong k_offset, __global clkv_out *v, ulong v_offset,
+                 ulong block_bytes, uint blocks_per_slab, __global clkv_out *k, ulong k_offset, __global clkv_out *v, ulong v_offset,
                  uint want)
 {
     const uint token = get_group_id(0) / CLKV_KV_HEADS;
@@ -12,20 +12,22 @@ void clkv_gather(CLKV_SLAB_PARAMS, __global const uint *rows, uint row_at, uint 
     }
     const uint position = first + token;
     const uint in_block = position % CLKV_BLOCK_SIZE;
-    __global const clkv_kv *k_tile = clkv_kv_tile(rows[row_at + position / CLKV_BLOCK_SIZE], layer, kv_head,
-                                                  blocks_per_slab, CLKV_SLAB_ARGS);
-    __global const clkv_kv *v_row = k_tile + CLKV_K_TILE + in_block * CLKV_HEAD_DIM_V;
+    __global const uchar *k_tile =
+        clkv_block(rows[row_at + position / CLKV_BLOCK_SIZE], block_bytes, blocks_per_slab, CLKV_SLAB_ARGS) +
+        clkv_tile_at(layer, kv_head);
+    __global const uchar *v_tile = k_tile + CLKV_K_TILE_BYTES;
     const ulong pair = (ulong)token * CLKV_KV_HEADS + kv_head;
 
     if (want & 1u) {
         for (uint d = get_local_id(0) * CLKV_WIDTH; d < CLKV_HEAD_DIM; d += CLKV_WORK_GROUP * CLKV_WIDTH) {
-            CLKV_OUT_WIDE(CLKV_K_WIDE(k_tile + d * CLKV_BLOCK_SIZE + in_block), k,
+            CLKV_OUT_WIDE(CLKV_K_WIDE(k_tile + CLKV_K(bytes)(d * CLKV_BLOCK_SIZE + in_block)), k,
                           k_offset + pair * CLKV_HEAD_DIM + d);
         }
     }
     if (want & 2u) {
         for (uint d = get_local_id(0) * CLKV_WIDTH; d < CLKV_HEAD_DIM_V; d += CLKV_WORK_GROUP * CLKV_WIDTH) {
-            CLKV_OUT_WIDE(CLKV_KV_WIDE(v_row + d), v, v_offset + pair * CLKV_HEAD_DIM_V + d);
+            CLKV_OUT_WIDE(CLKV_V_WIDE(v_tile + CLKV_V(bytes)(in_block * CLKV_HEAD_DIM_V + d)), v,
+                          v_offset + pair * CLKV_HEAD_DIM_V + d);
         }
     }
 }

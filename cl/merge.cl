@@ -1,7 +1,7 @@
-/* merge.cl: joins the parts of one query of a split entry, one work-group per (query, head). A part is its
+/* merge.cl: joins the parts of one query whose keys were split, one work-group per (query, head). A part is its
  * normalised output, the maximum of its scores (times log2 e) and its sum of exp2(score − maximum); the whole
- * is the mean of the outputs, weighted by sum · exp2(maximum − the largest maximum). Only the parts that hold
- * a key this query sees are looked at. SPDX-License-Identifier: Apache-2.0 */
+ * is the mean of the outputs, weighted by sum · exp2(maximum − the largest maximum). The host
+ * lists only the parts that hold a key which the query sees. SPDX-License-Identifier: Apache-2.0 */
 
 #define CLKV_STRIDE (CLKV_WORK_GROUP * CLKV_WIDTH)
 #define CLKV_PIECES ((CLKV_HEAD_DIM_V + CLKV_STRIDE - 1) / CLKV_STRIDE) /* per work-item, the last perhaps idle */
@@ -17,25 +17,20 @@ static inline clkv_wide clkv_part_wide(__global const float *p)
 }
 
 __kernel __attribute__((reqd_work_group_size(CLKV_WORK_GROUP, 1, 1)))
-void clkv_merge(__global const uint *batch, uint entries_at, uint merges_at, uint chunk, uint causal,
-                __global clkv_out *o, ulong o_offset, __global float *lse, ulong lse_offset, uint want_lse,
-                __global const float *part_o, __global const float2 *part_sums)
+void clkv_merge(__global const uint *batch, uint merges_at, __global clkv_out *o, ulong o_offset,
+                __global float *lse, ulong lse_offset, uint want_lse, __global const float *part_o,
+                __global const float2 *part_sums)
 {
-    const uint merge = get_group_id(0) / CLKV_HEADS;
     const uint head = get_group_id(0) % CLKV_HEADS;
-    const uint entry_index = batch[merges_at + 2 * merge];
-    const uint q = batch[merges_at + 2 * merge + 1];
-    const uint4 entry = vload4(entry_index, batch + entries_at);
-    const uint q_len = batch[entries_at + 4 * entry_index + 6] - entry.z;
-    const uint visible = causal ? entry.y - q_len + q + 1 : entry.y;
-    const uint n = (visible + chunk - 1) / chunk;
-    const ulong first_part = entry.w + (ulong)q * ((entry.y + chunk - 1) / chunk);
-    __global const float2 *first_sums = part_sums + first_part * CLKV_HEADS + head;
-    __global const float *first_o = part_o + (first_part * CLKV_HEADS + head) * CLKV_HEAD_DIM_V;
+    __global const uint *merge = batch + merges_at + CLKV_MERGE_WORDS * (get_group_id(0) / CLKV_HEADS);
+    const uint token = merge[0], n = merge[2];
+    const ulong first = (ulong)merge[1] * CLKV_HEADS + head, step = (ulong)merge[3] * CLKV_HEADS;
+    __global const float2 *first_sums = part_sums + first;
+    __global const float *first_o = part_o + first * CLKV_HEAD_DIM_V;
 
     float largest = first_sums[0].x;
     for (uint p = 1; p < n; p++) {
-        largest = max(largest, first_sums[(ulong)p * CLKV_HEADS].x);
+        largest = max(largest, first_sums[p * step].x);
     }
     clkv_wide sum[CLKV_PIECES];
     for (uint i = 0; i < CLKV_PIECES; i++) {
@@ -43,9 +38,9 @@ void clkv_merge(__global const uint *batch, uint entries_at, uint merges_at, uin
     }
     float weight_sum = 0.0f;
     for (uint p = 0; p < n; p++) {
-        const float2 sums = first_sums[(ulong)p * CLKV_HEADS];
+        const float2 sums = first_sums[p * step];
         const float weight = exp2(sums.x - largest) * sums.y;
-        __global const float *part = first_o + (ulong)p * CLKV_HEADS * CLKV_HEAD_DIM_V;
+        __global const float *part = first_o + p * step * CLKV_HEAD_DIM_V;
         weight_sum += weight;
         for (uint i = 0; i < CLKV_PIECES; i++) {
             const uint d = get_local_id(0) * CLKV_WIDTH + i * CLKV_STRIDE;
@@ -55,7 +50,7 @@ void clkv_merge(__global const uint *batch, uint entries_at, uint merges_at, uin
         }
     }
     const float divisor = weight_sum == 0.0f ? 1.0f : weight_sum; /* no key of any weight: 0, as of one part */
-    const ulong row = (ulong)(entry.z + q) * CLKV_HEADS + head;
+    const ulong row = (ulong)token * CLKV_HEADS + head;
     for (uint i = 0; i < CLKV_PIECES; i++) {
         const uint d = get_local_id(0) * CLKV_WIDTH + i * CLKV_STRIDE;
         if (d < CLKV_HEAD_DIM_V) {

@@ -35,14 +35,13 @@ static float *random_floats(random_state *random, size_t n, float scale, int hal
 int bench_noise_create(bench_noise *noise, clkv_device *device, const bench_shape *shape)
 {
     const uint32_t tokens = shape->batch * shape->queries;
-    const int half = shape->kv_type == CLKV_F16;
     random_state random = random_seed(1);
     noise->rows = tokens > 2 * FILL_TOKENS ? tokens : 2 * FILL_TOKENS;
     const size_t k_n = noise->rows * k_width(shape), v_n = noise->rows * v_width(shape);
     const size_t q_n = (size_t)tokens * shape->heads * shape->head_dim;
     const size_t o_n = (size_t)tokens * shape->heads * shape->head_dim_v;
-    noise->k = random_floats(&random, k_n, 1.0f, half);
-    noise->v = random_floats(&random, v_n, 1.0f, half);
+    noise->k = random_floats(&random, k_n, 1.0f, shape->k_type == CLKV_F16);
+    noise->v = random_floats(&random, v_n, 1.0f, shape->v_type == CLKV_F16);
     noise->q = random_floats(&random, q_n, 4.0f, 0); /* so that some keys weigh more than others */
     if (!noise->k || !noise->v || !noise->q)
         return tool_fail(EXIT_CHECK, "out of memory for keys, values and queries");
@@ -79,14 +78,17 @@ static uint32_t noise_row(const bench_shape *shape, const bench_noise *noise, ui
     return (sequence * 131 + fill * 17) % (noise->rows - FILL_TOKENS + 1) + position % FILL_TOKENS;
 }
 
+/* The same rows into every layer. */
 static int enqueue_append(bench_arena *a, uint32_t first_row)
 {
-    const clkv_append_params params = {
+    clkv_append_params params = {
         .size = sizeof params,
         .k = {.mem = a->noise->k_mem, .offset = first_row * k_width(a->shape)},
         .v = {.mem = a->noise->v_mem, .offset = first_row * v_width(a->shape)},
     };
-    const clkv_status status = clkv_append(a->cache, a->batch, &params, 0, NULL, NULL);
+    clkv_status status = CLKV_OK;
+    for (; params.layer < a->shape->layers && status == CLKV_OK; params.layer++)
+        status = clkv_append(a->cache, a->batch, &params, 0, NULL, NULL);
     return status == CLKV_OK ? 0 : tool_fail_status(status, "append");
 }
 
@@ -117,12 +119,13 @@ static int make_cache(bench_arena *a, clkv_device *device, int shuffled)
     const uint32_t tokens = s->batch * s->queries;
     const clkv_cache_params params = {
         .size = sizeof params,
-        .layers = 1,
+        .layers = s->layers,
         .heads = s->heads,
         .kv_heads = s->kv_heads,
         .head_dim = s->head_dim,
         .head_dim_v = s->head_dim_v,
-        .kv_type = s->kv_type,
+        .k_type = s->k_type,
+        .v_type = s->v_type,
         .blocks = (uint32_t)blocks,
         .block_size = s->block_size,
         .max_sequences = s->batch,
@@ -193,17 +196,19 @@ void bench_arena_destroy(bench_arena *arena)
 
 double bench_arena_attention(bench_arena *arena)
 {
-    const clkv_attention_params params = {
+    clkv_attention_params params = {
         .size = sizeof params, .q = {.mem = arena->noise->q_mem}, .o = {.mem = arena->noise->o_mem}};
     const cl_command_queue queue = clkv_device_queue(clkv_cache_device(arena->cache));
     const double start = clock_seconds();
-    const clkv_status status = clkv_attention(arena->cache, arena->batch, &params, 0, NULL, NULL);
+    clkv_status status = CLKV_OK;
+    for (; params.layer < arena->shape->layers && status == CLKV_OK; params.layer++)
+        status = clkv_attention(arena->cache, arena->batch, &params, 0, NULL, NULL);
     if (status != CLKV_OK) {
         tool_fail_status(status, "attention");
         return -1;
     }
     const cl_int err = clFinish(queue);
-    if (err == CL_SUCCESS) return clock_seconds() - start;
+    if (err == CL_SUCCESS) return (clock_seconds() - start) / arena->shape->layers;
     tool_fail(EXIT_CHECK, "attention: OpenCL error %d", err);
     return -1;
 }

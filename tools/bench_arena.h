@@ -10,7 +10,8 @@
 
 typedef struct bench_shape {
     uint32_t batch, context, queries, heads, kv_heads, head_dim, head_dim_v, block_size;
-    clkv_type kv_type;
+    clkv_type k_type, v_type;
+    uint32_t layers; /* of the cache; attention is measured on one after the other */
     int causal;
     uint32_t parts; /* of split-KV; 0 = automatic */
 } bench_shape;
@@ -42,7 +43,8 @@ int bench_arena_create(bench_arena *arena, clkv_device *device, const bench_shap
                        int shuffled);
 void bench_arena_destroy(bench_arena *arena);
 
-/* One attention over the batch, until the device is done. Seconds; negative after a message. */
+/* Attention over the batch in one layer after the other, until the device is done. Seconds of one layer, the mean;
+ * negative after a message. */
 double bench_arena_attention(bench_arena *arena);
 
 /* The largest difference between o on the device and the C twin on a few rows (queries of several

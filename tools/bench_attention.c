@@ -7,6 +7,7 @@
 #include "bench_arena.h"
 #include "bench_stream.h"
 #include "exit.h"
+#include "kv.h"
 #include "options.h"
 #include "progress.h"
 
@@ -16,8 +17,6 @@
 
 #define MAX_ERROR 1e-3 /* of values in [−1, 1): what fp16 results may cost; here only the arithmetic differs */
 
-static const char *const kv_names[] = {"f32", "f16", NULL};
-
 static struct {
     bench_shape shape;
     int kv, non_causal, consecutive, compare, json;
@@ -25,8 +24,8 @@ static struct {
     const char *variant, *device;
 } given = {
     .shape =
-        {.batch = 16, .context = 4096, .queries = 1, .heads = 32, .kv_heads = 8, .head_dim = 128, .block_size = 16},
-    .kv = 1,
+        {.batch = 16, .context = 4096, .queries = 1, .heads = 32, .kv_heads = 8, .head_dim = 128, .block_size = 16,
+         .layers = 1},
     .repeat = 15,
 };
 
@@ -43,7 +42,9 @@ static const option_def table_of_options[] = {
     {"head-dim-v", OPTION_U32, "N", "of V", &given.shape.head_dim_v, .min = 1, .max = 256, .absent = "as head-dim"},
     {"block-size", OPTION_U32, "N", "tokens per block, a power of two", &given.shape.block_size, .min = 1,
      .max = 256},
-    {"kv", OPTION_CHOICE, NULL, "how keys and values are kept", &given.kv, .choices = kv_names},
+    {"kv", OPTION_CHOICE, NULL, KV_HELP, &given.kv, .choices = kv_names},
+    {"layers", OPTION_U32, "N", "layers of the cache; figures are of one, the mean of all", &given.shape.layers,
+     .min = 1, .max = 1024},
     {"non-causal", OPTION_FLAG, NULL, "every query sees the whole context; else new tokens see those before them",
      &given.non_causal},
     {"parts", OPTION_U32, "N", "parts that each context is split into", &given.shape.parts, .max = 65535,
@@ -89,10 +90,10 @@ static int check_shape(const bench_shape *s)
     return 0;
 }
 
-static double kv_bytes(const bench_shape *s)
+static double bytes_read(const bench_shape *s)
 {
-    const double element = s->kv_type == CLKV_F16 ? 2 : 4;
-    return (double)s->batch * s->context * s->kv_heads * (s->head_dim + s->head_dim_v) * element;
+    const double token = (double)s->head_dim * kv_bytes(s->k_type) + (double)s->head_dim_v * kv_bytes(s->v_type);
+    return (double)s->batch * s->context * s->kv_heads * token;
 }
 
 static double gflop(const bench_shape *s)
@@ -127,7 +128,7 @@ static int report(const bench_arena *arena, const bench_stream *stream, const cl
 {
     const bench_shape *s = arena->shape;
     const double ms = bench_median(x->ms, n), read = bench_median(x->read, n), fma = bench_median(x->fma, n);
-    const double gb = kv_bytes(s) / ms * 1e-6, gf = gflop(s) / ms * 1e3;
+    const double gb = bytes_read(s) / ms * 1e-6, gf = gflop(s) / ms * 1e3;
     cJSON *o = cJSON_CreateObject();
     bench_add_device(o, device);
     json_u64(o, "batch", s->batch);
@@ -139,6 +140,7 @@ static int report(const bench_arena *arena, const bench_stream *stream, const cl
     json_u64(o, "head_dim_v", s->head_dim_v);
     json_u64(o, "block_size", s->block_size);
     json_text(o, "kv", kv_names[given.kv]);
+    json_u64(o, "layers", s->layers);
     json_bool(o, "causal", s->causal);
     json_text(o, "blocks", given.consecutive ? "consecutive" : "shuffled");
     json_u64(o, "items", arena->plan.items);
@@ -150,7 +152,7 @@ static int report(const bench_arena *arena, const bench_stream *stream, const cl
     json_u64(o, "repeat", n);
     json_real(o, "ms", ms);
     json_real(o, "ms_min", x->ms[0]); /* sorted by now */
-    json_u64(o, "kv_bytes", (uint64_t)kv_bytes(s));
+    json_u64(o, "kv_bytes", (uint64_t)bytes_read(s));
     json_real(o, "gb_per_s", gb);
     json_real(o, "stream_read_gb_per_s", read);
     json_real(o, "bandwidth_ratio", gb / read);
@@ -177,7 +179,7 @@ static int run(clkv_device *device, const bench_shape *shape, samples *x, uint32
     bench_stream *stream = NULL;
     double error = -1;
     progress p = progress_begin();
-    progress_update(&p, "filling %.0f MB of keys and values", kv_bytes(shape) * 1e-6);
+    progress_update(&p, "filling %.0f MB of keys and values", bytes_read(shape) * shape->layers * 1e-6);
     int code = bench_noise_create(&noise, device, shape);
     if (!code) code = bench_arena_create(&arena, device, shape, &noise, !given.consecutive);
     if (!code && given.compare) code = bench_arena_create(&consecutive, device, shape, &noise, 0);
@@ -193,7 +195,7 @@ static int run(clkv_device *device, const bench_shape *shape, samples *x, uint32
         progress_end(&p);
         if (error < 0) code = EXIT_CHECK;
     }
-    if (!code && !(stream = bench_stream_create(device, (uint64_t)kv_bytes(shape)))) code = EXIT_CHECK;
+    if (!code && !(stream = bench_stream_create(device, (uint64_t)bytes_read(shape)))) code = EXIT_CHECK;
     if (!code) code = measure(&arena, given.compare ? &consecutive : NULL, stream, x, n);
     if (!code) code = report(&arena, stream, device, x, n, error);
     bench_stream_destroy(&stream);
@@ -212,7 +214,8 @@ int bench_attention(int argc, char **argv)
     int code = check_shape(shape);
     if (code) return code;
     if (!shape->head_dim_v) shape->head_dim_v = shape->head_dim;
-    shape->kv_type = given.kv ? CLKV_F16 : CLKV_F32;
+    shape->k_type = kv_k_type(given.kv);
+    shape->v_type = kv_v_type(given.kv);
     shape->causal = !given.non_causal;
     if (given.compare && given.consecutive)
         return tool_fail(EXIT_USAGE,

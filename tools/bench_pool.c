@@ -115,7 +115,8 @@ static int create(bench_host *h, uint32_t n, int order)
     h->chains = malloc(chains_of(h) * sizeof *h->chains);
     h->evicted = malloc(n * sizeof *h->evicted);
     h->tokens = malloc((size_t)n * given.block_size * sizeof *h->tokens);
-    if (!h->blocks || !h->order || !h->chains || !h->evicted || !h->tokens) return tool_fail(EXIT_CHECK, "out of memory");
+    if (!h->blocks || !h->order || !h->chains || !h->evicted || !h->tokens)
+        return tool_fail(EXIT_CHECK, "out of memory");
     clkv_status status = clkv_pool_create(&h->pool, &pool);
     if (status == CLKV_OK) status = clkv_prefix_create(&h->prefix, &prefix);
     if (status != CLKV_OK) return tool_fail_status(status, "%u blocks", n);

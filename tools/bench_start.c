@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "exit.h"
+#include "kv.h"
 #include "options.h"
 #include "progress.h"
 
@@ -30,15 +31,13 @@ static struct {
     uint32_t heads, kv_heads, head_dim, repeat;
     int kv, child, json;
     const char *device, *variant;
-} given = {.heads = 32, .kv_heads = 8, .head_dim = 128, .repeat = 5, .kv = 1};
-
-static const char *const kv_names[] = {"f32", "f16", NULL};
+} given = {.heads = 32, .kv_heads = 8, .head_dim = 128, .repeat = 5};
 
 static const option_def table_of_options[] = {
     {"heads", OPTION_U32, "N", "query heads", &given.heads, .min = 1, .max = 1024},
     {"kv-heads", OPTION_U32, "N", "KV heads; heads must be a multiple", &given.kv_heads, .min = 1, .max = 1024},
     {"head-dim", OPTION_U32, "N", "of Q, K and V", &given.head_dim, .min = 1, .max = 256},
-    {"kv", OPTION_CHOICE, NULL, "how keys and values are kept", &given.kv, .choices = kv_names},
+    {"kv", OPTION_CHOICE, NULL, KV_HELP, &given.kv, .choices = kv_names},
     {"repeat", OPTION_U32, "N", "starts of each kind, of which the median is reported", &given.repeat, .min = 1,
      .max = 1000},
     {"variant", OPTION_TEXT, "NAME", "the kernels to use: cpu or portable", &given.variant,
@@ -71,7 +70,8 @@ static clkv_status first_result(clkv_device *device, double *done)
         .heads = given.heads,
         .kv_heads = given.kv_heads,
         .head_dim = given.head_dim,
-        .kv_type = given.kv ? CLKV_F16 : CLKV_F32,
+        .k_type = kv_k_type(given.kv),
+        .v_type = kv_v_type(given.kv),
         .blocks = 16,
         .prefix = CLKV_PREFIX_OFF,
     };

@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "exit.h"
+#include "kv.h"
 #include "json.h"
 #include "options.h"
 #include "replay_scheduler.h"
@@ -33,7 +34,6 @@ static struct {
 };
 
 static const char *const off_on[] = { "off", "on", NULL };
-static const char *const kv_types[] = { "f16", "f32", NULL };
 
 static const option_def table_of_options[] = {
     { .kind = OPTION_HEADING, .help = "Requests" },
@@ -65,7 +65,7 @@ static const option_def table_of_options[] = {
     { "heads", OPTION_U32, "N", "query heads", &options.heads, .min = 1, .max = 1024 },
     { "kv-heads", OPTION_U32, "N", "KV heads", &options.kv_heads, .min = 1, .max = 1024 },
     { "head-dim", OPTION_U32, "N", "dimensions of a head", &options.head_dim, .min = 1, .max = 1024 },
-    { "kv", OPTION_CHOICE, NULL, "how keys and values are kept", &options.kv, .choices = kv_types },
+    { "kv", OPTION_CHOICE, NULL, KV_HELP, &options.kv, .choices = kv_names },
     { "device", OPTION_TEXT, "D",
       "the device's index or a part of its name, as clkv-info lists them; default: the best", &options.device },
     { "variant", OPTION_TEXT, "V", "force a kernel variant: cpu or portable", &options.variant },
@@ -124,8 +124,8 @@ static const double tolerance = 1e-5;
 
 static uint64_t block_bytes(void)
 {
-    uint64_t element = options.kv ? 4 : 2;
-    return element * options.layers * options.kv_heads * 2 * options.head_dim * options.block_size;
+    uint64_t elements = kv_bytes(kv_k_type(options.kv)) + kv_bytes(kv_v_type(options.kv));
+    return elements * options.layers * options.kv_heads * options.head_dim * options.block_size;
 }
 
 /* The pool's blocks: as told, or as many as all requests together take. `most` is what "as needed" may take. */
@@ -186,7 +186,8 @@ static int create_cache(clkv_device *device, const replay_tokens *tokens, uint32
     params.heads = options.heads;
     params.kv_heads = options.kv_heads;
     params.head_dim = options.head_dim;
-    params.kv_type = options.kv ? CLKV_F32 : CLKV_F16;
+    params.k_type = kv_k_type(options.kv);
+    params.v_type = kv_v_type(options.kv);
     params.blocks = out->blocks;
     params.block_size = options.block_size;
     params.max_sequences = options.concurrency;

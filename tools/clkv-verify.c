@@ -1,6 +1,7 @@
 /* clkv-verify: attention cases through append and attention on a device, compared with what the files expect.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "json.h"
+#include "kv.h"
 #include "options.h"
 #include "progress.h"
 #include "table.h"
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kv_names[] = {"f32", "f16", NULL};
 static const char *const status_names[] = {"pass", "fail", "unsupported", "error"};
 
 static struct {
@@ -21,10 +21,10 @@ static struct {
     uint64_t seed;
     const char *variant, *device;
     int json;
-} given = {.block_size = 16, .seed = 1};
+} given = {.kv = KV_F32, .block_size = 16, .seed = 1};
 
 static const option_def table_of_options[] = {
-    {"kv", OPTION_CHOICE, NULL, "how keys and values are kept", &given.kv, .choices = kv_names},
+    {"kv", OPTION_CHOICE, NULL, KV_HELP, &given.kv, .choices = kv_names},
     {"block-size", OPTION_U32, "N", "tokens per block, a power of two up to 256", &given.block_size, .min = 1,
      .max = 256},
     {"variant", OPTION_TEXT, "NAME", "the kernels to use: cpu or portable", &given.variant,
@@ -130,7 +130,7 @@ int main(int argc, char **argv)
     const int n = argc - first;
     char **paths = argv + first;
     verify_options how = {
-        .kv_type = given.kv ? CLKV_F16 : CLKV_F32, .block_size = given.block_size, .seed = given.seed};
+        .k_type = kv_k_type(given.kv), .v_type = kv_v_type(given.kv), .block_size = given.block_size, .seed = given.seed};
     const clkv_device_params params = {.size = sizeof params, .select = given.device, .variant = given.variant};
     const clkv_status status = clkv_device_open(&how.device, &params);
     if (status != CLKV_OK) return tool_fail_status(status, "opening the device");

@@ -23,7 +23,7 @@
 
 typedef struct replay_shape {
     uint32_t layers, heads, kv_heads, head_dim;
-    clkv_type kv_type;
+    clkv_type k_type, v_type;
 } replay_shape;
 
 typedef struct replay_model_params {

@@ -78,7 +78,8 @@ static int make_cache(run *r)
         .kv_heads = c->kv_heads,
         .head_dim = c->head_dim,
         .head_dim_v = c->head_dim_v,
-        .kv_type = r->options->kv_type,
+        .k_type = r->options->k_type,
+        .v_type = r->options->v_type,
         .blocks = (uint32_t)(blocks + blocks / 4),
         .block_size = bs,
         .max_sequences = c->batch,
@@ -123,7 +124,8 @@ static int append(run *r)
     const verify_case *c = r->c;
     const size_t k_row = (size_t)c->kv_heads * c->head_dim, v_row = (size_t)c->kv_heads * c->head_dim_v;
     const clkv_batch_entry *entries;
-    const clkv_upload_params upload = {.size = sizeof upload, .visibility = c->causal ? CLKV_SEE_CAUSAL : CLKV_SEE_ALL};
+    const clkv_upload_params upload = {.size = sizeof upload,
+                                       .visibility = c->causal ? CLKV_SEE_CAUSAL : CLKV_SEE_ALL};
     uint32_t n;
     if (check(r, clkv_batch_reserve(r->batch), "reserving blocks")) return -1;
     clkv_batch_get_entries(r->batch, &entries, &n);

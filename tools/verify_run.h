@@ -17,7 +17,7 @@ typedef enum verify_status { VERIFY_PASS, VERIFY_FAIL, VERIFY_UNSUPPORTED, VERIF
 
 typedef struct verify_options {
     clkv_device *device;
-    clkv_type kv_type;
+    clkv_type k_type, v_type;
     uint32_t block_size;
     uint64_t seed; /* of block order and of the sizes of the history's batches */
 } verify_options;

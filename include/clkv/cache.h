@@ -59,7 +59,7 @@ typedef struct clkv_cache_params {
     uint32_t kv_heads;
     uint32_t head_dim;         /* of Q and K: 8 … 256 in steps of 8 */
     uint32_t head_dim_v;       /* of V and O: likewise; default head_dim */
-    clkv_type kv_type;         /* how K and V are kept: CLKV_F16 (default) or CLKV_F32 */
+    clkv_type k_type, v_type;  /* how K and V are kept: each CLKV_F16 (default) or CLKV_F32, in any mix */
     /* the pool: blocks, or else memory_bytes, or else half of what the device can give */
     uint32_t blocks;
     uint64_t memory_bytes;     /* of slabs on the device, rounded down to whole blocks */

@@ -71,8 +71,8 @@ CLKV_API clkv_status clkv_manager_reset(clkv_manager *manager);
 /* For runtimes with kernels of their own and clear_freed. Writes to blocks[0 … room) the ids of blocks that hold
  * what a former holder wrote: freed ones, and those that a reserved batch took from the cache once its slots or
  * copies were asked for. *n gets how many. They are forgotten with that: clear them before anything else is
- * written. So after reserving: clkv_batch_get_slots and clkv_batch_get_copies, this function until it gives fewer than
- * there is room for, the clearing, the copies, the new tokens. Blocks that stay cached are not freed and not
+ * written. So after reserving: clkv_batch_get_slots and clkv_batch_get_copies, this function until it gives fewer
+ * than there is room for, the clearing, the copies, the new tokens. Blocks that stay cached are not freed and not
  * named. STATE: made without clear_freed. INVALID. */
 CLKV_API clkv_status clkv_manager_take_uncleared(clkv_manager *manager, uint32_t group, uint32_t *blocks,
                                                  uint32_t room, uint32_t *n);

@@ -14,17 +14,17 @@ extern "C" {
 CLKV_API uint16_t clkv_ref_half(float x);
 CLKV_API float clkv_ref_float(uint16_t h);
 
-/* The physical layout of one block of one layer: for each KV head a K tile then a V tile,
- *   [kv_head]{ K [head_dim][block_size] , V [block_size][head_dim_v] }
- * and a slab is [layer][block]. The twins of append, clear, copy and gather work on such memory. */
+/* The physical layout: a slab is [block], a block is [layer][kv_head]{ K tile, V tile }, and a tile is
+ * K [head_dim][block_size] or V [block_size][head_dim_v], padded to a multiple of 16 bytes. So a block is one run of
+ * bytes for all of its layers. The twins of append, clear, copy and gather work on such memory. */
 typedef struct clkv_ref_layout {
     uint32_t kv_heads, head_dim, head_dim_v, block_size;
-    clkv_type kv_type;         /* CLKV_F32 or CLKV_F16 */
+    clkv_type k_type, v_type;  /* each CLKV_F32 or CLKV_F16 */
     uint32_t blocks_per_slab;  /* blocks in each slab */
     uint32_t layers;
 } clkv_ref_layout;
 
-/* Bytes of one block of one layer, and of a slab. */
+/* Bytes of one block, all layers, and of a slab. 0 when the layout describes no slab. */
 CLKV_API size_t clkv_ref_block_bytes(const clkv_ref_layout *layout);
 CLKV_API size_t clkv_ref_slab_bytes(const clkv_ref_layout *layout);
 

@@ -25,7 +25,7 @@ static clkv_status set_shape(clkv_cache *cache)
 {
     const clkv_cache_params *p = &cache->params;
     clkv_ops *ops = &cache->ops;
-    const clkv_shape shape = { p->layers, p->heads, p->kv_heads, p->head_dim, p->head_dim_v, p->block_size, p->kv_type };
+    const clkv_shape shape = { p->layers, p->heads, p->kv_heads, p->head_dim, p->head_dim_v, p->block_size, p->k_type, p->v_type };
     ops->device = cache->device;
     ops->shape = shape;
     ops->tuning = *clkv_device_tuning(cache->device);

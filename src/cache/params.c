@@ -19,6 +19,13 @@ static clkv_status check_head_dim(const char *name, uint32_t dim)
     return CLKV_OK;
 }
 
+static clkv_status check_type(const char *name, clkv_type type)
+{
+    if (!clkv_format_of(type))
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is %d: CLKV_F16 or CLKV_F32", name, (int)type);
+    return CLKV_OK;
+}
+
 static clkv_status check_model(const clkv_cache_params *p)
 {
     if (p->layers == 0 || p->layers > 65536)
@@ -31,8 +38,9 @@ static clkv_status check_model(const clkv_cache_params *p)
     clkv_status st = check_head_dim("head_dim", p->head_dim);
     if (st == CLKV_OK) st = check_head_dim("head_dim_v", p->head_dim_v);
     if (st != CLKV_OK) return st;
-    if (p->kv_type != CLKV_F16 && p->kv_type != CLKV_F32)
-        return CLKV_FAIL(CLKV_ERROR_INVALID, "kv_type is %d: CLKV_F16 or CLKV_F32", (int)p->kv_type);
+    st = check_type("k_type", p->k_type);
+    if (st == CLKV_OK) st = check_type("v_type", p->v_type);
+    if (st != CLKV_OK) return st;
     if (p->commit != CLKV_COMMIT_DEFAULT && p->commit != CLKV_COMMIT_TRUSTING && p->commit != CLKV_COMMIT_STRICT)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "commit is %d: none of clkv_commit", (int)p->commit);
     if (p->window != 0)
@@ -45,14 +53,16 @@ static clkv_status check_model(const clkv_cache_params *p)
 
 static uint64_t block_bytes(const clkv_cache_params *p)
 {
-    return (uint64_t)p->layers * p->kv_heads * (p->head_dim + p->head_dim_v) * p->block_size *
-           (p->kv_type == CLKV_F16 ? 2 : 4);
+    const clkv_layout layout = { clkv_format_of(p->k_type), clkv_format_of(p->v_type), p->layers, p->kv_heads,
+                                 p->head_dim, p->head_dim_v, p->block_size };
+    return clkv_layout_block_bytes(&layout);
 }
 
 static void fill_model_defaults(clkv_cache_params *p)
 {
     if (p->head_dim_v == 0) p->head_dim_v = p->head_dim;
-    if (p->kv_type == CLKV_TYPE_DEFAULT) p->kv_type = CLKV_F16;
+    if (p->k_type == CLKV_TYPE_DEFAULT) p->k_type = CLKV_F16;
+    if (p->v_type == CLKV_TYPE_DEFAULT) p->v_type = CLKV_F16;
     if (p->block_size == 0) p->block_size = DEFAULT_BLOCK_SIZE;
 }
 

@@ -1,8 +1,8 @@
 /* upload.c: one packed write per batch. What goes into it, in uints:
  *
- *   entries (n + 1) × 4 │ items × 2 │ merges × 2 │ copies × 2 │ clears × 1 │ changes × 2 │ slots × 1
+ *   items × 6 │ merges × 4 │ copies × 2 │ clears × 1 │ changes × 2 │ slots × 1
  *
- * A decode step of a sequence is 16 + 8 + 4 bytes, whatever its context length: only the entries of its
+ * A decode step of a sequence is 24 + 4 bytes, whatever its context length: only the entries of its
  * block table that the device does not have yet are in `changes`. `clears` are blocks that were freed (with
  * clear_freed): they are zeroed before anything of the batch is copied or appended.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -67,11 +67,10 @@ static clkv_status plan(clkv_cache *cache, clkv_packed *packed, const clkv_batch
         .target_groups = cache->ops.compute_units * t->groups_per_unit,
         .min_split = t->min_split,
         .split_max_queries = t->split_max_queries,
-        .causal = up->visibility != CLKV_SEE_ALL,
+        .rule = up->visibility == CLKV_SEE_ALL ? CLKV_RULE_ALL : CLKV_RULE_CAUSAL,
         .split_tokens = up->split_tokens,
         .parts = up->parts,
     };
-    packed->causal = params.causal;
     return clkv_plan_build(&packed->plan, &params, view->entries, view->n_entries);
 }
 
@@ -83,12 +82,10 @@ static void lay_out(clkv_packed *packed, const clkv_batch_view *view)
     packed->n_clears = view->n_clears;
     packed->n_changes = view->n_changes;
     uint32_t at = 0;
-    packed->entries_at = at;
-    at += 4 * (packed->plan.n_entries + 1);
     packed->items_at = at;
-    at += 2 * packed->plan.n_items;
+    at += sizeof(clkv_plan_item) / sizeof(uint32_t) * packed->plan.n_items;
     packed->merges_at = at;
-    at += 2 * packed->plan.n_merges;
+    at += sizeof(clkv_plan_merge) / sizeof(uint32_t) * packed->plan.n_merges;
     packed->copies_at = at;
     at += 2 * packed->n_copies;
     packed->clears_at = at;
@@ -114,15 +111,14 @@ static void pack(const clkv_cache *cache, const clkv_packed *packed, const clkv_
 {
     uint32_t *words = packed->slot->host;
     const clkv_plan *p = &packed->plan;
-    memcpy(words + packed->entries_at, p->entries, (p->n_entries + 1) * sizeof *p->entries);
     memcpy(words + packed->items_at, p->items, p->n_items * sizeof *p->items);
     if (p->n_merges) memcpy(words + packed->merges_at, p->merges, p->n_merges * sizeof *p->merges);
     if (view->n_copies) memcpy(words + packed->copies_at, view->copies, view->n_copies * sizeof *view->copies);
     if (view->n_clears) memcpy(words + packed->clears_at, view->clears, view->n_clears * sizeof *view->clears);
     uint32_t *change = words + packed->changes_at;
-    for (uint32_t i = 0; i < p->n_entries; i++) {
+    for (uint32_t i = 0; i < view->n_entries; i++) {
         const clkv_batch_table *t = &view->tables[i];
-        change = write_changes(change, t->blocks, t->synced, t->n_blocks, p->entries[i].row * cache->ops.row_stride);
+        change = write_changes(change, t->blocks, t->synced, t->n_blocks, view->entries[i].row * cache->ops.row_stride);
     }
     memcpy(words + packed->slots_at, view->slots, view->n_tokens * sizeof *view->slots);
 }
@@ -236,7 +232,7 @@ clkv_status clkv_cache_get_plan_info(clkv_cache *cache, const clkv_batch *batch,
     if (st == CLKV_OK) {
         const clkv_plan *p = &holder->packed.plan;
         all.items = p->n_items;
-        for (uint32_t i = 0; i < p->n_entries; i++) all.split_entries += p->entries[i].part_base != CLKV_PLAN_DIRECT;
+        all.split_entries = p->n_split;
         all.parts = p->n_parts;
         all.chunk = p->chunk;
         all.uploaded_bytes = holder->packed.bytes;

@@ -120,11 +120,11 @@ static clkv_status add_locked(clkv_batch *batch, clkv_sequence *seq, const uint3
         return CLKV_FAIL(CLKV_ERROR_LIMIT, "the batch has %u entries", MAX_ENTRIES);
     const uint32_t most = m->max_batch_tokens ? m->max_batch_tokens : UINT32_MAX;
     if (n > most - batch->n_tokens)
-        return CLKV_FAIL(CLKV_ERROR_LIMIT, "%u tokens and %u new ones exceed max_batch_tokens = %u", batch->n_tokens, n,
-                         most);
+        return CLKV_FAIL(CLKV_ERROR_LIMIT, "%u tokens and %u new ones exceed max_batch_tokens = %u",
+                         batch->n_tokens, n, most);
     const size_t total = (size_t)batch->n_tokens + n;
-    if (CLKV_BATCH_GROW(batch, entries, batch->n_entries + 1u) || CLKV_BATCH_GROW(batch, parts, batch->n_entries + 1u) ||
-        CLKV_BATCH_GROW(batch, tokens, total))
+    if (CLKV_BATCH_GROW(batch, entries, batch->n_entries + 1u) ||
+        CLKV_BATCH_GROW(batch, parts, batch->n_entries + 1u) || CLKV_BATCH_GROW(batch, tokens, total))
         return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "a batch of %u entries and %zu tokens", batch->n_entries + 1, total);
 
     if (tokens) memcpy(batch->tokens + batch->n_tokens, tokens, n * sizeof *tokens);
@@ -246,7 +246,8 @@ const char *clkv_batch_validate(const clkv_batch *batch)
     for (uint32_t i = 0; i < batch->n_entries; i++) {
         const clkv_batch_entry *e = &batch->entries[i];
         if (e->sequence->batch != batch) return "batch: a sequence does not know its batch";
-        if (e->sequence->reserved != batch->reserved) return "batch: a sequence does not know whether it is reserved";
+        if (e->sequence->reserved != batch->reserved)
+            return "batch: a sequence does not know whether it is reserved";
         if (e->first != tokens || e->row != e->sequence->row) return "batch: an entry is out of place";
         tokens += e->new_tokens;
         if (!batch->reserved) continue;

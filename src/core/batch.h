@@ -11,7 +11,6 @@
 
 #include <clkv/batch.h>
 
-
 /* What an entry's reservation did to its sequence. */
 typedef struct clkv_batch_part {
     uint32_t accept;      /* new tokens that will be committed */

@@ -49,8 +49,8 @@ static clkv_status prepare(clkv_batch *batch, uint64_t need)
             entries <= seq->table_capacity ? CLKV_OK : clkv_sequence_reserve_table(seq, entries);
         if (status != CLKV_OK) return status;
     }
-    if (CLKV_BATCH_GROW(batch, slots, batch->n_tokens) || CLKV_BATCH_GROW(batch, positions, batch->n_tokens) || CLKV_BATCH_GROW(batch, fresh, (size_t)need) ||
-        CLKV_BATCH_GROW(batch, copies, batch->n_entries))
+    if (CLKV_BATCH_GROW(batch, slots, batch->n_tokens) || CLKV_BATCH_GROW(batch, positions, batch->n_tokens) ||
+        CLKV_BATCH_GROW(batch, fresh, (size_t)need) || CLKV_BATCH_GROW(batch, copies, batch->n_entries))
         return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "the reservation of a batch of %u tokens", batch->n_tokens);
     return CLKV_OK;
 }

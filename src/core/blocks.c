@@ -143,7 +143,8 @@ void clkv_blocks_expire_pins(clkv_manager *m)
 }
 
 clkv_status clkv_blocks_match(clkv_manager *m, clkv_prefix_node root, const clkv_key *keys, size_t n_keys,
-                              const uint32_t *tokens, size_t n, uint32_t *out, size_t *n_out, clkv_prefix_node *node)
+                              const uint32_t *tokens, size_t n, uint32_t *out, size_t *n_out,
+                              clkv_prefix_node *node)
 {
     size_t found = 0;
     clkv_prefix_node last = root;

@@ -26,7 +26,7 @@ struct clkv_manager {
     /* Blocks that a reserved batch took from the cache. They stay registered until it commits, so that a
      * rollback can put them back, but nobody finds them. One bit per block. */
     uint8_t *hidden;
-    clkv_uncleared uncleared; /* off without clear_freed */
+    clkv_uncleared uncleared;           /* off without clear_freed */
     uint32_t blocks, block_size, shift; /* block_size = 1 << shift */
     uint32_t max_sequences, max_context, max_batch_tokens, window;
     uint32_t evicted; /* blocks that the pool has taken from the cache since somebody set it to 0 */
@@ -37,7 +37,7 @@ struct clkv_manager {
     struct clkv_batch *batches;
     uint32_t *found; /* scratch for lookups and pins */
     size_t found_capacity;
-    uint64_t *tails; /* [max_sequences] scratch for statistics */
+    uint64_t *tails;                  /* [max_sequences] scratch for statistics */
     uint64_t (*clock_ms)(void *user); /* NULL once the owner has let go */
     void *user;
     clkv_stats counters; /* only the counters that the manager keeps itself */
@@ -102,7 +102,8 @@ clkv_status clkv_blocks_match(clkv_manager *m, clkv_prefix_node root, const clkv
                               const uint32_t *tokens, size_t n, uint32_t *out, size_t *n_out,
                               clkv_prefix_node *node);
 
-/* What should have been cleared was not: of n blocks those that nobody has got meanwhile are to be cleared again. */
+/* What should have been cleared was not: of n blocks those that nobody has got meanwhile are to be cleared again.
+ */
 void clkv_blocks_unclear_free(clkv_manager *m, const uint32_t *blocks, uint32_t n);
 
 /* Everything that a block may hold must be cleared: also used and cached ones. For the end of a cache. */

@@ -181,15 +181,15 @@ clkv_status clkv_manager_reset(clkv_manager *m)
 
 static clkv_status take_uncleared(clkv_uncleared *u, uint32_t *blocks, uint32_t room, uint32_t *n)
 {
-    if (!clkv_uncleared_is_on(u))
-        return CLKV_FAIL(CLKV_ERROR_STATE, "the manager was made without clear_freed");
+    if (!clkv_uncleared_is_on(u)) return CLKV_FAIL(CLKV_ERROR_STATE, "the manager was made without clear_freed");
     *n = room < u->n ? room : u->n;
     for (uint32_t i = 0; i < *n; i++) blocks[i] = u->list[u->n - 1 - i];
     clkv_uncleared_drop_last(u, *n);
     return CLKV_OK;
 }
 
-clkv_status clkv_manager_take_uncleared(clkv_manager *m, uint32_t group, uint32_t *blocks, uint32_t room, uint32_t *n)
+clkv_status clkv_manager_take_uncleared(clkv_manager *m, uint32_t group, uint32_t *blocks, uint32_t room,
+                                        uint32_t *n)
 {
     if (!m || !n || (room && !blocks)) return CLKV_FAIL(CLKV_ERROR_INVALID, "an argument is NULL");
     clkv_status status = clkv_blocks_check_group(group);

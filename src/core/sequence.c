@@ -418,7 +418,8 @@ clkv_status clkv_sequence_locate(const clkv_sequence *seq, uint32_t group, size_
     return CLKV_OK;
 }
 
-clkv_status clkv_sequence_get_table(const clkv_sequence *seq, uint32_t group, const uint32_t **table, size_t *n_blocks)
+clkv_status clkv_sequence_get_table(const clkv_sequence *seq, uint32_t group, const uint32_t **table,
+                                    size_t *n_blocks)
 {
     if (!seq) return CLKV_FAIL(CLKV_ERROR_INVALID, "sequence is NULL");
     const clkv_status status = clkv_blocks_check_group(group);

@@ -47,6 +47,7 @@ clkv_status clkv_slabs_divide(clkv_slabs *out, const clkv_device *device, uint32
                          (unsigned)blocks, (unsigned long long)block_bytes, (unsigned long long)n,
                          (unsigned long long)max, CLKV_MAX_SLABS);
     out->blocks_per_slab = (uint32_t)((blocks + n - 1) / n);
+    out->block_bytes = block_bytes;
     out->slab_bytes = out->blocks_per_slab * block_bytes;
     out->n = (uint32_t)((blocks + out->blocks_per_slab - 1) / out->blocks_per_slab);
     out->args = 1;

@@ -11,6 +11,7 @@ typedef struct clkv_slabs {
     uint32_t n;               /* slabs */
     uint32_t args;            /* kernel arguments they take: n rounded up to a power of two */
     uint32_t blocks_per_slab;
+    uint64_t block_bytes;
     uint64_t slab_bytes;      /* of each */
     cl_mem mem[CLKV_MAX_SLABS];   /* [args]: from n on, repeats of the last one (not retained again) */
     void *host[CLKV_MAX_SLABS];   /* on CPU devices: the memory used in place; else NULL */

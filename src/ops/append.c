@@ -15,7 +15,7 @@ clkv_status clkv_ops_append(clkv_ops *ops, const clkv_packed *packed, uint32_t l
     clkv_arg_uint(&args, packed->slots_at);
     clkv_arg_uint(&args, packed->n_tokens);
     clkv_arg_uint(&args, layer);
-    clkv_arg_uint(&args, ops->slabs.blocks_per_slab);
+    clkv_arg_blocks(&args, &ops->slabs);
     st = clkv_args_done(&args, "clkv_append");
     cl_event after = NULL;
     if (st == CLKV_OK) st = clkv_ring_ready(packed->slot, &after);

@@ -44,6 +44,12 @@ void clkv_arg_slabs(clkv_args *args, const clkv_slabs *slabs)
     for (uint32_t i = 0; i < slabs->args; i++) clkv_arg_mem(args, slabs->mem[i]);
 }
 
+void clkv_arg_blocks(clkv_args *args, const clkv_slabs *slabs)
+{
+    clkv_arg_ulong(args, slabs->block_bytes);
+    clkv_arg_uint(args, slabs->blocks_per_slab);
+}
+
 void clkv_arg_tensor(clkv_args *args, const clkv_tensor *tensor, cl_mem dummy)
 {
     const int wanted = tensor && tensor->mem;

@@ -17,6 +17,8 @@ void clkv_arg_uint(clkv_args *args, uint32_t x);
 void clkv_arg_ulong(clkv_args *args, uint64_t x);
 void clkv_arg_float(clkv_args *args, float x);
 void clkv_arg_slabs(clkv_args *args, const clkv_slabs *slabs);
+/* Where a block lies in them: block_bytes and blocks_per_slab. */
+void clkv_arg_blocks(clkv_args *args, const clkv_slabs *slabs);
 /* A caller's tensor and its offset; `dummy` stands in for one that is not wanted. */
 void clkv_arg_tensor(clkv_args *args, const clkv_tensor *tensor, cl_mem dummy);
 /* OK, or the first failure as DEVICE; `what` names the kernel. */

@@ -11,10 +11,7 @@ static clkv_status merge(clkv_ops *ops, const clkv_packed *packed, const clkv_te
     if (st != CLKV_OK) return st;
     clkv_args args = clkv_args_of(k.kernel);
     clkv_arg_mem(&args, packed->slot->mem);
-    clkv_arg_uint(&args, packed->entries_at);
     clkv_arg_uint(&args, packed->merges_at);
-    clkv_arg_uint(&args, packed->plan.chunk);
-    clkv_arg_uint(&args, packed->causal != 0);
     clkv_arg_tensor(&args, o, NULL);
     clkv_arg_tensor(&args, lse, ops->part_sums);
     clkv_arg_uint(&args, lse->mem != NULL);
@@ -39,12 +36,9 @@ clkv_status clkv_ops_attention(clkv_ops *ops, const clkv_packed *packed, uint32_
     clkv_arg_mem(&args, ops->rows);
     clkv_arg_uint(&args, ops->row_stride);
     clkv_arg_mem(&args, packed->slot->mem);
-    clkv_arg_uint(&args, packed->entries_at);
     clkv_arg_uint(&args, packed->items_at);
     clkv_arg_uint(&args, layer);
-    clkv_arg_uint(&args, ops->slabs.blocks_per_slab);
-    clkv_arg_uint(&args, packed->plan.chunk);
-    clkv_arg_uint(&args, packed->causal != 0);
+    clkv_arg_blocks(&args, &ops->slabs);
     clkv_arg_float(&args, scale);
     clkv_arg_tensor(&args, q, NULL);
     clkv_arg_tensor(&args, o, NULL);

@@ -15,7 +15,7 @@ clkv_status clkv_ops_gather(clkv_ops *ops, uint32_t row, uint32_t layer, uint32_
     clkv_arg_uint(&args, first);
     clkv_arg_uint(&args, n);
     clkv_arg_uint(&args, layer);
-    clkv_arg_uint(&args, ops->slabs.blocks_per_slab);
+    clkv_arg_blocks(&args, &ops->slabs);
     clkv_arg_tensor(&args, k, any->mem);
     clkv_arg_tensor(&args, v, any->mem);
     clkv_arg_uint(&args, (k->mem ? 1u : 0u) | (v->mem ? 2u : 0u));

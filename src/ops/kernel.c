@@ -28,10 +28,10 @@ void clkv_ops_options(const clkv_ops *ops, size_t group, int in_half, int out_ha
     const uint32_t lanes = group >= ops->tuning.sub_group ? ops->tuning.sub_group : 0;
     snprintf(out, n,
              "-DCLKV_HEAD_DIM=%u -DCLKV_HEAD_DIM_V=%u -DCLKV_KV_HEADS=%u -DCLKV_GROUP=%u -DCLKV_BLOCK_SIZE=%u "
-             "-DCLKV_KV_HALF=%d -DCLKV_IN_HALF=%d -DCLKV_OUT_HALF=%d -DCLKV_SLABS=%u -DCLKV_TILE_TOKENS=%u "
+             "-DCLKV_K_FORMAT=%s -DCLKV_V_FORMAT=%s -DCLKV_IN_HALF=%d -DCLKV_OUT_HALF=%d -DCLKV_SLABS=%u -DCLKV_TILE_TOKENS=%u "
              "-DCLKV_WORK_GROUP=%zu -DCLKV_SUB_GROUP=%u",
              s->head_dim, s->head_dim_v, s->kv_heads, s->heads / s->kv_heads, s->block_size,
-             s->kv_type == CLKV_F16, in_half, out_half, ops->slabs.args, ops->tile_tokens, group, lanes);
+             clkv_format_of(s->k_type)->name, clkv_format_of(s->v_type)->name, in_half, out_half, ops->slabs.args, ops->tile_tokens, group, lanes);
 }
 
 void clkv_ops_source(const clkv_ops *ops, clkv_family family, const char **file, const char **kernel)

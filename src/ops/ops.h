@@ -12,6 +12,7 @@
 #ifndef CLKV_OPS_OPS_H
 #define CLKV_OPS_OPS_H
 
+#include "kv/layout.h"
 #include "plan/plan.h"
 #include "device/ring.h"
 #include "device/slab.h"
@@ -22,7 +23,7 @@
 
 typedef struct clkv_shape {
     uint32_t layers, heads, kv_heads, head_dim, head_dim_v, block_size;
-    clkv_type kv_type;
+    clkv_type k_type, v_type;
 } clkv_shape;
 
 typedef enum clkv_family {
@@ -55,8 +56,7 @@ typedef struct clkv_packed {
     clkv_ring_slot *slot;
     clkv_plan plan;
     uint32_t n_tokens, n_copies, n_clears, n_changes;
-    uint32_t entries_at, items_at, merges_at, copies_at, clears_at, changes_at, slots_at; /* uints into the slot */
-    int causal;
+    uint32_t items_at, merges_at, copies_at, clears_at, changes_at, slots_at; /* uints into the slot */
     size_t bytes;          /* of the packed upload */
 } clkv_packed;
 

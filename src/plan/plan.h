@@ -1,65 +1,74 @@
-/* plan.h: the flat list of attention work items of a batch, and what is uploaded with it.
+/* plan.h: the flat list of attention work items of a batch, as it is uploaded.
  *
- *   entry     one sequence's part of the batch: its queries [q_start, q_start + q_len) and its context
  *   tile      up to tile_tokens consecutive queries of an entry (× the GQA group = rows of a tile)
  *   chunk     tokens of context that one item reads when the entry is split (split-KV)
- *   item      (entry, tile, chunk); the kernel runs it for every KV head
- *   part      the unmerged result of one query of a split entry for one chunk
+ *   item      a tile and a range of keys; the kernel runs it for every KV head
+ *   part      the unmerged result of one query for one item of a split entry
  *
- * An entry is split when it has few queries and the batch would not fill the device. Part number of
- * query t and chunk s of a split entry:  part_base + t · ceil(context / chunk) + s.
- * Words are what the kernels read; cl/prelude.cl has the same layout. SPDX-License-Identifier: Apache-2.0 */
-#ifndef CLKV_CORE_PLAN_H
-#define CLKV_CORE_PLAN_H
+ * An entry is split when it has few queries and the batch would not fill the device. A tile of n queries has n parts
+ * for each of its items, item after item: so the parts of one query are n apart.
+ * An item is all that a kernel needs: what the queries see is the range and the diagonal, so no kernel knows the rule.
+ * The structs are what the kernels read; cl/plan.cl describes the same words. SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_PLAN_PLAN_H
+#define CLKV_PLAN_PLAN_H
+
+#include "plan/visible.h"
 
 #include <clkv/batch.h>
 
-#define CLKV_PLAN_DIRECT UINT32_MAX /* part_base of an entry that is not split */
+#define CLKV_PLAN_DIRECT    UINT32_MAX /* part of an item whose result is the whole result */
+#define CLKV_PLAN_MAX_TILE  65535u     /* queries per tile */
 
-typedef struct clkv_plan_entry { /* read by the kernels as uint4 */
-    uint32_t row;       /* of the device's block tables */
-    uint32_t context;   /* tokens, the new ones included */
-    uint32_t q_start;   /* q_len is the next entry's q_start − this one's; a last entry closes the list */
-    uint32_t part_base; /* or CLKV_PLAN_DIRECT */
-} clkv_plan_entry;
-
-typedef struct clkv_plan_item { /* uint2 */
-    uint32_t entry_chunk; /* entry | chunk << 16 */
-    uint32_t q_first;     /* first query of the tile, counted from the entry's first */
+typedef struct clkv_plan_item {
+    uint32_t row;        /* of the device's block tables */
+    uint32_t token;      /* of the first query, counted through the batch */
+    uint32_t first, end; /* keys that the last query sees of this item */
+    uint32_t shape;      /* queries | diagonal << 16: keys before `end` that the first query does not see */
+    uint32_t part;       /* of the first query, those of the others follow; or CLKV_PLAN_DIRECT */
 } clkv_plan_item;
 
-typedef struct clkv_plan_merge { /* uint2: one query of a split entry */
-    uint32_t entry;
-    uint32_t q; /* counted from the entry's first */
+typedef struct clkv_plan_merge { /* one query of a split entry */
+    uint32_t token;
+    uint32_t part;   /* the first one */
+    uint32_t parts;  /* that hold a key which the query sees */
+    uint32_t stride; /* from one part to the next */
 } clkv_plan_merge;
 
 typedef struct clkv_plan_params {
     uint32_t kv_heads, block_size;
-    uint32_t tile_tokens;     /* queries per tile, ≥ 1 */
+    uint32_t tile_tokens;     /* queries per tile, 1 to CLKV_PLAN_MAX_TILE */
     uint32_t target_groups;   /* items × kv_heads that fill the device */
     uint32_t min_split;       /* no chunk is smaller, in tokens */
     uint32_t split_max_queries; /* entries with more queries than this are never split */
-    int causal;
+    clkv_rule rule;
     uint32_t split_tokens;    /* fixed chunk, or 0 */
     uint32_t parts;           /* forced number of parts, or 0 */
 } clkv_plan_params;
 
 typedef struct clkv_plan {
-    clkv_plan_entry *entries; /* n_entries + 1 */
     clkv_plan_item *items;    /* longest first, so that the device drains evenly */
     clkv_plan_merge *merges;
-    uint32_t n_entries, n_items, n_merges;
+    uint32_t n_items, n_merges;
+    uint32_t n_split;         /* entries that are split */
     uint32_t chunk;           /* tokens, a multiple of the block size */
     uint32_t n_parts;         /* rows of the split-KV workspace */
-    size_t entries_capacity, items_capacity, merges_capacity;
+    size_t items_capacity, merges_capacity;
 } clkv_plan;
 
-/* Makes the plan of a batch into *plan, reusing its arrays; zero-initialise it first. NO_MEMORY. */
+/* Makes the plan of a batch into *plan, reusing its arrays; zero-initialise it first. NO_MEMORY; LIMIT: more items or
+ * parts than one upload takes. */
 clkv_status clkv_plan_build(clkv_plan *plan, const clkv_plan_params *params, const clkv_batch_entry *entries,
                             uint32_t n_entries);
 void clkv_plan_free(clkv_plan *plan);
 
-/* NULL when every (query, visible key) pair is covered by exactly one item, and the arrays agree. */
+/* Whether an entry is split at this chunk. */
+int clkv_plan_splits(const clkv_plan_params *params, const clkv_batch_entry *entry, uint32_t chunk);
+
+/* The end of the keys that query `query` of an item sees, as the kernels compute it. */
+uint32_t clkv_plan_row_end(const clkv_plan_item *item, uint32_t query);
+
+/* NULL when every (query, visible key) pair is covered by exactly one item and no other pair is, parts are numbered
+ * without a gap, and every query of a split entry is merged once. */
 const char *clkv_plan_validate(const clkv_plan *plan, const clkv_plan_params *params,
                                const clkv_batch_entry *entries, uint32_t n_entries);
 

@@ -10,29 +10,45 @@
 #include <stdio.h>
 #include <string.h>
 
-static clkv_status find_sources(const clkv_source **prelude, const clkv_source **source, const char *family)
+#define MAX_TEXTS 16
+
+/* What makes one program: the shared files in their order, then the family's own. */
+typedef struct source_list {
+    const char *texts[MAX_TEXTS];
+    size_t bytes[MAX_TEXTS];
+    cl_uint n;
+} source_list;
+
+static void add_source(source_list *list, const clkv_source *source)
 {
-    *prelude = *source = NULL;
+    list->texts[list->n] = source->text;
+    list->bytes[list->n++] = source->bytes;
+}
+
+static clkv_status find_sources(source_list *out, const char *family)
+{
+    const clkv_source *own = NULL;
+    out->n = 0;
     for (const clkv_source *s = clkv_sources; s->name; s++) {
-        if (strcmp(s->name, "prelude") == 0) *prelude = s;
-        if (strcmp(s->name, family) == 0) *source = s;
+        if (s->shared && out->n < MAX_TEXTS - 1) add_source(out, s);
+        if (!s->shared && strcmp(s->name, family) == 0) own = s;
     }
-    if (!*prelude || !*source) return CLKV_FAIL(CLKV_ERROR_INVALID, "there is no kernel file %s.cl", family);
+    if (!own) return CLKV_FAIL(CLKV_ERROR_INVALID, "there is no kernel file %s.cl", family);
+    add_source(out, own);
     return CLKV_OK;
 }
 
 clkv_status clkv_build_key(clkv_binary_key *out, const clkv_device *device, const char *family, const char *options)
 {
-    const clkv_source *prelude, *source;
-    clkv_status st = find_sources(&prelude, &source, family);
+    source_list sources;
+    clkv_status st = find_sources(&sources, family);
     if (st) return st;
-    const clkv_binary_part parts[] = {
+    clkv_binary_part parts[2 + MAX_TEXTS] = {
         {device->facts.identity, sizeof device->facts.identity},
         {options, strlen(options)},
-        {prelude->text, prelude->bytes},
-        {source->text, source->bytes},
     };
-    clkv_binary_key_make(out, parts, sizeof parts / sizeof *parts);
+    for (cl_uint i = 0; i < sources.n; i++) parts[2 + i] = (clkv_binary_part){sources.texts[i], sources.bytes[i]};
+    clkv_binary_key_make(out, parts, 2 + sources.n);
     return CLKV_OK;
 }
 
@@ -59,13 +75,12 @@ static void log_build(cl_program built, cl_device_id id, clkv_log_level level, c
 
 clkv_status clkv_build_source(cl_program *out, clkv_device *device, const char *family, const char *options)
 {
-    const clkv_source *prelude, *source;
-    clkv_status st = find_sources(&prelude, &source, family);
+    source_list sources;
+    clkv_status st = find_sources(&sources, family);
     if (st) return st;
-    const char *texts[] = {prelude->text, source->text};
-    const size_t sizes[] = {prelude->bytes, source->bytes};
     cl_int err = CL_SUCCESS;
-    cl_program built = clCreateProgramWithSource(device->context, 2, texts, sizes, &err);
+    cl_program built =
+        clCreateProgramWithSource(device->context, sources.n, sources.texts, sources.bytes, &err);
     if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clCreateProgramWithSource", "%s.cl", family);
     err = clBuildProgram(built, 1, &device->facts.id, options, NULL, NULL);
     char first[160];

@@ -5,7 +5,8 @@
 clkv_status clkv_ref_append(const clkv_ref_layout *layout, void *const *slabs, uint32_t layer, const float *k,
                             const float *v, const uint32_t *slots, size_t n_tokens)
 {
-    const clkv_status status = clkv_ref_layout_check(layout);
+    clkv_layout read;
+    const clkv_status status = clkv_ref_layout_read(layout, &read);
     if (status != CLKV_OK) return CLKV_PUBLIC(status);
     if (!slabs || (n_tokens && (!k || !v || !slots)))
         return CLKV_FAIL(CLKV_ERROR_INVALID, "slabs, k, v or slots is NULL");
@@ -14,14 +15,12 @@ clkv_status clkv_ref_append(const clkv_ref_layout *layout, void *const *slabs, u
     for (size_t t = 0; t < n_tokens; t++) {
         const uint32_t block = slots[t] / layout->block_size, at = slots[t] % layout->block_size;
         for (uint32_t h = 0; h < layout->kv_heads; h++) {
-            unsigned char *kt = clkv_ref_k_tile(layout, slabs, block, layer, h);
-            unsigned char *vt = clkv_ref_v_tile(layout, slabs, block, layer, h);
-            const float *kr = k + (t * layout->kv_heads + h) * layout->head_dim;
-            const float *vr = v + (t * layout->kv_heads + h) * layout->head_dim_v;
-            for (uint32_t d = 0; d < layout->head_dim; d++)
-                clkv_ref_store(layout, kt, (size_t)d * layout->block_size + at, kr[d]);
-            for (uint32_t d = 0; d < layout->head_dim_v; d++)
-                clkv_ref_store(layout, vt, (size_t)at * layout->head_dim_v + d, vr[d]);
+            unsigned char *const bytes = clkv_ref_block(layout, &read, slabs, block);
+            const size_t row = t * layout->kv_heads + h;
+            read.k->encode(bytes + clkv_layout_k_at(&read, layer, h), at, layout->block_size,
+                           k + row * layout->head_dim, layout->head_dim);
+            read.v->encode(bytes + clkv_layout_v_at(&read, layer, h), (size_t)at * layout->head_dim_v, 1,
+                           v + row * layout->head_dim_v, layout->head_dim_v);
         }
     }
     return CLKV_OK;

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/params.h"
+#include "plan/visible.h"
 
 #include <math.h>
 
@@ -52,10 +53,10 @@ clkv_status clkv_ref_attention(const clkv_ref_attention_params *params)
     void *scores = clkv_alloc(bytes);
     if (!scores) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes of scores", bytes);
     const float scale = params->scale != 0.0f ? params->scale : (float)(1.0 / sqrt(params->head_dim));
+    const clkv_rule rule = params->causal ? CLKV_RULE_CAUSAL : CLKV_RULE_ALL;
     const uint32_t end = params->row_count ? params->row_first + params->row_count : params->q_len;
     for (uint32_t i = params->row_count ? params->row_first : 0; i < end; i++) {
-        const int64_t causal = (int64_t)params->kv_len - params->q_len + i + 1;
-        const uint32_t visible = !params->causal ? params->kv_len : causal > 0 ? (uint32_t)causal : 0;
+        const uint32_t visible = clkv_visible(rule, params->kv_len, params->q_len, i).end;
         for (uint32_t h = 0; h < params->heads; h++) {
             if (params->use_float32)
                 row_float32(params, scale, i, h, visible, scores, (float *)scores + params->kv_len);

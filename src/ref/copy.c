@@ -6,11 +6,11 @@
 
 clkv_status clkv_ref_copy(const clkv_ref_layout *layout, void *const *slabs, uint32_t from, uint32_t to)
 {
-    const clkv_status status = clkv_ref_layout_check(layout);
+    clkv_layout read;
+    const clkv_status status = clkv_ref_layout_read(layout, &read);
     if (status != CLKV_OK) return CLKV_PUBLIC(status);
     if (!slabs) return CLKV_FAIL(CLKV_ERROR_INVALID, "slabs is NULL");
-    for (uint32_t layer = 0; layer < layout->layers; layer++)
-        memmove(clkv_ref_k_tile(layout, slabs, to, layer, 0), clkv_ref_k_tile(layout, slabs, from, layer, 0),
-                clkv_ref_block_bytes(layout));
+    memmove(clkv_ref_block(layout, &read, slabs, to), clkv_ref_block(layout, &read, slabs, from),
+            (size_t)clkv_layout_block_bytes(&read));
     return CLKV_OK;
 }

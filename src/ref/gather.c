@@ -5,7 +5,8 @@
 clkv_status clkv_ref_gather(const clkv_ref_layout *layout, void *const *slabs, uint32_t layer,
                             const uint32_t *table, size_t first, size_t n, float *k, float *v)
 {
-    const clkv_status status = clkv_ref_layout_check(layout);
+    clkv_layout read;
+    const clkv_status status = clkv_ref_layout_read(layout, &read);
     if (status != CLKV_OK) return CLKV_PUBLIC(status);
     if (!slabs || (n && !table)) return CLKV_FAIL(CLKV_ERROR_INVALID, "slabs or table is NULL");
     if (layer >= layout->layers)
@@ -15,12 +16,13 @@ clkv_status clkv_ref_gather(const clkv_ref_layout *layout, void *const *slabs, u
         const size_t at = (first + t) % layout->block_size;
         for (uint32_t h = 0; h < layout->kv_heads; h++) {
             const size_t row = t * layout->kv_heads + h;
-            const unsigned char *kt = clkv_ref_k_tile(layout, slabs, block, layer, h);
-            const unsigned char *vt = clkv_ref_v_tile(layout, slabs, block, layer, h);
-            for (uint32_t d = 0; k && d < layout->head_dim; d++)
-                k[row * layout->head_dim + d] = clkv_ref_load(layout, kt, (size_t)d * layout->block_size + at);
-            for (uint32_t d = 0; v && d < layout->head_dim_v; d++)
-                v[row * layout->head_dim_v + d] = clkv_ref_load(layout, vt, at * layout->head_dim_v + d);
+            const unsigned char *const bytes = clkv_ref_block(layout, &read, slabs, block);
+            if (k)
+                read.k->decode(bytes + clkv_layout_k_at(&read, layer, h), at, layout->block_size,
+                               k + row * layout->head_dim, layout->head_dim);
+            if (v)
+                read.v->decode(bytes + clkv_layout_v_at(&read, layer, h), at * layout->head_dim_v, 1,
+                               v + row * layout->head_dim_v, layout->head_dim_v);
         }
     }
     return CLKV_OK;

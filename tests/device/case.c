@@ -14,7 +14,7 @@ static const test_case case_defaults = {
     .head_dim = 64, .head_dim_v = 64,
     .heads = 8, .kv_heads = 2,
     .block_size = 16,
-    .kv_f16 = 1,
+    .k_f16 = 1, .v_f16 = 1,
     .slabs = 1,
     .layers = 2, .layer = 1,
     .seed = 1,
@@ -28,10 +28,10 @@ static const char *type_name(int f16)
 void case_format(const test_case *c, char line[CASE_LINE])
 {
     int n = snprintf(line, CASE_LINE,
-                     "variant=%s dim=%u/%u heads=%u/%u block=%u kv=%s in=%s out=%s causal=%d split=%u parts=%u "
+                     "variant=%s dim=%u/%u heads=%u/%u block=%u kv=%s/%s in=%s out=%s causal=%d split=%u parts=%u "
                      "slabs=%u layers=%u/%u scale=%.9g lse=%d scores=%s rest=%s seed=%u batch=",
                      c->variant, c->head_dim, c->head_dim_v, c->heads, c->kv_heads, c->block_size,
-                     type_name(c->kv_f16), type_name(c->in_f16), type_name(c->out_f16), !c->non_causal,
+                     type_name(c->k_f16), type_name(c->v_f16), type_name(c->in_f16), type_name(c->out_f16), !c->non_causal,
                      c->split_tokens, c->parts, c->slabs, c->layers, c->layer, (double)c->scale, !c->no_lse,
                      scores_names[c->scores], rest_names[c->rest], c->seed);
     for (uint32_t i = 0; i < c->n && n < CASE_LINE; i++) {
@@ -87,6 +87,15 @@ static int parse_type(const char *s, int *f16)
     return *f16 || !strcmp(s, "f32");
 }
 
+/* As parse_pair. */
+static int parse_types(const char *s, test_case *c)
+{
+    char k[8];
+    const char *v = strchr(s, '/');
+    snprintf(k, sizeof k, "%.*s", (int)(v ? v - s : 7), s);
+    return parse_type(k, &c->k_f16) && parse_type(v ? v + 1 : s, &c->v_f16);
+}
+
 static int parse_name(const char *s, const char *const *names, uint32_t n, uint32_t *out)
 {
     for (*out = 0; *out < n; ++*out)
@@ -107,7 +116,7 @@ static int parse_word(test_case *c, const char *key, const char *s)
     if (!strcmp(key, "dim")) return parse_pair(s, &c->head_dim, &c->head_dim_v);
     if (!strcmp(key, "heads")) return parse_pair(s, &c->heads, &c->kv_heads);
     if (!strcmp(key, "block")) return parse_number(s, &c->block_size);
-    if (!strcmp(key, "kv")) return parse_type(s, &c->kv_f16);
+    if (!strcmp(key, "kv")) return parse_types(s, c);
     if (!strcmp(key, "in")) return parse_type(s, &c->in_f16);
     if (!strcmp(key, "out")) return parse_type(s, &c->out_f16);
     if (!strcmp(key, "causal")) return parse_flag(s, &c->non_causal, 0);

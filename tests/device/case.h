@@ -5,7 +5,7 @@
  *                        batch=1:1328,5:18,129:463<0@200,1:90=0@64'
  *
  *   variant  the kernels' tier, or any     dim      head_dim/head_dim_v     heads  query/KV heads
- *   block    block size                    kv       type of the cache       in     of Q and of what is appended
+ *   block    block size                    kv       types of K/V kept       in     of Q and of what is appended
  *   out      type of O                     causal   1 or 0                  split  tokens in a part, or 0
  *   parts    parts of a context, or 0      slabs    exactly so many         layers how many/the one that is used
  *   scale    0: the library's default      lse      wanted or not           scores, rest: below
@@ -54,7 +54,7 @@ typedef struct case_entry {
 typedef struct test_case {
     char variant[16]; /* "any": what the target has */
     uint32_t head_dim, head_dim_v, heads, kv_heads, block_size;
-    int kv_f16, in_f16, out_f16, non_causal;
+    int k_f16, v_f16, in_f16, out_f16, non_causal;
     uint32_t split_tokens, parts, slabs;
     uint32_t layers, layer;
     float scale;

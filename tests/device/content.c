@@ -26,11 +26,11 @@ float content_scale(const test_case *c)
     return exact ? 1.0f : (float)(1 / sqrt(c->head_dim));
 }
 
-uint32_t content_rest(const test_case *c)
+uint32_t content_rest(const test_case *c, int f16)
 {
     static const uint32_t bits[REST_KINDS][2] = {
         {0xffffffffu, 0xffffu}, {0x7f800000u, 0x7c00u}, {0xff800000u, 0xfc00u}, {0x7f7fffffu, 0x7bffu}};
-    return bits[c->rest][c->kv_f16];
+    return bits[c->rest][f16];
 }
 
 /* A denormal of the type: up to 1023 · 2^-24, or 2^23 − 1 times the smallest binary32. */
@@ -111,9 +111,8 @@ void content_fill(const test_case *c, uint32_t i, uint64_t *state, float *k, flo
     const size_t per_k = (size_t)c->kv_heads * c->head_dim, n_k = e->total * per_k;
     const size_t n_v = (size_t)e->total * c->kv_heads * c->head_dim_v;
     const size_t n_q = (size_t)e->new_tokens * c->heads * c->head_dim;
-    const int kv_f16 = c->kv_f16 || c->in_f16;
-    for (size_t j = 0; j < n_k; j++) k[j] = element(c, 0, kv_f16, state);
-    for (size_t j = 0; j < n_v; j++) v[j] = element(c, 1, kv_f16, state);
+    for (size_t j = 0; j < n_k; j++) k[j] = element(c, 0, c->k_f16 || c->in_f16, state);
+    for (size_t j = 0; j < n_v; j++) v[j] = element(c, 1, c->v_f16 || c->in_f16, state);
     for (size_t j = 0; j < n_q; j++) q[j] = query(c, state);
     if (c->scores >= SCORES_LOW && c->scores <= SCORES_NONE) fill_exact(c, e, k, q);
     for (size_t j = per_k; c->scores == SCORES_EQUAL && j < n_k; j++) k[j] = k[j - per_k];

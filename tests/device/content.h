@@ -16,7 +16,7 @@ float content_scale(const test_case *c);
 /* x as a value of binary16, or as it is. */
 float content_round(float x, int to_f16);
 
-/* The bits of an element that unused slots hold; 16 of them in a cache of binary16. */
-uint32_t content_rest(const test_case *c);
+/* The bits of an element that unused slots hold, as binary16 or binary32. */
+uint32_t content_rest(const test_case *c, int f16);
 
 #endif

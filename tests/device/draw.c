@@ -45,7 +45,7 @@ void draw_program(test_case *c, uint32_t seed, uint32_t i)
 {
     static const uint32_t blocks[] = {1, 2, 4, 8, 16, 32, 64, 128, 256};
     static const uint32_t groups[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 20, 32, 48, 50};
-    static const uint32_t types[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    static const uint32_t types[] = {0, 9, 2, 11, 4, 13, 6, 15, 1, 8, 3, 10, 5, 12, 7, 14};
     static const uint32_t slabs[] = {1, 1, 2, 1, 3, 1, 5, 1, 9, 1, 17, 32}; /* of 1 … 32 kernel arguments */
     static const uint32_t usual[] = {64, 128, 128, 64, 80, 96, 192, 256};
     uint32_t dims[32];
@@ -63,7 +63,8 @@ void draw_program(test_case *c, uint32_t seed, uint32_t i)
     c->kv_heads = group > 12 ? 1 : 1 + rng_below(&state, 3);
     c->heads = c->kv_heads * group;
     c->block_size = real ? 16 : TURN(blocks, 4);
-    c->kv_f16 = type & 1;
+    c->k_f16 = type & 1;
+    c->v_f16 = type >> 3 & 1;
     c->in_f16 = type >> 1 & 1;
     c->out_f16 = type >> 2 & 1;
     c->slabs = TURN(slabs, 5);

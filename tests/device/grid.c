@@ -30,7 +30,8 @@ static test_case *add(const char *batch)
 static test_case *turn(test_case *c)
 {
     const unsigned i = (unsigned)n_grid;
-    c->kv_f16 = i % 2;
+    c->k_f16 = i % 2;
+    c->v_f16 = i % 4 < 2;
     c->in_f16 = i % 3 == 0;
     c->out_f16 = i % 7 == 0;
     c->slabs = i % 5 == 0 ? 3 : 1;
@@ -60,7 +61,7 @@ static void add_mixed(void)
         c->kv_heads = 4;
         c->parts = i < 2 ? 0 : 4;
     }
-    add("1:5000,1:4097,2:4096")->kv_f16 = 1;
+    add("1:5000,1:4097,2:4096")->k_f16 = 1;
 }
 
 static void add_splits(void)
@@ -84,7 +85,7 @@ static void add_shared(void)
     test_case *c = add("2:200,2:170=0@99,1:200<0@198");
     c->split_tokens = 64;
     c->slabs = 4;
-    c->kv_f16 = 0;
+    c->k_f16 = c->v_f16 = 0;
 }
 
 /* A handful that touches everything, for an implementation thousands of times slower than a CPU. */
@@ -98,7 +99,7 @@ static void add_tiny(void)
     c->slabs = 2;
     c = add("1:20,1:22<0@18");
     c->head_dim = c->head_dim_v = 8;
-    c->kv_f16 = 0;
+    c->k_f16 = c->v_f16 = 0;
     c->block_size = 4;
     c->parts = 3;
     for (size_t i = 0; i < n_grid; i++) {

@@ -5,10 +5,11 @@
 
 #include "program/source.h"
 
-#define SOURCE(name, text) { name, text, sizeof(text) - 1 }
+#define SOURCE(name, text) { name, text, sizeof(text) - 1, 0 }
+#define SHARED(name, text) { name, text, sizeof(text) - 1, 1 }
 
 const clkv_source clkv_sources[] = {
-    SOURCE("prelude", "#ifndef STEP\n#define STEP 1\n#endif\n"),
+    SHARED("prelude", "#ifndef STEP\n#define STEP 1\n#endif\n"),
     /* x = 3x + a, after some idle turns: the order of several launches shows in the result */
     SOURCE("affine", "__kernel void affine(__global uint *x, uint a, uint turns)\n"
                      "{\n"
@@ -24,7 +25,7 @@ const clkv_source clkv_sources[] = {
                     "}\n"),
     SOURCE("other", "__kernel void other(__global uint *x) { x[get_global_id(0)] = 7u; }\n"),
     SOURCE("broken", "__kernel void broken(__global uint *x) { x[0] = this_is_not_declared; }\n"),
-    { 0, 0, 0 },
+    { 0, 0, 0, 0 },
 };
 
 #endif

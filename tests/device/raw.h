@@ -14,22 +14,18 @@ static inline void raw_read(const clkv_device *device, cl_mem mem, void *out, si
     ck_assert_int_eq(clEnqueueReadBuffer(queue, mem, CL_TRUE, 0, bytes, out, 0, NULL, NULL), CL_SUCCESS);
 }
 
-/* All layers of a block, one after the other; returns how many bytes. */
+/* A block, all layers; returns how many bytes. */
 static inline size_t raw_block(clkv_cache *cache, uint32_t block, void *out, size_t room)
 {
     const clkv_slabs *slabs = &cache->ops.slabs;
-    const uint32_t layers = cache->params.layers;
-    const size_t each = clkv_cache_block_bytes(&cache->params) / layers;
+    const size_t bytes = clkv_cache_block_bytes(&cache->params);
     cl_command_queue queue = clkv_device_queue(cache->device);
-    ck_assert_uint_le(each * layers, room);
+    ck_assert_uint_le(bytes, room);
     ck_assert_int_eq(clFinish(queue), CL_SUCCESS);
-    for (uint32_t layer = 0; layer < layers; layer++) {
-        const size_t at = ((size_t)layer * slabs->blocks_per_slab + block % slabs->blocks_per_slab) * each;
-        ck_assert_int_eq(clEnqueueReadBuffer(queue, slabs->mem[block / slabs->blocks_per_slab], CL_TRUE, at, each,
-                                             (char *)out + layer * each, 0, NULL, NULL),
-                         CL_SUCCESS);
-    }
-    return each * layers;
+    ck_assert_int_eq(clEnqueueReadBuffer(queue, slabs->mem[block / slabs->blocks_per_slab], CL_TRUE,
+                                         block % slabs->blocks_per_slab * bytes, bytes, out, 0, NULL, NULL),
+                     CL_SUCCESS);
+    return bytes;
 }
 
 #endif

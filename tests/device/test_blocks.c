@@ -25,7 +25,8 @@ typedef struct twins {
     uint32_t blocks;
 } twins;
 
-static void twins_open(twins *t, clkv_device *device, clkv_type kv_type, uint32_t block_size, uint32_t slabs)
+static void twins_open(twins *t, clkv_device *device, clkv_type k_type, clkv_type v_type, uint32_t block_size,
+                       uint32_t slabs)
 {
     memset(t, 0, sizeof *t);
     t->device = device;
@@ -36,7 +37,8 @@ static void twins_open(twins *t, clkv_device *device, clkv_type kv_type, uint32_
     params.heads = params.kv_heads = KV_HEADS;
     params.head_dim = DIM;
     params.head_dim_v = DIM_V;
-    params.kv_type = kv_type;
+    params.k_type = k_type;
+    params.v_type = v_type;
     params.blocks = t->blocks;
     params.block_size = block_size;
     params.shuffle_seed = 11;
@@ -49,7 +51,8 @@ static void twins_open(twins *t, clkv_device *device, clkv_type kv_type, uint32_
                                   .head_dim = DIM,
                                   .head_dim_v = DIM_V,
                                   .block_size = block_size,
-                                  .kv_type = kv_type,
+                                  .k_type = k_type,
+                                  .v_type = v_type,
                                   .blocks_per_slab = 1,
                                   .layers = LAYERS};
     for (uint32_t i = 0; i < t->blocks; i++) {
@@ -171,10 +174,10 @@ START_TEST(append_and_gather)
 {
     static const uint32_t sizes[] = {4, 16, 64, 256};
     const uint32_t size = sizes[_i / 2 % 4];
-    const clkv_type type = _i % 2 ? CLKV_F16 : CLKV_F32;
+    const clkv_type type = _i % 2 ? CLKV_F16 : CLKV_F32, other = _i / 2 % 2 ? CLKV_F16 : CLKV_F32;
     uint64_t state = 77;
     twins t;
-    twins_open(&t, targets[(size_t)_i / 8].device, type, size, 1 + (uint32_t)_i % 3);
+    twins_open(&t, targets[(size_t)_i / 8].device, type, other, size, 1 + (uint32_t)_i % 3);
     clkv_sequence *a = new_sequence(&t);
     grow(&t, a, 150, &state);
     grow(&t, a, 1, &state);
@@ -190,7 +193,7 @@ START_TEST(forks_are_copied_on_write)
 {
     uint64_t state = 78;
     twins t;
-    twins_open(&t, targets[_i].device, CLKV_F16, 16, 4);
+    twins_open(&t, targets[_i].device, CLKV_F16, CLKV_F16, 16, 4);
     clkv_sequence *a = new_sequence(&t), *b, *c;
     grow(&t, a, 39, &state);
     ck_ok(clkv_sequence_fork(&b, a, 0));
@@ -209,7 +212,7 @@ START_TEST(blocks_are_copied)
 {
     uint64_t state = 79;
     twins t;
-    twins_open(&t, targets[_i].device, CLKV_F32, 16, 4);
+    twins_open(&t, targets[_i].device, CLKV_F32, CLKV_F16, 16, 4);
     clkv_sequence *a = new_sequence(&t);
     const uint32_t *table;
     size_t n;

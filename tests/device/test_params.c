@@ -30,7 +30,7 @@ START_TEST(a_small_cache_is_supported)
     clkv_cache_params p = small();
     both_say(&p, CLKV_OK);
     ck_assert_uint_eq(clkv_cache_block_bytes(&p), 2 * 2 * (16 + 16) * 16 * 2);
-    p.kv_type = CLKV_F32;
+    p.k_type = p.v_type = CLKV_F32;
     p.head_dim_v = 8;
     p.block_size = 4;
     both_say(&p, CLKV_OK);
@@ -45,7 +45,7 @@ START_TEST(a_product_beyond_64_bits_is_too_much)
     p.layers = 65536;
     p.heads = p.kv_heads = 4096;
     p.head_dim = 256;
-    p.kv_type = CLKV_F32;
+    p.k_type = p.v_type = CLKV_F32;
     p.block_size = 4;
     p.blocks = UINT32_C(1) << 29;
     ck_assert_uint_eq(clkv_cache_block_bytes(&p), UINT64_C(1) << 41);
@@ -78,6 +78,53 @@ START_TEST(slabs_that_cannot_be_are_not_supported)
 }
 END_TEST
 
+/* A program that is older than the library, or newer: what both know counts. */
+START_TEST(a_program_may_be_older_or_newer)
+{
+    union {
+        size_t size;
+        clkv_cache_params params;
+        clkv_upload_params upload;
+        clkv_plan_info info;
+        unsigned char bytes[512];
+    } any;
+    memset(&any, 0xee, sizeof any);
+    any.params = small();
+    any.size = offsetof(clkv_cache_params, memory_bytes); /* what comes after is not looked at */
+    memset(any.bytes + any.size, 0xee, sizeof any.params - any.size);
+    both_say(&any.params, CLKV_OK);
+    ck_assert_uint_eq(clkv_cache_block_bytes(&any.params), 2 * 2 * (16 + 16) * 16 * 2);
+    any.params = small();
+    any.size += 64;
+    both_say(&any.params, CLKV_ERROR_INVALID);
+    memset(any.bytes + sizeof any.params, 0, 64);
+    both_say(&any.params, CLKV_OK);
+
+    clkv_device *device = open_device(NULL);
+    clkv_cache *cache = NULL;
+    clkv_batch *batch = NULL;
+    const clkv_cache_params p = small();
+    ck_ok(clkv_cache_create(&cache, device, &p));
+    ck_ok(clkv_batch_create(&batch, clkv_cache_manager(cache)));
+    ck_ok(clkv_batch_reserve(batch));
+    memset(&any, 0xee, sizeof any);
+    any.size = sizeof any.size;
+    ck_ok(clkv_cache_upload(cache, batch, &any.upload, 0, NULL, NULL));
+    any.size = offsetof(clkv_plan_info, parts);
+    ck_ok(clkv_cache_get_plan_info(cache, batch, &any.info));
+    ck_assert_uint_eq(any.size, offsetof(clkv_plan_info, parts));
+    ck_assert_uint_eq(any.info.items, 0);
+    ck_assert_uint_eq(any.info.parts, 0xeeeeeeeeu);
+    any.size = sizeof any;
+    ck_ok(clkv_cache_get_plan_info(cache, batch, &any.info));
+    ck_assert_uint_eq(any.size, sizeof any.info);
+    ck_assert_uint_eq(any.bytes[sizeof any - 1], 0);
+    clkv_batch_destroy(&batch);
+    clkv_cache_destroy(&cache);
+    clkv_device_close(&device);
+}
+END_TEST
+
 int main(void)
 {
     const int skip = without_device();
@@ -89,6 +136,7 @@ int main(void)
     tcase_add_test(tests, a_product_beyond_64_bits_is_too_much);
     tcase_add_test(tests, what_the_host_half_refuses_is_not_supported);
     tcase_add_test(tests, slabs_that_cannot_be_are_not_supported);
+    tcase_add_test(tests, a_program_may_be_older_or_newer);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

@@ -75,9 +75,10 @@ START_TEST(shapes)
     PARAM(CLKV_ERROR_UNSUPPORTED, head_dim, 12);
     PARAM(CLKV_ERROR_UNSUPPORTED, head_dim, 264);
     PARAM(CLKV_ERROR_UNSUPPORTED, head_dim_v, 4);
-    PARAM(INVALID, kv_type, (clkv_type)9);
     PARAM(INVALID, prefix, (clkv_prefix_use)3);
     PARAM(CLKV_ERROR_UNSUPPORTED, window, 4096);
+    PARAM(INVALID, k_type, (clkv_type)9);
+    PARAM(INVALID, v_type, (clkv_type)9);
     PARAM(INVALID, block_size, 3);
     PARAM(INVALID, block_size, 512);
     PARAM(CLKV_ERROR_UNSUPPORTED, blocks, UINT32_MAX);

@@ -430,7 +430,8 @@ static void open_stage(stage *s, const struct setting *set)
     for (uint32_t i = 0; i < set->caches; i++) {
         clkv_cache_params params = CLKV_PARAMS_INIT(clkv_cache_params);
         story_shape(&params);
-        params.kv_type = set->types[i];
+        params.k_type = set->types[i];
+        params.v_type = set->types[(i + 1) % CACHES];
         params.blocks = BLOCKS / set->caches;
         params.block_size = BLOCK;
         params.max_sequences = KEEP * MAX_THREADS + 1;

@@ -37,8 +37,8 @@ static void make_host_data(world *w, uint32_t i, uint64_t *state)
         memcpy(w->v_in[i], w->v_in[e->parent], e->shared * per_v * sizeof(float));
         memcpy(w->tokens[i], w->tokens[e->parent], e->shared * sizeof(uint32_t));
     }
-    for (size_t j = 0; j < e->total * per_k; j++) w->k[i][j] = content_round(w->k_in[i][j], c->kv_f16);
-    for (size_t j = 0; j < e->total * per_v; j++) w->v[i][j] = content_round(w->v_in[i][j], c->kv_f16);
+    for (size_t j = 0; j < e->total * per_k; j++) w->k[i][j] = content_round(w->k_in[i][j], c->k_f16);
+    for (size_t j = 0; j < e->total * per_v; j++) w->v[i][j] = content_round(w->v_in[i][j], c->v_f16);
 }
 
 /* A buffer with `before` elements, n values in the type asked for, and a guard; all else is NaN. */
@@ -128,17 +128,40 @@ static void make_sequence(world *w, uint32_t i)
     add_history(w, i, (uint32_t)have, e->total - e->new_tokens);
 }
 
+static void fill_tile(unsigned char *tile, uint32_t bits, int f16, size_t n)
+{
+    const uint16_t half = (uint16_t)bits;
+    for (size_t i = 0; i < n; i++)
+        f16 ? memcpy(tile + 2 * i, &half, sizeof half) : memcpy(tile + 4 * i, &bits, sizeof bits);
+}
+
+/* A block in which every element is what unused slots hold. */
+static void fill_block(const test_case *c, unsigned char *out)
+{
+    for (uint32_t i = 0; i < c->layers * c->kv_heads; i++) {
+        const size_t k = (size_t)c->head_dim * c->block_size, v = (size_t)c->head_dim_v * c->block_size;
+        fill_tile(out, content_rest(c, c->k_f16), c->k_f16, k);
+        out += k * (c->k_f16 ? 2 : 4);
+        fill_tile(out, content_rest(c, c->v_f16), c->v_f16, v);
+        out += v * (c->v_f16 ? 2 : 4);
+    }
+}
+
 /* Slots without a token, and block-table entries without a block, hold the worst there is. */
 static void fill_rest(const world *w)
 {
-    const uint32_t bits = content_rest(w->c), nowhere = UINT32_MAX;
+    const uint32_t nowhere = UINT32_MAX;
     const clkv_ops *ops = &w->cache->ops;
+    const size_t slab_bytes = (size_t)ops->slabs.slab_bytes, block_bytes = slab_bytes / ops->slabs.blocks_per_slab;
     size_t bytes;
     cl_command_queue queue = clkv_device_queue(clkv_cache_device(w->cache));
+    unsigned char *slab = allocate(slab_bytes);
+    fill_block(w->c, slab);
+    for (size_t at = block_bytes; at < slab_bytes; at += block_bytes) memcpy(slab + at, slab, block_bytes);
     for (uint32_t i = 0; i < ops->slabs.n; i++)
-        ck_assert_int_eq(clEnqueueFillBuffer(queue, ops->slabs.mem[i], &bits, w->c->kv_f16 ? 2 : 4, 0,
-                                             ops->slabs.slab_bytes, 0, NULL, NULL),
-                         CL_SUCCESS);
+        ck_assert_int_eq(
+            clEnqueueWriteBuffer(queue, ops->slabs.mem[i], CL_TRUE, 0, slab_bytes, slab, 0, NULL, NULL), CL_SUCCESS);
+    free(slab);
     ck_assert_int_eq(clGetMemObjectInfo(ops->rows, CL_MEM_SIZE, sizeof bytes, &bytes, NULL), CL_SUCCESS);
     ck_assert_int_eq(clEnqueueFillBuffer(queue, ops->rows, &nowhere, sizeof nowhere, 0,
                                          bytes / sizeof nowhere * sizeof nowhere, 0, NULL, NULL),
@@ -161,7 +184,8 @@ void world_open(world *w, const test_case *c, clkv_device *device)
     params.kv_heads = c->kv_heads;
     params.head_dim = c->head_dim;
     params.head_dim_v = c->head_dim_v;
-    params.kv_type = c->kv_f16 ? CLKV_F16 : CLKV_F32;
+    params.k_type = c->k_f16 ? CLKV_F16 : CLKV_F32;
+    params.v_type = c->v_f16 ? CLKV_F16 : CLKV_F32;
     params.blocks = blocks;
     params.block_size = c->block_size;
     params.shuffle_seed = c->seed;

@@ -47,7 +47,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     p.kv_heads = number(&in);
     p.head_dim = number(&in);
     p.head_dim_v = number(&in);
-    p.kv_type = (clkv_type)(fuzz_byte(&in) & 3);
+    const uint8_t types = fuzz_byte(&in);
+    p.k_type = (clkv_type)(types & 3);
+    p.v_type = (clkv_type)(types >> 2 & 3);
     p.block_size = number(&in);
     p.blocks = number(&in);
     p.max_sequences = number(&in);
@@ -64,9 +66,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     p.window = how == 0xfe;
 
     const uint64_t each = clkv_cache_block_bytes(&p);
-    const unsigned __int128 exact = (unsigned __int128)p.layers * p.kv_heads *
-                                    (p.head_dim + (p.head_dim_v ? p.head_dim_v : p.head_dim)) *
-                                    (p.block_size ? p.block_size : 16) * (p.kv_type == CLKV_F32 ? 4 : 2);
+    const uint64_t k_bytes = (uint64_t)p.head_dim * (p.k_type == CLKV_F32 ? 4 : 2);
+    const uint64_t v_bytes = (uint64_t)(p.head_dim_v ? p.head_dim_v : p.head_dim) * (p.v_type == CLKV_F32 ? 4 : 2);
+    const unsigned __int128 exact =
+        (unsigned __int128)p.layers * p.kv_heads * (k_bytes + v_bytes) * (p.block_size ? p.block_size : 16);
     FUZZ_CHECK(each == 0 || each == exact);
     const clkv_status promised = clkv_cache_supported(device, &p);
     if (promised) fuzz_check_message(clkv_last_error()->message);

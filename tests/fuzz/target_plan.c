@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         p.target_groups = fuzz_u32(&in) >> fuzz_below(&in, 32);
         p.min_split = fuzz_byte(&in) * 4u;
         p.split_max_queries = fuzz_byte(&in);
-        p.causal = fuzz_byte(&in) & 1;
+        p.rule = fuzz_byte(&in) & 1 ? CLKV_RULE_CAUSAL : CLKV_RULE_ALL;
         p.split_tokens = fuzz_u32(&in) >> fuzz_below(&in, 32);
         p.parts = fuzz_u32(&in) >> fuzz_below(&in, 32);
         uint32_t n = 0, first = 0;
@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(!clkv_plan_build(&plan, &p, entries, n));
         const char *broken = clkv_plan_validate(&plan, &p, entries, n);
         if (broken) fuzz_broken("clkv_plan_validate", 0, broken);
-        FUZZ_CHECK(plan.n_entries == n && plan.n_items > 0);
+        FUZZ_CHECK(plan.n_items > 0);
     }
     clkv_plan_free(&plan);
     return 0;

@@ -20,19 +20,19 @@
 static const struct {
     const char *name;
     uint32_t head_dim, head_dim_v, group, block_size;
-    clkv_type kv_type, in, out;
+    clkv_type k_type, v_type, in, out;
     uint32_t slabs;
     int only_attention;
 } shapes[] = {
-    /* name           dims      group block K and V   in        out       slabs */
-    { "d128 g4",      128, 128, 4,    16,   CLKV_F16, CLKV_F32, CLKV_F32, 1,  0 },
-    { "d128 g8 f16",  128, 128, 8,    16,   CLKV_F16, CLKV_F16, CLKV_F16, 2,  1 },
-    { "d128 g4 f32",  128, 128, 4,    16,   CLKV_F32, CLKV_F32, CLKV_F32, 1,  1 },
-    { "d64 g1",       64,  64,  1,    16,   CLKV_F16, CLKV_F32, CLKV_F32, 1,  1 },
-    { "d256 g2 b32",  256, 256, 2,    32,   CLKV_F16, CLKV_F32, CLKV_F16, 1,  1 },
-    { "d192/128 g1",  192, 128, 1,    16,   CLKV_F16, CLKV_F16, CLKV_F32, 4,  1 },
-    { "d80 g7 b8",    80,  80,  7,    8,    CLKV_F32, CLKV_F32, CLKV_F32, 1,  0 },
-    { "d96 g3 b1",    96,  96,  3,    1,    CLKV_F16, CLKV_F32, CLKV_F32, 32, 0 },
+    /* name           dims      group block K         V         in        out       slabs */
+    { "d128 g4",      128, 128, 4,    16,   CLKV_F16, CLKV_F16, CLKV_F32, CLKV_F32, 1,  0 },
+    { "d128 g8 f16",  128, 128, 8,    16,   CLKV_F16, CLKV_F16, CLKV_F16, CLKV_F16, 2,  1 },
+    { "d128 g4 f32",  128, 128, 4,    16,   CLKV_F32, CLKV_F32, CLKV_F32, CLKV_F32, 1,  1 },
+    { "d64 g1",       64,  64,  1,    16,   CLKV_F16, CLKV_F16, CLKV_F32, CLKV_F32, 1,  1 },
+    { "d256 g2 b32",  256, 256, 2,    32,   CLKV_F16, CLKV_F16, CLKV_F32, CLKV_F16, 1,  1 },
+    { "d192/128 g1",  192, 128, 1,    16,   CLKV_F16, CLKV_F16, CLKV_F16, CLKV_F32, 4,  1 },
+    { "d80 g7 b8",    80,  80,  7,    8,    CLKV_F32, CLKV_F16, CLKV_F32, CLKV_F32, 1,  0 },
+    { "d96 g3 b1",    96,  96,  3,    1,    CLKV_F16, CLKV_F16, CLKV_F32, CLKV_F32, 32, 0 },
 };
 
 static int usage(void)
@@ -62,7 +62,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         clkv_ops ops = { .tuning = tuning };
         ops.shape = (clkv_shape){ 32, 8 * shapes[i].group, 8, shapes[i].head_dim, shapes[i].head_dim_v,
-                                  shapes[i].block_size, shapes[i].kv_type };
+                                  shapes[i].block_size, shapes[i].k_type, shapes[i].v_type };
         ops.slabs.args = shapes[i].slabs;
         ops.tile_tokens = clkv_ops_tile_tokens(&ops);
         for (int f = 0; f < CLKV_FAMILIES; f++) {

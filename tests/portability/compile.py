@@ -31,15 +31,19 @@ MOST_LOCAL = 32768  # bytes: what Apple's GPUs and llvmpipe have
 JUMP = 1.10
 COLUMNS = ("target", "shape", "kernel", "lanes", "registers", "spill", "local")
 
+# What every kernel file is compiled after, as cl/meson.build has it.
+SHARED = [ROOT / "cl" / name for name in re.findall(r"'(\w+\.cl)'", re.search(
+    r"cl_shared = files\((.*?)\)", (ROOT / "cl/meson.build").read_text(encoding="utf-8"), re.S).group(1))]
+
 # Shapes and types at the edges of what is legal, for the strict compiler alone.
 EXTREMES = """
 -DCLKV_DEFAULTS_ONLY
--DCLKV_KV_HALF=0 -DCLKV_HEAD_DIM=64 -DCLKV_GROUP=1 -DCLKV_WORK_GROUP=1
--DCLKV_KV_HALF=1 -DCLKV_HEAD_DIM=256 -DCLKV_GROUP=8 -DCLKV_IN_HALF=1 -DCLKV_OUT_HALF=1 -DCLKV_WORK_GROUP=256
--DCLKV_KV_HALF=0 -DCLKV_HEAD_DIM=8 -DCLKV_HEAD_DIM_V=120 -DCLKV_GROUP=7 -DCLKV_BLOCK_SIZE=1 -DCLKV_WORK_GROUP=64
--DCLKV_KV_HALF=1 -DCLKV_HEAD_DIM=120 -DCLKV_HEAD_DIM_V=8 -DCLKV_GROUP=5 -DCLKV_BLOCK_SIZE=256 -DCLKV_SLABS=32
--DCLKV_KV_HALF=1 -DCLKV_HEAD_DIM=80 -DCLKV_KV_HEADS=1 -DCLKV_GROUP=64 -DCLKV_SLABS=4 -DCLKV_TILE_TOKENS=1
--DCLKV_KV_HALF=0 -DCLKV_HEAD_DIM=192 -DCLKV_HEAD_DIM_V=128 -DCLKV_TILE_TOKENS=16 -DCLKV_SLABS=2 -DCLKV_OUT_HALF=1
+-DCLKV_K_FORMAT=f32 -DCLKV_V_FORMAT=f32 -DCLKV_HEAD_DIM=64 -DCLKV_GROUP=1 -DCLKV_WORK_GROUP=1
+-DCLKV_HEAD_DIM=256 -DCLKV_GROUP=8 -DCLKV_IN_HALF=1 -DCLKV_OUT_HALF=1 -DCLKV_WORK_GROUP=256
+-DCLKV_V_FORMAT=f32 -DCLKV_HEAD_DIM=8 -DCLKV_HEAD_DIM_V=120 -DCLKV_GROUP=7 -DCLKV_BLOCK_SIZE=1 -DCLKV_WORK_GROUP=64
+-DCLKV_HEAD_DIM=120 -DCLKV_HEAD_DIM_V=8 -DCLKV_GROUP=5 -DCLKV_BLOCK_SIZE=256 -DCLKV_SLABS=32
+-DCLKV_HEAD_DIM=80 -DCLKV_KV_HEADS=1 -DCLKV_GROUP=64 -DCLKV_SLABS=4 -DCLKV_TILE_TOKENS=1
+-DCLKV_K_FORMAT=f32 -DCLKV_HEAD_DIM=192 -DCLKV_HEAD_DIM_V=128 -DCLKV_TILE_TOKENS=16 -DCLKV_SLABS=2 -DCLKV_OUT_HALF=1
 """.strip().splitlines()
 
 
@@ -52,7 +56,7 @@ class Build:
 
     def __init__(self, shape, files, options):
         self.shape, self.files, self.options = shape, files, options.split()
-        self.name = "+".join(path.stem for path in files if path.stem != "prelude")
+        self.name = "+".join(path.stem for path in files if path not in SHARED) or files[-1].stem
 
     def text(self):
         return "".join(path.read_text(encoding="utf-8") + "\n" for path in self.files)
@@ -62,7 +66,7 @@ def library_builds(builds_exe, kind, sub_group=None):
     command = [builds_exe, kind] + ([str(sub_group)] if sub_group else [])
     for line in subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines():
         shape, file, _, options = line.split("\t")
-        yield Build(shape, [ROOT / "cl/prelude.cl", ROOT / "cl" / (file + ".cl")], options)
+        yield Build(shape, SHARED + [ROOT / "cl" / (file + ".cl")], options)
 
 
 def model_builds(group, strip=1):
@@ -87,9 +91,10 @@ def builds_for(target, builds_exe):
         yield from model_builds(1)
         yield from model_builds(1, 32)
         for options in EXTREMES:
-            for path in sorted((ROOT / "cl").glob("*.cl")):
-                files = [ROOT / "cl/prelude.cl"] + ([path] if path.stem != "prelude" else [])
-                yield Build("extreme", files, options)
+            for n in range(1, len(SHARED) + 1):
+                yield Build("extreme", SHARED[:n], options)
+            for path in sorted(set((ROOT / "cl").glob("*.cl")) - set(SHARED)):
+                yield Build("extreme", SHARED + [path], options)
 
 
 def run(command, work):

@@ -12,7 +12,7 @@ static clkv_plan_params defaults(void)
                               .target_groups = 512,
                               .min_split = 128,
                               .split_max_queries = 16,
-                              .causal = 1};
+                              .rule = CLKV_RULE_CAUSAL};
 }
 
 /* n entries of the same shape, one behind the other. */
@@ -22,10 +22,11 @@ static void same_entries(clkv_batch_entry *entries, uint32_t n, uint32_t context
         entries[i] = (clkv_batch_entry){.row = i, .new_tokens = queries, .first = i * queries, .context = context};
 }
 
+/* Of an entry that same_entries has made. */
 static uint32_t items_of(const clkv_plan *plan, uint32_t entry)
 {
     uint32_t n = 0;
-    for (uint32_t i = 0; i < plan->n_items; i++) n += (plan->items[i].entry_chunk & 0xffff) == entry;
+    for (uint32_t i = 0; i < plan->n_items; i++) n += plan->items[i].row == entry;
     return n;
 }
 
@@ -36,7 +37,6 @@ START_TEST(an_empty_batch_has_an_empty_plan)
     ck_ok(clkv_plan_build(&plan, &params, NULL, 0));
     ck_assert_uint_eq(plan.n_items, 0);
     ck_assert_uint_eq(plan.n_merges, 0);
-    ck_assert_uint_eq(plan.entries[0].q_start, 0);
     ck_valid(clkv_plan_validate(&plan, &params, NULL, 0));
     clkv_plan_free(&plan);
 }
@@ -51,7 +51,8 @@ START_TEST(a_full_device_is_not_split)
     ck_ok(clkv_plan_build(&plan, &params, entries, 64));
     ck_assert_uint_eq(plan.n_items, 64);
     ck_assert_uint_eq(plan.n_parts, 0);
-    for (uint32_t i = 0; i < 64; i++) ck_assert_uint_eq(plan.entries[i].part_base, CLKV_PLAN_DIRECT);
+    ck_assert_uint_eq(plan.n_split, 0);
+    for (uint32_t i = 0; i < 64; i++) ck_assert_uint_eq(plan.items[i].part, CLKV_PLAN_DIRECT);
     ck_valid(clkv_plan_validate(&plan, &params, entries, 64));
     clkv_plan_free(&plan);
 }
@@ -139,9 +140,9 @@ START_TEST(prefill_is_never_split_and_goes_longest_first)
     ck_assert_uint_eq(plan.n_parts, 0);
     /* The buckets are an eighth of an octave wide: never out of order by more. */
     for (uint32_t i = 1; i < plan.n_items; i++)
-        ck_assert_uint_le(plan.items[i].q_first, plan.items[i - 1].q_first + plan.items[i - 1].q_first / 4 + 512);
-    ck_assert_uint_gt(plan.items[0].q_first, 1500);
-    ck_assert_uint_lt(plan.items[682].q_first, 8);
+        ck_assert_uint_le(plan.items[i].token, plan.items[i - 1].token + plan.items[i - 1].token / 4 + 512);
+    ck_assert_uint_gt(plan.items[0].token, 1500);
+    ck_assert_uint_lt(plan.items[682].token, 8);
     ck_valid(clkv_plan_validate(&plan, &params, &entry, 1));
     clkv_plan_free(&plan);
 }
@@ -161,7 +162,7 @@ START_TEST(a_fixed_split_does_not_look_at_the_rest_of_the_batch)
         ck_assert_uint_eq(plan.chunk, 256);
         ck_assert_uint_eq(items_of(&plan, 0), 4);
         ck_assert_uint_eq(items_of(&plan, 7), 1);
-        ck_assert_uint_eq(plan.entries[7].part_base, CLKV_PLAN_DIRECT);
+        ck_assert_uint_eq(plan.n_split, n - 1);
         ck_assert_uint_eq(items_of(&plan, 8), 2);
         ck_valid(clkv_plan_validate(&plan, &params, entries, n));
     }
@@ -199,7 +200,7 @@ START_TEST(chunks_that_no_query_sees_are_left_out)
     ck_ok(clkv_plan_build(&plan, &params, &entry, 1));
     ck_assert_uint_eq(plan.n_items, 4 * (1 + 2 + 3 + 4));
     ck_valid(clkv_plan_validate(&plan, &params, &entry, 1));
-    params.causal = 0;
+    params.rule = CLKV_RULE_ALL;
     ck_ok(clkv_plan_build(&plan, &params, &entry, 1));
     ck_assert_uint_eq(plan.n_items, 16 * 4);
     ck_valid(clkv_plan_validate(&plan, &params, &entry, 1));
@@ -217,13 +218,21 @@ START_TEST(bad_input_is_refused_and_changes_nothing)
     params.split_tokens = 1;
     params.block_size = 1;
     clkv_batch_entry longer = entry;
-    longer.context = 65537;
+    longer.context = (1u << 27) + 1;
     ck_assert_int_eq(clkv_plan_build(&plan, &params, &longer, 1), CLKV_ERROR_LIMIT);
+    ck_assert_ptr_nonnull(strstr(clkv_last_error()->message, "parts of 1 tokens"));
+    params.tile_tokens = 16;
+    longer.context = UINT32_MAX / 2;
+    longer.new_tokens = 16;
+    params.split_tokens = 7;
+    ck_assert_int_eq(clkv_plan_build(&plan, &params, &longer, 1), CLKV_ERROR_LIMIT);
+    longer = entry;
     longer.context = 0;
     ck_assert_int_eq(clkv_plan_build(&plan, &params, &longer, 1), CLKV_ERROR_INVALID);
     params = defaults();
-    ck_assert_int_eq(clkv_plan_build(&plan, &params, &entry, 65536), CLKV_ERROR_LIMIT);
     ck_valid(clkv_plan_validate(&plan, &params, &entry, 1));
+    params.tile_tokens = CLKV_PLAN_MAX_TILE + 1;
+    ck_assert_int_eq(clkv_plan_build(&plan, &params, &entry, 1), CLKV_ERROR_INVALID);
     params.tile_tokens = 0;
     ck_assert_int_eq(clkv_plan_build(&plan, &params, &entry, 1), CLKV_ERROR_INVALID);
     clkv_plan_free(&plan);
@@ -241,7 +250,7 @@ START_TEST(a_failed_allocation_keeps_the_last_plan)
     ck_ok(clkv_plan_build(&plan, &params, entries, 2));
     const long before = failing.requests;
     params.split_tokens = 256;
-    for (long k = 1; k <= 3; k++) {
+    for (long k = 1; k <= 2; k++) {
         failing.requests = 0;
         failing.fail_at = k;
         ck_assert_int_eq(clkv_plan_build(&plan, &params, entries, 40), CLKV_ERROR_NO_MEMORY);
@@ -258,6 +267,29 @@ START_TEST(a_failed_allocation_keeps_the_last_plan)
 }
 END_TEST
 
+/* Without clkv_plan_validate, key by key: each query of every entry is given each key that it sees once. */
+static void check_pairs(const clkv_plan *plan, const clkv_plan_params *params, const clkv_batch_entry *entries,
+                        uint32_t n)
+{
+    static uint8_t given[4096];
+    for (uint32_t i = 0; i < n; i += 7) {
+        const clkv_batch_entry *e = &entries[i];
+        const uint32_t token = e->first + e->new_tokens / 2, query = e->new_tokens / 2;
+        memset(given, 0, e->context);
+        for (uint32_t k = 0; k < plan->n_items; k++) {
+            const clkv_plan_item *item = &plan->items[k];
+            if (token - item->token >= (item->shape & 0xffff)) continue;
+            const int64_t hidden = (int64_t)(item->shape >> 16) - (token - item->token);
+            const int64_t end = item->end - (hidden > 0 ? hidden : 0);
+            for (int64_t t = item->first; t < end; t++) given[t]++;
+        }
+        for (uint32_t t = 0; t < e->context; t++) {
+            const int seen = params->rule == CLKV_RULE_ALL || t <= e->context - e->new_tokens + query;
+            ck_assert_uint_eq(given[t], seen);
+        }
+    }
+}
+
 START_TEST(random_batches_are_covered_exactly_once)
 {
     clkv_plan plan = {0};
@@ -271,7 +303,7 @@ START_TEST(random_batches_are_covered_exactly_once)
         params.target_groups = rng_below(&rng, 600);
         params.min_split = rng_below(&rng, 3) * 64;
         params.split_max_queries = rng_below(&rng, 40);
-        params.causal = (int)rng_below(&rng, 2);
+        params.rule = rng_below(&rng, 2) ? CLKV_RULE_CAUSAL : CLKV_RULE_ALL;
         if (rng_below(&rng, 4) == 0) params.split_tokens = 1 + rng_below(&rng, 700);
         if (rng_below(&rng, 4) == 0) params.parts = 1 + rng_below(&rng, 12);
         const uint32_t n = rng_below(&rng, 49);
@@ -285,9 +317,49 @@ START_TEST(random_batches_are_covered_exactly_once)
         }
         ck_ok(clkv_plan_build(&plan, &params, entries, n));
         ck_valid(clkv_plan_validate(&plan, &params, entries, n));
-        ck_assert_uint_eq(plan.entries[n].q_start, first);
+        check_pairs(&plan, &params, entries, n);
     }
     clkv_plan_free(&plan);
+}
+END_TEST
+
+/* The diagonal of an item: what the first query does not see of it, and each later one sees one more. */
+START_TEST(queries_see_along_the_diagonal)
+{
+    clkv_plan plan = {0};
+    clkv_plan_params params = defaults();
+    clkv_batch_entry entry;
+    same_entries(&entry, 1, 35, 5);
+    params.tile_tokens = 5;
+    params.split_tokens = 16;
+    ck_ok(clkv_plan_build(&plan, &params, &entry, 1));
+    ck_assert_uint_eq(plan.n_items, 3);
+    ck_assert_uint_eq(plan.n_parts, 15);
+    for (uint32_t i = 0; i < 3; i++) {
+        const clkv_plan_item *item = &plan.items[i];
+        static const uint32_t diagonals[] = {0, 1, 4}; /* query 0 sees 31 keys: all of the first chunk, 15, none */
+        ck_assert_uint_eq(item->shape, 5 | diagonals[item->first / 16] << 16);
+        ck_assert_uint_eq(item->end, item->first == 32 ? 35 : item->first + 16);
+    }
+    for (uint32_t q = 0; q < 5; q++) {
+        ck_assert_uint_eq(plan.merges[q].parts, q < 2 ? 2 : 3);
+        ck_assert_uint_eq(plan.merges[q].part, q);
+        ck_assert_uint_eq(plan.merges[q].stride, 5);
+    }
+    clkv_plan_free(&plan);
+}
+END_TEST
+
+START_TEST(what_a_query_sees)
+{
+    for (uint32_t q = 0; q < 5; q++) {
+        ck_assert_uint_eq(clkv_visible(CLKV_RULE_CAUSAL, 35, 5, q).first, 0);
+        ck_assert_uint_eq(clkv_visible(CLKV_RULE_CAUSAL, 35, 5, q).end, 31 + q);
+        ck_assert_uint_eq(clkv_visible(CLKV_RULE_ALL, 35, 5, q).end, 35);
+        ck_assert_uint_eq(clkv_visible(CLKV_RULE_CAUSAL, 3, 5, q).end, q < 2 ? 0 : q - 1); /* before the first key */
+    }
+    ck_assert_uint_eq(clkv_visible(CLKV_RULE_CAUSAL, UINT32_MAX, 1, 0).end, UINT32_MAX);
+    ck_assert_uint_eq(clkv_visible(CLKV_RULE_ALL, 0, 1, 0).end, 0);
 }
 END_TEST
 
@@ -307,9 +379,22 @@ START_TEST(validity_sees_what_is_broken)
     plan.n_items--;
     ck_assert_ptr_nonnull(clkv_plan_validate(&plan, &params, entries, 2));
     plan.n_items++;
-    plan.merges[1].q = 0;
+    plan.merges[1].token = 0;
     ck_assert_ptr_nonnull(clkv_plan_validate(&plan, &params, entries, 2));
-    plan.merges[1].q = 1;
+    plan.merges[1].token = 1;
+    plan.merges[1].parts--;
+    ck_assert_ptr_nonnull(clkv_plan_validate(&plan, &params, entries, 2));
+    plan.merges[1].parts++;
+    plan.items[5].end++;
+    ck_assert_ptr_nonnull(clkv_plan_validate(&plan, &params, entries, 2));
+    plan.items[5].end--;
+    plan.items[5].part += 2;
+    ck_assert_ptr_nonnull(clkv_plan_validate(&plan, &params, entries, 2));
+    plan.items[5].part -= 2;
+    plan.items[5].row++;
+    ck_assert_ptr_nonnull(clkv_plan_validate(&plan, &params, entries, 2));
+    plan.items[5].row--;
+    ck_valid(clkv_plan_validate(&plan, &params, entries, 2));
     plan.n_parts++;
     ck_assert_ptr_nonnull(clkv_plan_validate(&plan, &params, entries, 2));
     plan.n_parts--;
@@ -336,6 +421,8 @@ int main(void)
     tcase_add_test(tests, bad_input_is_refused_and_changes_nothing);
     tcase_add_test(tests, a_failed_allocation_keeps_the_last_plan);
     tcase_add_test(tests, random_batches_are_covered_exactly_once);
+    tcase_add_test(tests, queries_see_along_the_diagonal);
+    tcase_add_test(tests, what_a_query_sees);
     tcase_add_test(tests, validity_sees_what_is_broken);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

@@ -68,10 +68,10 @@ typedef struct world {
     uint32_t table[BLOCKS], slots[TOKENS];
 } world;
 
-static void world_make(world *w, clkv_type type, uint32_t block_size)
+static void world_make(world *w, clkv_type k_type, clkv_type v_type, uint32_t block_size)
 {
     w->layout = (clkv_ref_layout){ .kv_heads = 3, .head_dim = 8, .head_dim_v = 16, .block_size = block_size,
-                                   .kv_type = type, .blocks_per_slab = 16, .layers = 2 };
+                                   .k_type = k_type, .v_type = v_type, .blocks_per_slab = 16, .layers = 2 };
     for (int i = 0; i < 4; i++) {
         w->slabs[i] = malloc(clkv_ref_slab_bytes(&w->layout));
         ck_assert_ptr_nonnull(w->slabs[i]);
@@ -87,29 +87,29 @@ static void world_free(world *w)
     for (int i = 0; i < 4; i++) free(w->slabs[i]);
 }
 
-static float stored(const world *w, float x)
+static float stored(clkv_type type, float x)
 {
-    return w->layout.kv_type == CLKV_F16 ? clkv_ref_float(clkv_ref_half(x)) : x;
+    return type == CLKV_F16 ? clkv_ref_float(clkv_ref_half(x)) : x;
 }
 
 START_TEST(layout_round_trip)
 {
     static const uint32_t sizes[] = { 1, 2, 16, 64 };
-    const clkv_type type = _i % 2 ? CLKV_F16 : CLKV_F32;
+    const clkv_type k_type = _i % 2 ? CLKV_F16 : CLKV_F32, v_type = _i / 2 % 2 ? CLKV_F16 : CLKV_F32;
     world w;
-    world_make(&w, type, sizes[_i / 2]);
+    world_make(&w, k_type, v_type, sizes[_i / 4]);
     const size_t nk = TOKENS * 3 * 8, nv = TOKENS * 3 * 16;
     float k[TOKENS * 3 * 8], v[TOKENS * 3 * 16], k_out[TOKENS * 3 * 8], v_out[TOKENS * 3 * 16];
     fill(k, nk);
     fill(v, nv);
     ck_assert_int_eq(clkv_ref_append(&w.layout, w.slabs, 1, k, v, w.slots, TOKENS), CLKV_OK);
     ck_assert_int_eq(clkv_ref_gather(&w.layout, w.slabs, 1, w.table, 0, TOKENS, k_out, v_out), CLKV_OK);
-    for (size_t i = 0; i < nk; i++) ck_assert(k_out[i] == stored(&w, k[i]));
-    for (size_t i = 0; i < nv; i++) ck_assert(v_out[i] == stored(&w, v[i]));
+    for (size_t i = 0; i < nk; i++) ck_assert(k_out[i] == stored(k_type, k[i]));
+    for (size_t i = 0; i < nv; i++) ck_assert(v_out[i] == stored(v_type, v[i]));
 
     /* from the middle, one tensor only; the other layer is untouched */
     ck_assert_int_eq(clkv_ref_gather(&w.layout, w.slabs, 1, w.table, 7, 3, NULL, v_out), CLKV_OK);
-    for (size_t i = 0; i < 3 * 3 * 16; i++) ck_assert(v_out[i] == stored(&w, v[7 * 3 * 16 + i]));
+    for (size_t i = 0; i < 3 * 3 * 16; i++) ck_assert(v_out[i] == stored(v_type, v[7 * 3 * 16 + i]));
     ck_assert_int_eq(clkv_ref_gather(&w.layout, w.slabs, 0, w.table, 0, TOKENS, k_out, NULL), CLKV_OK);
     for (size_t i = 0; i < nk; i++) ck_assert(isnan(k_out[i]));
     world_free(&w);
@@ -120,7 +120,7 @@ END_TEST
 START_TEST(layout_addresses)
 {
     world w;
-    world_make(&w, CLKV_F32, 4);
+    world_make(&w, CLKV_F32, CLKV_F32, 4);
     float k[24], v[48];
     fill(k, 24);
     fill(v, 48);
@@ -129,7 +129,7 @@ START_TEST(layout_addresses)
     const float *slab = w.slabs[1]; /* blocks 16 … 31 */
     const size_t tile = (8 + 16) * 4;
     for (size_t h = 0; h < 3; h++) {
-        const float *kt = slab + ((1 * 16 + 2) * 3 + h) * tile, *vt = kt + 8 * 4;
+        const float *kt = slab + ((2 * 2 + 1) * 3 + h) * tile, *vt = kt + 8 * 4;
         for (size_t d = 0; d < 8; d++) ck_assert(kt[d * 4 + at] == k[h * 8 + d]);
         for (size_t d = 0; d < 16; d++) ck_assert(vt[at * 16 + d] == v[h * 16 + d]);
     }
@@ -140,7 +140,7 @@ END_TEST
 START_TEST(copy_all_layers)
 {
     world w;
-    world_make(&w, CLKV_F16, 16);
+    world_make(&w, CLKV_F16, CLKV_F16, 16);
     float k[16 * 3 * 8], v[16 * 3 * 16], k_out[16 * 3 * 8];
     uint32_t slots[16], from = 5, to = 40; /* in different slabs */
     for (uint32_t t = 0; t < 16; t++) slots[t] = from * 16 + t;
@@ -151,11 +151,10 @@ START_TEST(copy_all_layers)
     }
     ck_assert_int_eq(clkv_ref_copy(&w.layout, w.slabs, from, to), CLKV_OK);
     const size_t bytes = clkv_ref_block_bytes(&w.layout);
-    for (size_t layer = 0; layer < 2; layer++)
-        ck_assert_mem_eq((char *)w.slabs[0] + (layer * 16 + 5) * bytes,
-                         (char *)w.slabs[2] + (layer * 16 + 8) * bytes, bytes);
+    ck_assert_uint_eq(bytes, 2 * 3 * (8 + 16) * 16 * 2);
+    ck_assert_mem_eq((char *)w.slabs[0] + 5 * bytes, (char *)w.slabs[2] + 8 * bytes, bytes);
     ck_assert_int_eq(clkv_ref_gather(&w.layout, w.slabs, 1, &to, 0, 16, k_out, NULL), CLKV_OK);
-    for (size_t i = 0; i < 16 * 3 * 8; i++) ck_assert(k_out[i] == stored(&w, k[i]));
+    for (size_t i = 0; i < 16 * 3 * 8; i++) ck_assert(k_out[i] == stored(CLKV_F16, k[i]));
     world_free(&w);
 }
 END_TEST
@@ -164,12 +163,12 @@ END_TEST
 START_TEST(clear_all_layers)
 {
     world w;
-    world_make(&w, CLKV_F32, 16);
+    world_make(&w, CLKV_F32, CLKV_F16, 16);
     ck_assert_int_eq(clkv_ref_clear(&w.layout, w.slabs, 40), CLKV_OK);
     const size_t bytes = clkv_ref_block_bytes(&w.layout), slab = clkv_ref_slab_bytes(&w.layout);
     for (size_t s = 0; s < 4; s++) {
         for (size_t i = 0; i < slab; i++) {
-            const int cleared = s == 2 && i / bytes % 16 == 8;
+            const int cleared = s == 2 && i / bytes == 8;
             if (((unsigned char *)w.slabs[s])[i] != (cleared ? 0 : 0xff)) ck_abort_msg("slab %zu, byte %zu", s, i);
         }
     }
@@ -308,12 +307,15 @@ START_TEST(bad_arguments)
     ck_assert_int_eq(clkv_ref_attention(&p), CLKV_ERROR_INVALID);
 
     world w;
-    world_make(&w, CLKV_F16, 16);
+    world_make(&w, CLKV_F16, CLKV_F16, 16);
     ck_assert_int_eq(clkv_ref_append(&w.layout, w.slabs, 2, k, v, w.slots, 1), CLKV_ERROR_INVALID);
     ck_assert_int_eq(clkv_ref_gather(&w.layout, w.slabs, 2, w.table, 0, 1, k, v), CLKV_ERROR_INVALID);
     ck_assert_int_eq(clkv_ref_copy(&w.layout, NULL, 0, 1), CLKV_ERROR_INVALID);
-    w.layout.kv_type = CLKV_TYPE_DEFAULT;
+    ck_assert_uint_gt(clkv_ref_block_bytes(&w.layout), 0);
+    w.layout.v_type = CLKV_TYPE_DEFAULT;
     ck_assert_int_eq(clkv_ref_copy(&w.layout, w.slabs, 0, 1), CLKV_ERROR_INVALID);
+    ck_assert_uint_eq(clkv_ref_block_bytes(&w.layout), 0);
+    ck_assert_uint_eq(clkv_ref_slab_bytes(NULL), 0);
     world_free(&w);
 }
 END_TEST
@@ -324,7 +326,7 @@ int main(void)
     TCase *half = tcase_create("half"), *layout = tcase_create("layout"), *attention = tcase_create("attention");
     tcase_add_test(half, half_every_value);
     tcase_add_test(half, half_rounding);
-    tcase_add_loop_test(layout, layout_round_trip, 0, 8);
+    tcase_add_loop_test(layout, layout_round_trip, 0, 16);
     tcase_add_test(layout, layout_addresses);
     tcase_add_test(layout, copy_all_layers);
     tcase_add_test(layout, clear_all_layers);

@@ -124,6 +124,41 @@ START_TEST(a_fork_has_the_same_history_and_a_life_of_its_own)
 }
 END_TEST
 
+START_TEST(a_sequence_has_the_user_data_that_its_caller_gave)
+{
+    clkv_manager *m = new_manager(20);
+    clkv_sequence *a = NULL, *b = NULL;
+    const clkv_sequence_params params = {.size = sizeof params, .user_data = 11};
+    ck_ok(clkv_sequence_create(&a, m, &params, NULL));
+    append(m, a, prompt, 20);
+    ck_ok(clkv_sequence_fork(&b, a, 12));
+    ck_assert_uint_eq(clkv_sequence_user_data(a), 11);
+    ck_assert_uint_eq(clkv_sequence_user_data(b), 12);
+    clkv_sequence_set_user_data(a, UINT64_MAX);
+    clkv_sequence_set_user_data(NULL, 1);
+    ck_assert_uint_eq(clkv_sequence_user_data(a), UINT64_MAX);
+    ck_assert_uint_eq(clkv_sequence_user_data(b), 12);
+    ck_assert_uint_eq(clkv_sequence_user_data(NULL), 0);
+    end_manager(&m);
+}
+END_TEST
+
+START_TEST(there_is_one_layer_group)
+{
+    clkv_manager *m = new_manager(20);
+    clkv_sequence *seq = serve(m, prompt, 20, NULL);
+    const uint32_t *table = NULL;
+    uint32_t block = 0, offset = 0;
+    ck_ok(clkv_sequence_locate(seq, 0, 3, &block, &offset));
+    ck_assert_int_eq(clkv_sequence_locate(seq, 1, 3, &block, &offset), CLKV_ERROR_INVALID);
+    ck_assert_str_eq(clkv_last_error()->message, "layer group 1 of 1");
+    ck_assert_int_eq(clkv_sequence_get_table(seq, UINT32_MAX, &table, NULL), CLKV_ERROR_INVALID);
+    ck_assert_ptr_null(table);
+    ck_assert_int_eq(clkv_sequence_get_table(NULL, 0, &table, NULL), CLKV_ERROR_INVALID);
+    end_manager(&m);
+}
+END_TEST
+
 START_TEST(two_forks_that_both_write_leave_the_original_alone)
 {
     clkv_manager *m = new_manager(20);
@@ -173,7 +208,8 @@ START_TEST(without_prefix_nothing_is_found_or_findable)
 {
     clkv_manager *m = new_manager(20);
     clkv_sequence *seq = NULL;
-    const clkv_sequence_params params = {.size = sizeof params, .tokens = prompt, .n_tokens = 40, .prefix = CLKV_PREFIX_OFF};
+    const clkv_sequence_params params = {
+        .size = sizeof params, .tokens = prompt, .n_tokens = 40, .prefix = CLKV_PREFIX_OFF};
     size_t matched = 9;
     clkv_sequence *first = serve(m, prompt, 40, NULL);
     ck_ok(clkv_sequence_create(&seq, m, &params, &matched));
@@ -289,6 +325,8 @@ int main(void)
     tcase_add_test(tests, a_window_releases_what_no_later_token_sees);
     tcase_add_test(tests, a_window_of_one_token_works);
     tcase_add_test(tests, a_fork_has_the_same_history_and_a_life_of_its_own);
+    tcase_add_test(tests, a_sequence_has_the_user_data_that_its_caller_gave);
+    tcase_add_test(tests, there_is_one_layer_group);
     tcase_add_test(tests, two_forks_that_both_write_leave_the_original_alone);
     tcase_add_test(tests, a_preempted_sequence_finds_its_blocks_again);
     tcase_add_test(tests, without_prefix_nothing_is_found_or_findable);

@@ -91,8 +91,11 @@ static void create(clkv_manager *m, text *t, uint64_t *rng)
 static clkv_manager *new_clearing(int no_prefix)
 {
     clkv_manager *m = NULL;
-    const clkv_manager_params params = {
-        .size = sizeof params, .blocks = BLOCKS, .block_size = B, .clear_freed = 1, .prefix = no_prefix ? CLKV_PREFIX_OFF : CLKV_PREFIX_ON};
+    const clkv_manager_params params = {.size = sizeof params,
+                                        .blocks = BLOCKS,
+                                        .block_size = B,
+                                        .clear_freed = 1,
+                                        .prefix = no_prefix ? CLKV_PREFIX_OFF : CLKV_PREFIX_ON};
     ck_ok(clkv_manager_create(&m, &params));
     return m;
 }

@@ -36,7 +36,7 @@ static int create_cache(llm_runtime *r, const llm_runtime_params *params, char *
     cp.kv_heads = m->kv_heads;
     cp.head_dim = m->head_dim;
     cp.head_dim_v = m->head_dim_v;
-    cp.kv_type = params->kv_type;
+    cp.k_type = cp.v_type = params->kv_type;
     cp.blocks = params->blocks;
     cp.memory_bytes = params->memory_bytes;
     cp.block_size = params->block_size;
