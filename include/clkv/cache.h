@@ -28,6 +28,8 @@
  * DEVICE_LOST: the driver takes no more commands for the device. Destroy its caches (which works as always) and close
  * it. Caches on other devices, and new ones, are not affected. The log gets one line.
  *
+ * In a child of fork() every function on a cache returns FORKED; destroying it frees the child's memory (device.h).
+ *
  * Thread-safe: functions on one cache lock it; a batch belongs to one thread at a time.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_CACHE_H

@@ -10,6 +10,7 @@
 #include "core/params.h"
 #include "device/buffer.h"
 #include "device/device.h"
+#include "device/process.h"
 
 #include <string.h>
 
@@ -83,7 +84,7 @@ static void end_uploads(clkv_cache *c)
 {
     clkv_manager_lock(c->manager);
     clkv_batch_drop_device_states(c->manager);
-    if (c->ops.slabs.n && c->params.clear_freed) clkv_cache_clear_all(c);
+    if (c->ops.slabs.n && c->params.clear_freed && !clkv_process_forked()) clkv_cache_clear_all(c);
     clkv_manager_unlock(c->manager);
 }
 
@@ -136,9 +137,10 @@ clkv_status clkv_cache_done(clkv_cache *cache, clkv_status st)
 static clkv_status fill(clkv_cache *cache, uint8_t byte)
 {
     if (!cache) return CLKV_FAIL(CLKV_ERROR_INVALID, "cache is NULL");
+    clkv_status st = clkv_device_check(cache->device);
+    if (st != CLKV_OK) return st;
     pthread_mutex_lock(&cache->lock);
     const clkv_slabs *slabs = &cache->ops.slabs;
-    clkv_status st = CLKV_OK;
     for (uint32_t i = 0; i < slabs->n && st == CLKV_OK; i++)
         st = clkv_stream_fill(&cache->ops.stream, slabs->mem[i], byte, slabs->slab_bytes);
     clkv_cache_done(cache, st);
@@ -154,6 +156,8 @@ clkv_status clkv_cache_fill(clkv_cache *cache, uint8_t byte)
 static clkv_status get_stats(clkv_cache *cache, clkv_stats *out)
 {
     if (!cache) return CLKV_FAIL(CLKV_ERROR_INVALID, "cache is NULL");
+    const clkv_status st = clkv_device_check(cache->device);
+    if (st != CLKV_OK) return st;
     clkv_stats all;
     pthread_mutex_lock(&cache->lock);
     clkv_manager_lock(cache->manager);

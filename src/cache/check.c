@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "device/device.h"
 
 #include <string.h>
 
@@ -67,6 +68,8 @@ clkv_status clkv_cache_may_commit(void *state)
 static clkv_status check(clkv_cache *cache)
 {
     if (!cache) return CLKV_FAIL(CLKV_ERROR_INVALID, "cache is NULL");
+    const clkv_status st = clkv_device_check(cache->device);
+    if (st != CLKV_OK) return st;
     const clkv_failure failure = clkv_watch_take_failure(cache->watch);
     return failure.code ? clkv_failure_tell(&failure) : CLKV_OK;
 }

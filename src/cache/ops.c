@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/params.h"
+#include "device/device.h"
 
 #include <clkv/append.h>
 #include <clkv/attention.h>
@@ -45,6 +46,7 @@ static clkv_status append(clkv_cache *cache, clkv_batch *batch, const clkv_appen
     clkv_status st = CLKV_PARAMS_READ(p, params);
     if (st != CLKV_OK) return st;
     if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
+    if ((st = clkv_device_check(cache->device)) != CLKV_OK) return st;
     pthread_mutex_lock(&cache->lock);
     clkv_upload *upload = NULL;
     st = clkv_cache_upload_of(cache, batch, &upload);
@@ -93,6 +95,7 @@ static clkv_status attention(clkv_cache *cache, clkv_batch *batch, const clkv_at
     if (st != CLKV_OK) return st;
     if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
     if (!isfinite(p.scale)) return CLKV_FAIL(CLKV_ERROR_INVALID, "scale is not finite");
+    if ((st = clkv_device_check(cache->device)) != CLKV_OK) return st;
     events->first = p.first_event;
     if (p.scale == 0.0f) p.scale = 1.0f / sqrtf((float)cache->params.head_dim);
     pthread_mutex_lock(&cache->lock);
@@ -146,7 +149,8 @@ static clkv_status copy_blocks(clkv_cache *cache, uint32_t group, const clkv_blo
                                const clkv_events *events)
 {
     if (!cache || (n && !copies)) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "copies" : "cache");
-    clkv_status st = clkv_blocks_check_group(group);
+    clkv_status st = clkv_device_check(cache->device);
+    if (st == CLKV_OK) st = clkv_blocks_check_group(group);
     if (st == CLKV_OK) st = check_copies(cache, copies, n);
     if (st != CLKV_OK) return st;
     const clkv_events after = { .event = events->event };
@@ -196,6 +200,7 @@ static clkv_status gather(clkv_cache *cache, const clkv_sequence *sequence, cons
     if (st != CLKV_OK) return st;
     if (!cache || !sequence) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "sequence" : "cache");
     if (!p.k.mem && !p.v.mem) return CLKV_FAIL(CLKV_ERROR_INVALID, "neither k nor v is wanted");
+    if ((st = clkv_device_check(cache->device)) != CLKV_OK) return st;
     uint32_t n = 0, row = 0;
     pthread_mutex_lock(&cache->lock);
     st = check_range(sequence, &p, &n);

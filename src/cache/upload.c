@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/params.h"
+#include "device/device.h"
 
 #include <string.h>
 
@@ -212,6 +213,7 @@ clkv_status clkv_cache_upload(clkv_cache *cache, clkv_batch *batch, const clkv_u
     if (st == CLKV_OK) st = check_visibility(own.visibility);
     if (st != CLKV_OK) return CLKV_PUBLIC(st);
     if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
+    if ((st = clkv_device_check(cache->device)) != CLKV_OK) return CLKV_PUBLIC(st);
     const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event, .first = own.first_event };
     pthread_mutex_lock(&cache->lock);
     clkv_manager_lock(cache->manager);
@@ -225,10 +227,12 @@ clkv_status clkv_cache_get_plan_info(clkv_cache *cache, const clkv_batch *batch,
 {
     if (!cache || !batch || !info)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", !cache ? "cache" : !batch ? "batch" : "info");
+    clkv_status st = clkv_device_check(cache->device);
+    if (st != CLKV_OK) return CLKV_PUBLIC(st);
     pthread_mutex_lock(&cache->lock);
     clkv_upload *holder = NULL;
     clkv_plan_info all = CLKV_PARAMS_INIT(clkv_plan_info);
-    clkv_status st = clkv_cache_upload_of(cache, batch, &holder);
+    st = clkv_cache_upload_of(cache, batch, &holder);
     if (st == CLKV_OK) {
         const clkv_plan *p = &holder->packed.plan;
         all.items = p->n_items;
