@@ -68,9 +68,6 @@ static clkv_status check_extent(clkv_tensor *t, const clkv_buffer_facts *f, cons
     if (t->offset > room || n > room - t->offset)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "%s: %llu elements from %zu on, but the buffer holds %llu", use->name,
                          (unsigned long long)n, t->offset, (unsigned long long)room);
-    if (t->stride != row)
-        return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "%s: a stride of %zu, only %llu is supported", use->name, t->stride,
-                         (unsigned long long)row);
     return CLKV_OK;
 }
 

@@ -145,7 +145,7 @@ static void wrong_in_every_operand(operand w, cl_mem foreign, cl_mem read_only, 
     t.dim = operands[w].dim;
     ck_ok(call(w, t));
     t.offset = 0;
-    t.stride = row;
+    t.stride = (ROOM - row) / (TOKENS - 1);
     ck_ok(call(w, t));
 }
 
@@ -201,6 +201,20 @@ START_TEST(overlaps)
     ck_ok(call(ATTEND_O, (clkv_tensor){.mem = mem, .offset = Q}));
     check_refused(ATTEND_Q, (clkv_tensor){.mem = out, .offset = O - 1}, CLKV_ERROR_INVALID, "o and q overlap");
     ck_ok(call(ATTEND_Q, (clkv_tensor){.mem = out, .offset = O}));
+    /* A token of o lies behind each token of q; or q's tokens are spread, and one of o's rows meets the last one. */
+    clkv_attention_params a = {.size = sizeof a, .q = {.mem = mem, .stride = Q_ROW + O_ROW}};
+    a.o = (clkv_tensor){.mem = mem, .offset = Q_ROW, .stride = Q_ROW + O_ROW};
+    ck_ok(clkv_attention(cache, batch, &a, 0, NULL, NULL));
+    a.o.offset = Q_ROW - 1;
+    ck_assert_int_eq(clkv_attention(cache, batch, &a, 0, NULL, NULL), CLKV_ERROR_INVALID);
+    a.o.offset = Q_ROW + 1;
+    ck_assert_int_eq(clkv_attention(cache, batch, &a, 0, NULL, NULL), CLKV_ERROR_INVALID);
+    a.q.stride = 600;
+    a.o = (clkv_tensor){.mem = mem, .offset = Q_ROW};
+    ck_ok(clkv_attention(cache, batch, &a, 0, NULL, NULL)); /* all of o is between two tokens of q */
+    a.o.offset = 3 * 600 - 4 * O_ROW; /* its fifth row */
+    ck_assert_int_eq(clkv_attention(cache, batch, &a, 0, NULL, NULL), CLKV_ERROR_INVALID);
+
     check_refused(ATTEND_LSE, (clkv_tensor){.mem = mem, .offset = Q - 1}, CLKV_ERROR_INVALID, "lse and q overlap");
     check_refused(ATTEND_LSE, (clkv_tensor){.mem = out, .offset = O - 1}, CLKV_ERROR_INVALID, "lse and o overlap");
     ck_ok(call(ATTEND_LSE, (clkv_tensor){.mem = out, .offset = O}));
