@@ -116,6 +116,12 @@ typedef enum clkv_visibility {
     CLKV_SEE_ALL = 2,     /* its sequence's whole context, new tokens included */
 } clkv_visibility;
 
+/* Whether an upload brings the positions of the batch's tokens to the device. */
+typedef enum clkv_positions {
+    CLKV_POSITIONS_NONE = 0, /* default */
+    CLKV_POSITIONS_SEND = 1, /* 4 bytes a token more; see clkv_cache_get_positions */
+} clkv_positions;
+
 typedef struct clkv_upload_params {
     size_t size;
     clkv_visibility visibility;
@@ -123,6 +129,7 @@ typedef struct clkv_upload_params {
                               of exactly N tokens, and a sequence's result has the same bits whatever
                               else is in the batch */
     uint32_t parts;        /* 0: automatic; N: about N parts for each sequence, for tests and tuning */
+    clkv_positions positions;
     cl_event *first_event; /* not NULL: gets the event of the first command, the write; the caller's to release */
 } clkv_upload_params;
 
@@ -130,9 +137,17 @@ typedef struct clkv_upload_params {
  * write: changes of block tables, context lengths, slots, work items; then copy-on-write, if any. What
  * is sent does not grow with context length. params may be NULL. A batch may be uploaded again (with
  * other params) until it is committed or rolled back.
- * STATE: not reserved. INVALID: a batch of another manager, an unknown visibility. NO_MEMORY, DEVICE. */
+ * STATE: not reserved. INVALID: a batch of another manager, an unknown visibility or positions. NO_MEMORY, DEVICE. */
 CLKV_API clkv_status clkv_cache_upload(clkv_cache *cache, clkv_batch *batch, const clkv_upload_params *params,
                                        cl_uint n_wait, const cl_event *wait, cl_event *event);
+
+/* Where the positions of an uploaded batch's tokens are on the device, for the caller's own kernels (RoPE, say): int32,
+ * one for each token in the order of the batch, from `offset` bytes on. The buffer is the cache's: it must only be read,
+ * and only by commands enqueued before the batch is uploaded again, committed, rolled back or destroyed. On an in-order
+ * queue nothing else is needed. On an out-of-order queue such a command waits for the upload's event, and an append or
+ * attention of the batch waits for the command, so that the next upload cannot overtake it.
+ * STATE: the batch is not uploaded, or without CLKV_POSITIONS_SEND. INVALID. */
+CLKV_API clkv_status clkv_cache_get_positions(clkv_cache *cache, const clkv_batch *batch, cl_mem *mem, size_t *offset);
 
 /* What the last upload planned; for tools and tests. */
 typedef struct clkv_plan_info {

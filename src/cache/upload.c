@@ -1,6 +1,6 @@
 /* upload.c: one packed write per batch. What goes into it, in uints:
  *
- *   items × 6 │ merges × 4 │ copies × 2 │ clears × 1 │ changes × 2 │ slots × 1
+ *   positions × 1 (if asked for) │ items × 6 │ merges × 4 │ copies × 2 │ clears × 1 │ changes × 2 │ slots × 1
  *
  * A decode step of a sequence is 24 + 4 bytes, whatever its context length: only the entries of its
  * block table that the device does not have yet are in `changes`. `clears` are blocks that were freed (with
@@ -82,7 +82,7 @@ static void lay_out(clkv_packed *packed, const clkv_batch_view *view)
     packed->n_copies = view->n_copies;
     packed->n_clears = view->n_clears;
     packed->n_changes = view->n_changes;
-    uint32_t at = 0;
+    uint32_t at = packed->has_positions ? packed->n_tokens : 0;
     packed->items_at = at;
     at += sizeof(clkv_plan_item) / sizeof(uint32_t) * packed->plan.n_items;
     packed->merges_at = at;
@@ -112,6 +112,7 @@ static void pack(const clkv_cache *cache, const clkv_packed *packed, const clkv_
 {
     uint32_t *words = packed->slot->host;
     const clkv_plan *p = &packed->plan;
+    if (packed->has_positions) memcpy(words, view->positions, view->n_tokens * sizeof *view->positions);
     memcpy(words + packed->items_at, p->items, p->n_items * sizeof *p->items);
     if (p->n_merges) memcpy(words + packed->merges_at, p->merges, p->n_merges * sizeof *p->merges);
     if (view->n_copies) memcpy(words + packed->copies_at, view->copies, view->n_copies * sizeof *view->copies);
@@ -180,6 +181,7 @@ static clkv_status upload(clkv_cache *cache, clkv_batch *batch, const clkv_uploa
     if (st == CLKV_OK) st = plan(cache, packed, &view, params);
     if (st == CLKV_OK) st = clkv_ops_reserve_parts(&cache->ops, packed->plan.n_parts);
     if (st != CLKV_OK) return st;
+    packed->has_positions = params->positions == CLKV_POSITIONS_SEND;
     lay_out(packed, &view);
     st = clkv_ring_acquire(&cache->ring, packed->bytes, &packed->slot);
     if (st == CLKV_OK) st = send(cache, packed, batch, &view, events);
@@ -199,10 +201,14 @@ static clkv_status upload(clkv_cache *cache, clkv_batch *batch, const clkv_uploa
     return CLKV_OK;
 }
 
-static clkv_status check_visibility(clkv_visibility v)
+static clkv_status check_params(const clkv_upload_params *p)
 {
-    if (v == CLKV_SEE_DEFAULT || v == CLKV_SEE_CAUSAL || v == CLKV_SEE_ALL) return CLKV_OK;
-    return CLKV_FAIL(CLKV_ERROR_INVALID, "visibility is %d: none of clkv_visibility", (int)v);
+    const clkv_visibility v = p->visibility;
+    if (v != CLKV_SEE_DEFAULT && v != CLKV_SEE_CAUSAL && v != CLKV_SEE_ALL)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "visibility is %d: none of clkv_visibility", (int)v);
+    if (p->positions != CLKV_POSITIONS_NONE && p->positions != CLKV_POSITIONS_SEND)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "positions is %d: none of clkv_positions", (int)p->positions);
+    return CLKV_OK;
 }
 
 clkv_status clkv_cache_upload(clkv_cache *cache, clkv_batch *batch, const clkv_upload_params *params, cl_uint n_wait,
@@ -210,7 +216,7 @@ clkv_status clkv_cache_upload(clkv_cache *cache, clkv_batch *batch, const clkv_u
 {
     clkv_upload_params own = CLKV_PARAMS_INIT(clkv_upload_params);
     clkv_status st = params ? CLKV_PARAMS_READ(own, params) : CLKV_OK;
-    if (st == CLKV_OK) st = check_visibility(own.visibility);
+    if (st == CLKV_OK) st = check_params(&own);
     if (st != CLKV_OK) return CLKV_PUBLIC(st);
     if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
     if ((st = clkv_device_check(cache->device)) != CLKV_OK) return CLKV_PUBLIC(st);
@@ -221,6 +227,31 @@ clkv_status clkv_cache_upload(clkv_cache *cache, clkv_batch *batch, const clkv_u
     clkv_manager_unlock(cache->manager);
     pthread_mutex_unlock(&cache->lock);
     return CLKV_PUBLIC(st);
+}
+
+static clkv_status get_positions(clkv_cache *cache, const clkv_batch *batch, cl_mem *mem, size_t *offset)
+{
+    if (!cache || !batch || !mem || !offset)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL",
+                         !cache ? "cache" : !batch ? "batch" : !mem ? "mem" : "offset");
+    clkv_status st = clkv_device_check(cache->device);
+    if (st != CLKV_OK) return st;
+    pthread_mutex_lock(&cache->lock);
+    clkv_upload *upload = NULL;
+    st = clkv_cache_upload_of(cache, batch, &upload);
+    if (st == CLKV_OK && !upload->packed.has_positions)
+        st = CLKV_FAIL(CLKV_ERROR_STATE, "the batch was uploaded without its positions");
+    if (st == CLKV_OK) {
+        *mem = upload->packed.slot->mem;
+        *offset = 0;
+    }
+    pthread_mutex_unlock(&cache->lock);
+    return st;
+}
+
+clkv_status clkv_cache_get_positions(clkv_cache *cache, const clkv_batch *batch, cl_mem *mem, size_t *offset)
+{
+    return CLKV_PUBLIC(get_positions(cache, batch, mem, offset));
 }
 
 clkv_status clkv_cache_get_plan_info(clkv_cache *cache, const clkv_batch *batch, clkv_plan_info *info)

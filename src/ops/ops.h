@@ -56,6 +56,7 @@ typedef struct clkv_packed {
     clkv_ring_slot *slot;
     clkv_plan plan;
     uint32_t n_tokens, n_copies, n_clears, n_changes;
+    int has_positions;     /* of the tokens: int32, at the beginning */
     uint32_t items_at, merges_at, copies_at, clears_at, changes_at, slots_at; /* uints into the slot */
     size_t bytes;          /* of the packed upload */
 } clkv_packed;

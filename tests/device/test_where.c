@@ -66,6 +66,13 @@ static clkv_status cache_check(void)
     return clkv_cache_check(NULL);
 }
 
+static clkv_status cache_get_positions(void)
+{
+    cl_mem positions = NULL;
+    size_t offset = 0;
+    return clkv_cache_get_positions(cache, batch, &positions, &offset);
+}
+
 static clkv_status cache_fill(void)
 {
     return clkv_cache_fill(NULL, 0);
@@ -118,6 +125,7 @@ static const struct {
     {"clkv_cache_upload", cache_upload},
     {"clkv_cache_get_plan_info", cache_plan_info},
     {"clkv_cache_check", cache_check},
+    {"clkv_cache_get_positions", cache_get_positions},
     {"clkv_cache_fill", cache_fill},
     {"clkv_cache_clear_freed", cache_clear_freed},
     {"clkv_cache_get_stats", cache_stats},

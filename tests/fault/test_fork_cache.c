@@ -94,8 +94,16 @@ static clkv_status get_plan_info(void)
     return clkv_cache_get_plan_info(cache, batch, &info);
 }
 
+static clkv_status get_positions(void)
+{
+    cl_mem positions = NULL;
+    size_t offset = 0;
+    return clkv_cache_get_positions(cache, batch, &positions, &offset);
+}
+
 static clkv_status (*const operations[])(void) = {append,      attend, gather,    upload,        copy, fill,
-                                                  clear_freed, check,  get_stats, get_plan_info};
+                                                  clear_freed, check,  get_stats, get_plan_info,
+                                                  get_positions};
 
 static void destroy_all(void)
 {
