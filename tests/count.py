@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Adds up meson's records of the runs (DIR/*.json) and the builds that failed (DIR/broken, a line each).
 
-Prints what did not pass, a line per run, and at last "N passed, N failed, N skipped".
+Prints what did not pass (of a skipped test also its last line, which says why), a line per run, and at last "N passed, N failed, N skipped".
 Exits 1 when anything failed or nothing passed at all. SPDX-License-Identifier: Apache-2.0
 """
 import collections
@@ -21,7 +21,8 @@ def main(folder):
             count[kind] += 1
             seconds += test["duration"]
             if kind != "passed":
-                print("%s  %s: %s" % (kind.upper(), path.stem, test["name"]))
+                said = test.get("stdout", "").strip().splitlines() if kind == "skipped" else []
+                print("%s  %s: %s%s" % (kind.upper(), path.stem, test["name"], " (%s)" % said[-1] if said else ""))
         print("%-32s %4d passed %4d failed %4d skipped %7.1f s" % (
             path.stem, count["passed"], count["failed"], count["skipped"], seconds))
         total += count

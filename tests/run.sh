@@ -19,6 +19,7 @@ Jobs (default: all of them, in this order):
                Intel's CPU runtime, and tiny shapes under Oclgrind, whose log must stay empty), a tiny model
                on two of them, and every kernel compiled for devices that are not here
   fault        every OpenCL call and host allocation fails in turn, on pocl, with and without sanitizers
+  fresh        every command of README.md and docs/install.md in a root that debootstrap makes (as root only)
 Only by name:
   asan_llm     the asan build's llm suite: clkv-generate many times over, for minutes
   coverage     lines and branches that the unit, device and fault tests reach (needs gcovr)
@@ -45,7 +46,7 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     -h | --help) usage; exit 0 ;;
-    gcc | clang | core | asan | tsan | portability | fuzz | fault | asan_llm | coverage)
+    gcc | clang | core | asan | tsan | portability | fuzz | fault | fresh | asan_llm | coverage)
         jobs+=("$1")
         ;;
     *)
@@ -56,11 +57,11 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ ${#jobs[@]} -gt 0 ] || jobs=(gcc clang core asan tsan portability fuzz fault)
+[ ${#jobs[@]} -gt 0 ] || jobs=(gcc clang core asan tsan portability fuzz fault fresh)
 
 if [ $install = 1 ]; then
     packages_install "${packages_build[@]}" "${packages_test[@]}" || exit 2
-    packages_try "${packages_compilers[@]}"
+    packages_try "${packages_optional[@]}"
 fi
 packages_check || exit 2
 mkdir -p "$build/results" "$build/cache" || exit 2
@@ -92,8 +93,8 @@ unset CLKV_DEVICE CLKV_VARIANT CLKV_CACHE_DIR CLKV_NO_CACHE
 
 say() { printf '\n== %s (%d:%02d)\n' "$1" $((SECONDS / 60)) $((SECONDS % 60)); }
 
-# configure NAME MESON-OPTION…: sets up (or updates) the build NAME and compiles it, once in this run. A failure
-# counts as a failed test, and the job's tests are not run.
+# configure NAME MESON-OPTION…: sets up (or updates) the build NAME and compiles it, once in this run, with warnings as
+# errors. A failure counts as a failed test, and the job's tests are not run.
 declare -A configured=()
 configure() {
     local name=$1 dir=$build/$1
@@ -103,7 +104,7 @@ configure() {
     say "build $name"
     local again=()
     [ -f "$dir/build.ninja" ] && again=(--reconfigure)
-    if meson setup "${again[@]}" "$@" "$dir" "$src" >"$build/results/$name.setup.log" 2>&1 &&
+    if meson setup "${again[@]}" -Dwerror=true -Dtools=enabled -Dtests=enabled "$@" "$dir" "$src" >"$build/results/$name.setup.log" 2>&1 &&
         meson compile -C "$dir" >"$build/results/$name.compile.log" 2>&1; then
         configured[$name]=0
         return 0
@@ -160,6 +161,7 @@ job_fault() {
     build_gcc && run gcc pocl fault fault_tools && run gcc rusticl late
     build_asan && run asan pocl_asan fault
 }
+job_fresh() { build_gcc && run gcc pocl fresh; }
 job_coverage() {
     configure coverage -Db_coverage=true && run coverage pocl_small unit device fault || return
     local options=(--root "$src" --filter "$src/src/" "$build/coverage")

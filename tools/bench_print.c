@@ -68,7 +68,7 @@ static int print_rows(const cJSON *rows)
         }
         cJSON_ArrayForEach(value, row) cell(t, value);
     }
-    return t ? table_print(t, stdout) : EXIT_GOOD;
+    return t ? table_print(t, &output_out) : EXIT_GOOD;
 }
 
 static int print_object(const cJSON *object)
@@ -81,11 +81,11 @@ static int print_object(const cJSON *object)
         table_cell(t, "%s", value->string);
         cell(t, value);
     }
-    int code = table_print(t, stdout);
+    int code = table_print(t, &output_out);
     cJSON_ArrayForEach(value, object)
     {
         if (code || !cJSON_IsArray(value)) continue;
-        printf("\n%s\n", value->string);
+        output_printf(&output_out, "\n%s\n", value->string);
         code = print_rows(value);
     }
     return code;
@@ -93,8 +93,8 @@ static int print_object(const cJSON *object)
 
 int bench_print(cJSON *root, int json)
 {
-    if (json) return json_print(root, stdout);
+    if (json) return json_print(root, &output_out);
     const int code = cJSON_IsArray(root) ? print_rows(root) : print_object(root);
     cJSON_Delete(root);
-    return code;
+    return code ? code : tool_flush(&output_out);
 }

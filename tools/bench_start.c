@@ -122,8 +122,8 @@ static int child(void)
     const int code = status == CLKV_OK ? EXIT_GOOD : tool_fail_status(status, "the first step");
     clkv_device_get_program_counts(device, &built, NULL);
     clkv_device_close(&device); /* some drivers' binaries are kept no earlier than here */
-    if (!code) printf("%.3f %llu\n", (done - start) * 1e3, (unsigned long long)built);
-    return code;
+    if (!code) output_printf(&output_out, "%.3f %llu\n", (done - start) * 1e3, (unsigned long long)built);
+    return code ? code : tool_flush(&output_out);
 }
 
 /* Milliseconds of one start in a child process, and how many programs it had to compile; negative after a

@@ -3,6 +3,7 @@
 #include "bench.h"
 
 #include "exit.h"
+#include "nearest.h"
 
 #include <clkv/version.h>
 
@@ -19,31 +20,40 @@ static const struct {
     {"start", "from opening the device to the first result, with a cold and a warm binary cache", bench_start},
 };
 
-static void print_help(FILE *out)
+static int print_help(out_stream *out)
 {
-    fputs("Usage: clkv-bench COMMAND [OPTION…]\n\nMeasures the parts of a paged KV cache.\n\nCommands:\n", out);
+    output_text(out, "Usage: clkv-bench COMMAND [OPTION…]\n\nMeasures the parts of a paged KV cache.\n\nCommands:\n");
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
-    fputs("\nclkv-bench COMMAND --help lists a command's options. Exit: 0 good, 1 a check or a call failed,\n"
-          "2 usage, 3 no usable device.\n",
-          out);
+        output_printf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+    output_text(out, "\nclkv-bench COMMAND --help lists a command's options. Exit: 0 good, 1 a check or a call\n"
+                     "failed, 2 usage, 3 no usable device.\n");
+    return tool_flush(out);
+}
+
+static int unknown_command(const char *given)
+{
+    enum { N = sizeof commands / sizeof *commands };
+    const char *names[N];
+    char shown[TOOL_SHOWN_BYTES];
+    for (size_t i = 0; i < N; i++) names[i] = commands[i].name;
+    const char *meant = nearest_word(given, strlen(given), names, N);
+    tool_shown(given, strlen(given), shown);
+    if (meant) return tool_fail(EXIT_USAGE, "unknown command '%s': did you mean %s?", shown, meant);
+    return tool_fail(EXIT_USAGE, "unknown command '%s': attention, pool, step or start", shown);
 }
 
 int main(int argc, char **argv)
 {
-    tool_set_name(argv[0]);
+    tool_begin(argv[0]);
     if (argc < 2) {
         tool_fail(EXIT_USAGE, "a command is missing");
-        print_help(stderr);
+        print_help(&output_err);
         return EXIT_USAGE;
     }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
-        print_help(stdout);
-        return EXIT_GOOD;
-    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) return print_help(&output_out);
     if (!strcmp(argv[1], "--version")) {
-        printf("clkv-bench %s\n", clkv_version());
-        return EXIT_GOOD;
+        output_printf(&output_out, "clkv-bench %s\n", clkv_version());
+        return tool_flush(&output_out);
     }
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (strcmp(argv[1], commands[i].name)) continue;
@@ -52,5 +62,5 @@ int main(int argc, char **argv)
         argv[1] = name;
         return commands[i].main(argc - 1, argv + 1);
     }
-    return tool_fail(EXIT_USAGE, "unknown command '%s': attention, pool, step or start", argv[1]);
+    return unknown_command(argv[1]);
 }

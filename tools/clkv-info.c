@@ -34,18 +34,21 @@ static const option_set options = {
     .epilogue = "CLKV_DEVICE, CLKV_VARIANT, CLKV_CACHE_DIR and CLKV_NO_CACHE are honoured.",
 };
 
-/* What the library said while it looked for devices: platforms and devices that it left out, and why. */
+/* What the library said: while it looked for devices everything (platforms and devices that it left out, and why), else
+ * warnings. */
 typedef struct notes {
     char *lines[64];
     size_t n;
-    bool open; /* keep what comes */
+    bool open; /* it is looking for devices */
 } notes;
 
 static void keep_line(void *user, clkv_log_level level, const char *line)
 {
     notes *kept = user;
-    (void)level;
-    if (!kept->open || kept->n == sizeof kept->lines / sizeof *kept->lines) return;
+    if (!kept->open && level > CLKV_LOG_WARNING) return;
+    for (size_t i = 0; i < kept->n; i++)
+        if (!strcmp(kept->lines[i], line)) return; /* of a device that is opened twice */
+    if (kept->n == sizeof kept->lines / sizeof *kept->lines) return;
     char *copy = strdup(line);
     if (copy) kept->lines[kept->n++] = copy;
 }
@@ -55,6 +58,7 @@ typedef struct seen {
     clkv_device *device; /* NULL: it does not open */
     clkv_device_info info;
     char why[320]; /* it does not */
+    char cache_problem[160]; /* "" = none */
 } seen;
 
 typedef struct machine {
@@ -84,6 +88,7 @@ static clkv_status see(seen *out, uint32_t index, const char *select)
         return status;
     }
     out->info.size = sizeof out->info;
+    clkv_device_get_cache_problem(out->device, out->cache_problem, sizeof out->cache_problem);
     return clkv_device_get_info(out->device, &out->info);
 }
 
@@ -187,6 +192,8 @@ static cJSON *json_device(const seen *s, uint32_t best)
     }
     json_text(o, "variant", d->variant);
     json_text(o, "cache_dir", d->cache_dir);
+    if (*s->cache_problem) json_text(o, "cache_problem", s->cache_problem);
+    else json_null(o, "cache_problem");
     cJSON *quirks = cJSON_CreateArray();
     const char *name, *reason, *link;
     for (size_t i = 0; clkv_device_get_quirk(s->device, i, &name, &reason, &link); i++) {
@@ -208,7 +215,7 @@ static int print_json(const machine *m)
     for (size_t i = 0; i < m->notes.n; i++) json_text(lines, NULL, m->notes.lines[i]);
     json_add(root, "devices", devices);
     json_add(root, "notes", lines);
-    return json_print(root, stdout);
+    return json_print(root, &output_out);
 }
 
 static void pair_mib(table *t, const char *key, uint64_t bytes)
@@ -219,7 +226,8 @@ static void pair_mib(table *t, const char *key, uint64_t bytes)
 static int print_device(const seen *s, uint32_t best)
 {
     const clkv_device_info *d = &s->info;
-    printf("\n%u%s  %s / %s\n", (unsigned)d->index, d->index == best ? " *" : "", d->platform, d->name);
+    output_printf(&output_out, "\n%u%s  %s / %s\n", (unsigned)d->index, d->index == best ? " *" : "", d->platform,
+                  d->name);
     table *t = table_create("ll", NULL);
     table_pair(t, "  kind", "%s, %s", kind_name(d->kind), d->vendor);
     table_pair(t, "  driver", "%s", d->driver_version);
@@ -238,28 +246,29 @@ static int print_device(const seen *s, uint32_t best)
                d->unified_memory ? ", the host's memory" : "");
     if (!s->device) {
         table_pair(t, "  not usable", "%s", s->why);
-        return table_print(t, stdout);
+        return table_print(t, &output_out);
     }
     table_pair(t, "  kernel variant", "%s", d->variant);
     table_pair(t, "  program cache", "%s", *d->cache_dir ? d->cache_dir : "none");
+    if (*s->cache_problem) table_pair(t, "", "not used, every process compiles: %s", s->cache_problem);
     const char *name, *reason, *link;
     for (size_t i = 0; clkv_device_get_quirk(s->device, i, &name, &reason, &link); i++) {
         table_pair(t, "  quirk", "%s: %s", name, reason);
         table_pair(t, "", "%s", link);
     }
-    return table_print(t, stdout);
+    return table_print(t, &output_out);
 }
 
 static int print_text(const machine *m)
 {
-    printf("clkv %s\n", clkv_version());
+    output_printf(&output_out, "clkv %s\n", clkv_version());
     int code = 0;
     for (size_t i = 0; !code && i < m->n; i++) code = print_device(&m->devices[i], m->best);
     if (!code && m->notes.n) {
-        printf("\n");
-        for (size_t i = 0; i < m->notes.n; i++) printf("%s\n", m->notes.lines[i]);
+        output_printf(&output_out, "\n");
+        for (size_t i = 0; i < m->notes.n; i++) output_printf(&output_out, "%s\n", m->notes.lines[i]);
     }
-    return code;
+    return code ? code : tool_flush(&output_out);
 }
 
 int main(int argc, char **argv)

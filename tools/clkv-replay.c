@@ -89,6 +89,7 @@ static const option_set set = {
     1,
     "Keys of the output:\n"
     "  requests                 that were served\n"
+    "  skipped_rows             of the trace that are no requests: 0 tokens of context, say\n"
     "  rejected                 that the whole pool is too small for (exit status 1)\n"
     "  prompt_tokens            of the requests served\n"
     "  prefix_hit_tokens        of those, found in the cache when the request was admitted\n"
@@ -113,7 +114,7 @@ static const option_set set = {
 typedef struct outcome {
     replay_result replay;
     uint32_t blocks;
-    uint64_t checked_rows;
+    uint64_t skipped_rows, checked_rows;
     double max_abs_error; /* NAN when nothing was checked */
     char device[256];     /* "" with attention off */
 } outcome;
@@ -269,6 +270,7 @@ static size_t collect(const outcome *o, figure *f)
     const replay_result *r = &o->replay;
     const figure all[] = {
         { "requests", false, r->requests, 0, 0 },
+        { "skipped_rows", false, o->skipped_rows, 0, 0 },
         { "rejected", false, r->rejected, 0, 0 },
         { "prompt_tokens", false, r->prompt_tokens, 0, 0 },
         { "prefix_hit_tokens", false, r->prefix_hit_tokens, 0, 0 },
@@ -302,20 +304,20 @@ static int print_json(const outcome *o, const figure *f, size_t n)
     json_real(root, "max_abs_error", o->max_abs_error);
     if (*o->device) json_text(root, "device", o->device);
     else json_null(root, "device");
-    return json_print(root, stdout);
+    return json_print(root, &output_out);
 }
 
 static int print_table(const outcome *o, const figure *f, size_t n)
 {
     table *t = table_create("lr", NULL);
-    if (*o->device) printf("%s\n\n", o->device);
+    if (*o->device) output_printf(&output_out, "%s\n\n", o->device);
     for (size_t i = 0; i < n; i++) {
         if (f[i].real) table_pair(t, f[i].key, "%.*f", f[i].decimals, f[i].value);
         else table_pair(t, f[i].key, "%" PRIu64, f[i].count);
     }
     if (isnan(o->max_abs_error)) table_pair(t, "max_abs_error", "not checked");
     else table_pair(t, "max_abs_error", "%.2e", o->max_abs_error);
-    return table_print(t, stdout);
+    return table_print(t, &output_out);
 }
 
 static int report(const outcome *o)
@@ -360,6 +362,7 @@ int main(int argc, char **argv)
     code = check_options();
     if (!code) code = trace_load(&t, argv[first], options.limit);
     if (code) return code;
+    out.skipped_rows = t.n_skipped;
     code = replay_tokens_create(&tokens, &t, options.scale);
     if (!code) {
         code = options.attention ? replay_device(&tokens, &out) : replay_host(&tokens, &out);

@@ -82,7 +82,7 @@ static int print_json(char **paths, const verify_result *results, int n)
         if (*r->reason) json_text(o, "reason", r->reason);
         json_add(array, NULL, o);
     }
-    return json_print(array, stdout);
+    return json_print(array, &output_out);
 }
 
 static int print_table(char **paths, const verify_result *results, int n)
@@ -105,7 +105,7 @@ static int print_table(char **paths, const verify_result *results, int n)
             table_cell(t, "-");
         table_cell(t, "%s", status_names[r->status]);
     }
-    return table_print(t, stdout);
+    return table_print(t, &output_out);
 }
 
 /* Malformed input outweighs a failed check: it says that less was checked than was asked for. */

@@ -1,15 +1,16 @@
 /* exit.c: see exit.h. SPDX-License-Identifier: Apache-2.0 */
 #include "exit.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char *program = "clkv";
 
-void tool_set_name(const char *argv0)
+void tool_begin(const char *argv0)
 {
+    output_begin();
     if (!argv0 || !*argv0) return;
     const char *slash = strrchr(argv0, '/');
     program = slash ? slash + 1 : argv0;
@@ -22,11 +23,12 @@ const char *tool_name(void)
 
 static void print_message(const char *fmt, va_list args)
 {
-    fflush(stdout); /* in the order in which it happened, where both go to one file */
-    if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr); /* over a line of progress, if there is one */
-    fprintf(stderr, "%s: ", program);
-    vfprintf(stderr, fmt, args);
-    fputc('\n', stderr);
+    char message[4096];
+    vsnprintf(message, sizeof message, fmt, args);
+    output_flush(&output_out); /* in the order in which it happened, where both go to one file */
+    output_status("");
+    output_printf(&output_err, "%s: %s\n", program, message);
+    output_flush(&output_err);
 }
 
 int tool_fail(int code, const char *fmt, ...)
@@ -44,6 +46,14 @@ void tool_note(const char *fmt, ...)
     va_start(args, fmt);
     print_message(fmt, args);
     va_end(args);
+}
+
+int tool_flush(out_stream *o)
+{
+    if (!output_flush(o)) return 0;
+    if (!o->told && o->error != EPIPE) tool_fail(EXIT_CHECK, "cannot write the output: %s", strerror(o->error));
+    o->told = true;
+    return EXIT_CHECK;
 }
 
 const char *tool_shown(const char *text, size_t bytes, char out[TOOL_SHOWN_BYTES])

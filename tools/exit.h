@@ -5,6 +5,8 @@
 #ifndef CLKV_TOOLS_EXIT_H
 #define CLKV_TOOLS_EXIT_H
 
+#include "output.h"
+
 #include <clkv/status.h>
 
 #include <stddef.h>
@@ -16,14 +18,9 @@ enum {
     EXIT_NO_DEVICE = 3, /* no usable device */
 };
 
-#if defined(__GNUC__)
-#define TOOLS_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
-#else
-#define TOOLS_PRINTF(fmt, args)
-#endif
-
-/* The program's name for messages: the last part of argv[0]. options_parse sets it. */
-void tool_set_name(const char *argv0);
+/* Begins a program: the last part of argv[0] is its name in messages, and standard streams that are closed are made
+ * harmless (output_begin). options_parse calls it. */
+void tool_begin(const char *argv0);
 const char *tool_name(void);
 
 /* Prints "name: message" and returns `code`, so that `return tool_fail(EXIT_USAGE, …);` does both. */
@@ -31,6 +28,10 @@ int tool_fail(int code, const char *fmt, ...) TOOLS_PRINTF(2, 3);
 
 /* The same for what is worth knowing and no failure. */
 void tool_note(const char *fmt, ...) TOOLS_PRINTF(1, 2);
+
+/* Writes what was printed so far. Returns 0, or EXIT_CHECK when not all of it could be written. The first time a
+ * message says why, except where the reader has closed the pipe: that ends a program quietly. */
+int tool_flush(out_stream *o);
 
 /* Text out of a file, fit to be printed in a message: hostile ones may be megabytes of what a terminal obeys. What
  * does not fit is cut, and ends in "...". Returns `out`. */

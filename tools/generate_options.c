@@ -2,7 +2,10 @@
 #include "generate_options.h"
 
 #include "exit.h"
+#include "llm/dequant.h"
+#include "llm/gguf_model.h"
 #include "llm/make_random.h"
+#include "llm/tokenizer_split.h"
 
 #include <stdio.h>
 
@@ -17,7 +20,8 @@ static const char *const random_types[] = { "f16", "q8_0", NULL };
 
 static const option_def table[] = {
     { .kind = OPTION_HEADING, .help = "The model" },
-    { "model", OPTION_TEXT, "FILE", "a GGUF file, or a llama2.c checkpoint", &options.model },
+    { "model", OPTION_TEXT, "FILE", "a GGUF file of an accepted kind (see below), or a llama2.c checkpoint",
+      &options.model },
     { "tokenizer", OPTION_TEXT, "FILE", "a llama2.c tokenizer file; a GGUF file has its vocabulary in itself",
       &options.tokenizer },
     { "weights", OPTION_CHOICE, NULL,
@@ -35,12 +39,13 @@ static const option_def table[] = {
       "positions of each text, its prompt included, and at most what the model was made for; with --interactive "
       "the tokens of an answer", &options.steps, .min = 1, .max = 1 << 24 },
     { "interactive", OPTION_FLAG, NULL, "a chat: each line of standard input is answered; what was said stays in "
-      "the cache", &options.interactive },
+      "the cache; /help lists its commands", &options.interactive },
     { .kind = OPTION_HEADING, .help = "Sampling" },
     { "temperature", OPTION_REAL, "T", "0 takes the likeliest token", &options.temperature, .real_min = 0,
       .real_max = 1000 },
     { "top-k", OPTION_U32, "N", "only the N likeliest tokens; 0 = all", &options.top_k },
-    { "top-p", OPTION_REAL, "P", "only the likeliest tokens that together have probability P; 1 = all",
+    { "top-p", OPTION_REAL, "P",
+      "only the likeliest tokens that together have probability P; 1 = all, 0 = only the likeliest one",
       &options.top_p, .real_min = 0, .real_max = 1 },
     { "min-p", OPTION_REAL, "P", "only tokens of at least P times the likeliest one's probability; 0 = all",
       &options.min_p, .real_min = 0, .real_max = 1 },
@@ -62,7 +67,8 @@ static const option_def table[] = {
     { "block-size", OPTION_U32, "N", "tokens per block, a power of two up to 256", &options.block_size, .min = 1,
       .max = 256 },
     { "blocks", OPTION_U32, "N", "blocks in the pool", &options.blocks, .min = 1, .max = UINT32_C(1) << 31,
-      .given = &options.blocks_given, .absent = "half of what the device has left" },
+      .given = &options.blocks_given,
+      .absent = "what --concurrency texts of --steps can use, at most half of the device" },
     { "memory", OPTION_SIZE, "SIZE", "the same in bytes: 512M, 4G", &options.memory, .min = 1,
       .given = &options.memory_given, .absent = "" },
     { .kind = OPTION_HEADING, .help = "The device" },
@@ -91,6 +97,11 @@ static const option_set set = {
     sizeof table / sizeof *table,
     0,
     1,
+    "GGUF files that are accepted (docs/models.md has the details):\n"
+    "  architectures   " LLM_ARCHITECTURE_NAMES ", without mixtures of experts\n"
+    "  types           " LLM_TYPE_NAMES "\n"
+    "  vocabularies    SentencePiece; byte-level BPE with the pre-tokenizer\n"
+    "                  " LLM_SPLIT_NAMES "\n\n"
     "Example:\n  clkv-generate --model stories.gguf --prompt 'Once upon a time' --prompt 'The sun was' --stream",
 };
 

@@ -5,52 +5,69 @@
 #include "json.h"
 #include "llm/text.h"
 
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* ---- text ---- */
-
-static int fail_printing(void)
-{
-    return tool_fail(EXIT_CHECK, "write error: %s", strerror(errno));
-}
 
 int generate_print_ids(const llm_tokenizer *tokenizer, const uint32_t *ids, size_t from, size_t n)
 {
     llm_text text = { 0 };
     int code = 0;
     if (llm_text_add(&text, tokenizer, ids, from, n)) code = tool_fail(EXIT_CHECK, "out of memory for text");
-    else if (text.n && fwrite(text.bytes, 1, text.n, stdout) != text.n) code = fail_printing();
+    else output_bytes(&output_out, text.bytes, text.n);
     free(text.bytes);
     return code;
 }
 
 /* What tells texts apart where there are several. */
-static void print_heading(const generate_run *run)
+static void print_heading(generate_run *run)
 {
     const uint32_t samples = run->options->samples;
     if (run->n_requests == 1) return;
-    printf("%s== prompt %zu", run->printed ? "\n" : "", run->printed / samples + 1);
-    if (samples > 1) printf(", sample %zu", run->printed % samples + 1);
-    printf(" ==\n");
+    output_printf(&output_out, "%s== prompt %zu", run->any_heading ? "\n" : "", run->printed / samples + 1);
+    if (samples > 1) output_printf(&output_out, ", sample %zu", run->printed % samples + 1);
+    output_text(&output_out, " ==\n");
+    run->any_heading = true;
+}
+
+static bool is_begun(const llm_request *r)
+{
+    return r->finish != LLM_FINISH_NOT || r->n_ids > r->n_prompt;
 }
 
 void generate_print_texts(generate_run *run)
 {
     while (!run->code && run->printed < run->n_requests) {
         const llm_request *r = run->requests[run->printed];
-        if (r->n_ids > run->printed_ids) {
+        const bool left_out = run->stopped && !run->printed_ids && !is_begun(r);
+        if (r->n_ids > run->printed_ids && !left_out) {
             if (!run->printed_ids) print_heading(run);
             run->code = generate_print_ids(run->tokenizer, r->ids, run->printed_ids, r->n_ids);
             run->printed_ids = r->n_ids;
         }
-        if (r->finish == LLM_FINISH_NOT || run->code) break;
-        putchar('\n');
+        if ((r->finish == LLM_FINISH_NOT && !run->stopped) || run->code) break;
+        if (!left_out) output_text(&output_out, "\n");
+        if (r->finish == LLM_FINISH_NOT && !left_out && run->n_requests > 1)
+            output_text(&output_out, "== not finished ==\n");
         run->printed++;
         run->printed_ids = 0;
     }
-    if (!run->code && (fflush(stdout) || ferror(stdout))) run->code = fail_printing();
+    if (!run->code) run->code = tool_flush(&output_out);
+}
+
+void generate_tell_stopped(const generate_run *run)
+{
+    size_t finished = 0, begun = 0;
+    for (size_t i = 0; i < run->n_requests; i++) {
+        finished += run->requests[i]->finish != LLM_FINISH_NOT;
+        begun += is_begun(run->requests[i]);
+    }
+    if (run->n_requests == 1)
+        tool_note("%s; the text is %sfinished", run->stopped, finished ? "" : "not ");
+    else
+        tool_note("%s; of %zu texts: %zu finished, %zu not finished, %zu not begun", run->stopped,
+                  run->n_requests, finished, begun - finished, run->n_requests - begun);
 }
 
 /* ---- JSON ---- */
@@ -69,9 +86,14 @@ static void add_result(cJSON *to, const generate_run *run, const llm_request *r)
     for (uint32_t i = 0; i < r->n_ids; i++) json_u64(ids, NULL, r->ids[i]);
     json_add(to, "ids", ids);
     if (llm_text_add(&text, run->tokenizer, r->ids, 0, r->n_ids)) json_null(to, "text");
-    else json_text(to, "text", text.n ? text.bytes : "");
+    else json_bytes(to, "text", text.n ? text.bytes : "", text.n);
     free(text.bytes);
-    json_text(to, "finish", finish_name(run, r));
+    const bool finished = r->finish != LLM_FINISH_NOT;
+    json_bool(to, "finished", finished);
+    if (finished) json_text(to, "finish", finish_name(run, r));
+    else json_null(to, "finish");
+    if (!finished && run->stopped) json_text(to, "reason", run->stopped);
+    else json_null(to, "reason");
     json_u64(to, "prompt_tokens", r->n_prompt);
     json_u64(to, "reused_tokens", r->reused);
     json_u64(to, "generated_tokens", generated);
@@ -153,20 +175,36 @@ static void add_setting(cJSON *to, const generate_run *run)
     json_u64(to, "block_size", clkv_manager_block_size(clkv_cache_manager(cache)));
 }
 
-int generate_print_json(const generate_run *run)
+/* Statistics that cannot be had are null: the texts are worth more. Returns 0, or the code to exit with. */
+static int add_cache(cJSON *to, const generate_run *run)
 {
+    char text[2048];
+    int code = 0;
     clkv_stats stats = CLKV_PARAMS_INIT(clkv_stats);
     clkv_status status = clkv_cache_get_stats(llm_runtime_cache(run->runtime), &stats);
-    if (status) return tool_fail_status(status, "statistics");
-    char text[2048];
-    if (clkv_stats_json(&stats, text, sizeof text) >= sizeof text)
-        return tool_fail(EXIT_CHECK, "the statistics are longer than %zu bytes", sizeof text);
+    if (status) code = tool_fail_status(status, "statistics");
+    else if (clkv_stats_json(&stats, text, sizeof text) >= sizeof text)
+        code = tool_fail(EXIT_CHECK, "the statistics are longer than %zu bytes", sizeof text);
+    if (code) {
+        json_null(to, "preemptions");
+        json_null(to, "cache");
+        return code;
+    }
+    json_u64(to, "preemptions", stats.preemptions);
+    json_add(to, "cache", cJSON_CreateRaw(text));
+    return 0;
+}
+
+int generate_print_json(const generate_run *run)
+{
     cJSON *root = cJSON_CreateObject();
     add_setting(root, run);
+    json_bool(root, "finished", !run->stopped);
+    if (run->stopped) json_text(root, "reason", run->stopped);
+    else json_null(root, "reason");
     json_add(root, "prompts", prompts_of(run));
     add_totals(root, run);
-    json_u64(root, "preemptions", stats.preemptions);
     if (run->options->profile) add_times(root, run);
-    json_add(root, "cache", cJSON_CreateRaw(text));
-    return json_print(root, stdout);
+    const int incomplete = add_cache(root, run), unwritten = json_print(root, &output_out);
+    return unwritten ? unwritten : incomplete;
 }

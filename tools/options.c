@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include "exit.h"
+#include "nearest.h"
 
 #include <clkv/version.h>
 
@@ -191,41 +192,42 @@ static void print_wrapped(const char *text, int at, int indent)
         int width = 0, bytes = 0;
         for (; text[bytes] && text[bytes] != ' '; bytes++) width += (text[bytes] & 0xc0) != 0x80;
         if (at > indent && at + 1 + width > HELP_WIDTH) {
-            printf("\n%*s", indent, "");
+            output_printf(&output_out, "\n%*s", indent, "");
             at = indent;
         } else if (at > indent) {
-            putchar(' ');
+            output_text(&output_out, " ");
             at++;
         }
-        printf("%.*s", bytes, text);
+        output_printf(&output_out, "%.*s", bytes, text);
         at += width;
         text += bytes;
         while (*text == ' ') text++;
     }
-    putchar('\n');
+    output_text(&output_out, "\n");
 }
 
 static void print_option(const char *name, const char *argument, const char *help, const char *value)
 {
     char text[1024];
-    int at = printf("  --%s%s%s", name, argument ? " " : "", argument ? argument : "");
+    int at = output_printf(&output_out, "  --%s%s%s", name, argument ? " " : "", argument ? argument : "");
     if (at > HELP_COLUMN - 2) {
-        putchar('\n');
+        output_text(&output_out, "\n");
         at = 0;
     }
-    printf("%*s", HELP_COLUMN - at, "");
+    output_printf(&output_out, "%*s", HELP_COLUMN - at, "");
     snprintf(text, sizeof text, "%s%s%s%s", help, *value ? " (default " : "", value, *value ? ")" : "");
     print_wrapped(text, HELP_COLUMN, HELP_COLUMN);
 }
 
 static void print_help(const option_set *set)
 {
-    printf("Usage: %s [OPTION…]%s%s\n\n%s\n\n", tool_name(), *set->operands ? " " : "", set->operands, set->about);
+    output_printf(&output_out, "Usage: %s [OPTION…]%s%s\n\n%s\n\n", tool_name(), *set->operands ? " " : "",
+                  set->operands, set->about);
     for (size_t i = 0; i < set->n; i++) {
         const option_def *o = &set->table[i];
-        char choices[128] = "", value[64];
+        char choices[128] = "", value[128];
         if (o->kind == OPTION_HEADING) {
-            printf("%s%s\n", i ? "\n" : "", o->help);
+            output_printf(&output_out, "%s%s\n", i ? "\n" : "", o->help);
             continue;
         }
         for (int c = 0; o->kind == OPTION_CHOICE && o->choices[c]; c++) {
@@ -237,14 +239,8 @@ static void print_help(const option_set *set)
     }
     print_option("help", NULL, "print this and exit", "");
     print_option("version", NULL, "print the library's version and exit", "");
-    if (set->epilogue) printf("\n%s\n", set->epilogue);
-    printf("\nExit status: 0 good, 1 a check failed, 2 usage or bad input, 3 no usable device.\n");
-}
-
-static int printed(void)
-{
-    if (!fflush(stdout) && !ferror(stdout)) return EXIT_GOOD;
-    return tool_fail(EXIT_CHECK, "write error: %s", strerror(errno));
+    if (set->epilogue) output_printf(&output_out, "\n%s\n", set->epilogue);
+    output_printf(&output_out, "\nExit status: 0 good, 1 a check failed, 2 usage or bad input, 3 no usable device.\n");
 }
 
 static void fill_long(const option_set *set, struct option *longs)
@@ -266,15 +262,77 @@ static int usage(const char *what, const char *which)
     return tool_fail(EXIT_USAGE, "%s%s (see %s --help)", what, which, tool_name());
 }
 
-static int parse_one(const option_set *set, int value, char **argv)
+/* ---- options that cannot be used as they were given ---- */
+
+/* The element of argv at which getopt_long stopped. It steps behind an element when it is done with it, and stays
+ * where letters of "-abc" are left. */
+static const char *stopped_at(int argc, char **argv)
+{
+    const char *before = argv[optind - 1], *here = optind < argc ? argv[optind] : "";
+    const int is_letter = optopt && optopt < FIRST_VALUE;
+    return is_letter && !(before[0] == '-' && before[1] == optopt && !before[2]) && here[0] == '-' ? here : before;
+}
+
+/* Names of options that begin with these `bytes`, "--prompt, --prompts"; returns how many there are. *exact: one of
+ * them is no longer than that. */
+static int list_matches(const struct option *longs, const char *name, size_t bytes, char *buf, size_t n,
+                        const struct option **exact)
+{
+    int matches = 0;
+    size_t at = 0;
+    *buf = 0;
+    *exact = NULL;
+    for (; longs->name; longs++) {
+        if (strncmp(longs->name, name, bytes)) continue;
+        if (!matches++ || !longs->name[bytes]) *exact = longs;
+        if (at < n) at += (size_t)snprintf(buf + at, n - at, "%s--%s", at ? ", " : "", longs->name);
+    }
+    return matches;
+}
+
+/* Says why getopt_long did not take an option: it has no such name, or several, or takes no value. */
+static int refuse(const struct option *longs, const char *given)
+{
+    char matching[256], shown[TOOL_SHOWN_BYTES];
+    const struct option *one;
+    const int is_long = given[0] == '-' && given[1] == '-';
+    const char *name = is_long ? given + 2 : given + strspn(given, "-");
+    const size_t bytes = strcspn(name, "=");
+    tool_shown(given, strlen(given), shown);
+    const int matches = is_long ? list_matches(longs, name, bytes, matching, sizeof matching, &one) : 0;
+    if (matches == 1 || (matches && !one->name[bytes]))
+        return tool_fail(EXIT_USAGE, "--%s takes no value, but %s gives it one", one->name, shown);
+    if (matches)
+        return tool_fail(EXIT_USAGE, "%s is ambiguous: %s (see %s --help)", shown, matching, tool_name());
+    const char *nearest[MAX_OPTIONS + 3];
+    size_t n = 0;
+    for (; longs[n].name; n++) nearest[n] = longs[n].name;
+    const char *meant = nearest_word(name, bytes, nearest, n);
+    if (meant)
+        return tool_fail(EXIT_USAGE, "unknown option %s: did you mean --%s? (see %s --help)", shown, meant,
+                         tool_name());
+    return usage("unknown option ", shown);
+}
+
+/* "--steps needs a value: N, a whole number from 1 to 64". `given` stands where the value should. */
+static int missing_value(const option_def *o, const char *given)
+{
+    char wanted[256], follows[TOOL_SHOWN_BYTES + 32] = "", shown[TOOL_SHOWN_BYTES];
+    describe(o, wanted, sizeof wanted);
+    if (given) snprintf(follows, sizeof follows, ", and %s follows", tool_shown(given, strlen(given), shown));
+    if (o->kind == OPTION_TEXT || o->kind == OPTION_TEXTS)
+        return tool_fail(EXIT_USAGE, "--%s needs a value: %s", o->name, o->argument);
+    return tool_fail(EXIT_USAGE, "--%s needs a value, %s%s", o->name, wanted, follows);
+}
+
+static int parse_one(const option_set *set, const struct option *longs, int value, int argc, char **argv)
 {
     char wanted[256];
-    if (value == '?' || value == ':') {
-        const char *what = value == ':' ? "an argument is missing after " : "unknown or ambiguous option ";
-        return usage(what, argv[optind - 1]);
-    }
-    const option_def *o = &set->table[value - FIRST_VALUE];
+    if (value == '?') return refuse(longs, stopped_at(argc, argv));
+    const option_def *o = &set->table[(value == ':' ? optopt : value) - FIRST_VALUE];
+    if (value == ':') return missing_value(o, NULL);
     if (store(o, optarg)) {
+        if (!strncmp(optarg, "--", 2)) return missing_value(o, optarg);
         describe(o, wanted, sizeof wanted);
         return tool_fail(EXIT_USAGE, "--%s: '%s' is not %s", o->name, optarg, wanted);
     }
@@ -287,7 +345,7 @@ int options_parse(const option_set *set, int argc, char **argv, int *first)
     struct option longs[MAX_OPTIONS + 3];
     int value, done;
 
-    tool_set_name(argv[0]);
+    tool_begin(argv[0]);
     fill_long(set, longs);
     opterr = 0;
 
@@ -297,17 +355,17 @@ int options_parse(const option_set *set, int argc, char **argv, int *first)
     while ((value = getopt_long(argc, argv, "-:h", longs, NULL)) != -1) {
         if (value == 'h' || value == VALUE_HELP) {
             print_help(set);
-            return printed();
+            return tool_flush(&output_out);
         }
         if (value == VALUE_VERSION) {
-            printf("%s %s\n", tool_name(), clkv_version());
-            return printed();
+            output_printf(&output_out, "%s %s\n", tool_name(), clkv_version());
+            return tool_flush(&output_out);
         }
     }
 
     optind = 0;
     while ((value = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
-        done = parse_one(set, value, argv);
+        done = parse_one(set, longs, value, argc, argv);
         if (done >= 0) return done;
     }
     if (argc - optind < set->min_operands) return usage("expected ", set->operands);

@@ -6,16 +6,17 @@
 
 # To build the library and its tools and to run them on a machine without a GPU.
 packages_build=(gcc libc6-dev meson ninja-build pkg-config python3 libxxhash-dev libcjson-dev zlib1g-dev
-    ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libclblast-dev)
+    ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libclblast-dev libedit-dev)
 
 # For the test suite, beyond those: the framework, the other compilers, the other OpenCL implementations.
 packages_test=(check python3-venv g++ clang-15 llvm-spirv-15 spirv-tools mesa-opencl-icd oclgrind)
 
-# Compilers of devices that are not here. Not every release has all: without one its tests are skipped.
-packages_compilers=(intel-opencl-icd rocm-device-libs libclc-15 clang-19)
+# Compilers of devices that are not here, and what makes a fresh root. Not every release has all: without one its tests
+# are skipped.
+packages_optional=(intel-opencl-icd rocm-device-libs libclc-15 clang-19 debootstrap)
 
 # The same for people who do not have apt.
-packages_elsewhere='a C11 compiler, meson 1.0 or newer, ninja, pkg-config, python3, xxHash, cJSON, zlib, CLBlast,
+packages_elsewhere='a C11 compiler, meson 1.0 or newer, ninja, pkg-config, python3, xxHash, cJSON, zlib, CLBlast, libedit,
 OpenCL headers and an ICD loader, and an OpenCL implementation (a GPU driver, or pocl for the CPU);
 for the tests also Check, g++, clang 15, llvm-spirv 15, spirv-tools, Mesa rusticl and Oclgrind'
 

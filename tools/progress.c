@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define CLEAR_LINE "\r\033[K"
-
 static const double interval = 0.2; /* seconds */
 
 progress progress_begin(void)
@@ -26,16 +24,14 @@ void progress_update(progress *p, const char *fmt, ...)
     va_list args;
     if (!progress_due(p)) return;
     p->next = clock_seconds() + interval;
-    p->shown = true;
-    fputs(CLEAR_LINE, stderr);
+    char line[256];
     va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
+    vsnprintf(line, sizeof line, fmt, args);
     va_end(args);
-    fflush(stderr);
+    output_status(line);
 }
 
 void progress_end(progress *p)
 {
-    if (p->shown) fputs(CLEAR_LINE, stderr);
-    p->shown = false;
+    if (p->on) output_status("");
 }

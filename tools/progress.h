@@ -5,13 +5,12 @@
 #ifndef CLKV_TOOLS_PROGRESS_H
 #define CLKV_TOOLS_PROGRESS_H
 
-#include "exit.h"
+#include "output.h"
 
 #include <stdbool.h>
 
 typedef struct progress {
     bool on;     /* stderr is a terminal */
-    bool shown;  /* a line is there to be cleared */
     double next; /* when the next update is due, in clock_seconds() */
 } progress;
 

@@ -2,9 +2,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "table.h"
 
-#include <errno.h>
+#include "exit.h"
+
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,15 +84,15 @@ static int width_of(const char *s)
     return width;
 }
 
-static void print_rule(const table *t, const int *widths, FILE *out)
+static void print_rule(const table *t, const int *widths, out_stream *out)
 {
     for (size_t c = 0; c < t->n_columns; c++) {
-        for (int i = 0; i < widths[c]; i++) fputc('-', out);
-        fputs(c + 1 < t->n_columns ? "  " : "\n", out);
+        for (int i = 0; i < widths[c]; i++) output_text(out, "-");
+        output_text(out, c + 1 < t->n_columns ? "  " : "\n");
     }
 }
 
-int table_print(table *t, FILE *out)
+int table_print(table *t, out_stream *out)
 {
     int widths[MAX_COLUMNS] = { 0 };
     if (!t) return tool_fail(EXIT_CHECK, "out of memory for the output");
@@ -100,19 +102,17 @@ int table_print(table *t, FILE *out)
         int width = width_of(t->cells[i]);
         if (width > widths[i % t->n_columns]) widths[i % t->n_columns] = width;
     }
-    errno = 0;
     for (size_t i = 0; i < t->n; i++) {
         size_t c = i % t->n_columns;
         int pad = widths[c] - width_of(t->cells[i]);
         bool last = c + 1 == t->n_columns || i + 1 == t->n, right = t->columns[c] == 'r';
         int before = right ? pad : 0, after = right || last ? 0 : pad;
-        fprintf(out, "%*s%s%*s%s", before, "", t->cells[i], after, "", last ? "\n" : "  ");
+        output_printf(out, "%*s%s%*s%s", before, "", t->cells[i], after, "", last ? "\n" : "  ");
         if (t->headings && i + 1 == t->n_columns) print_rule(t, widths, out);
         free(t->cells[i]);
     }
     free(t->cells);
     free(t);
-    if (failed) return tool_fail(EXIT_CHECK, "out of memory for the output");
-    if (fflush(out) || ferror(out)) return tool_fail(EXIT_CHECK, "cannot write the output: %s", strerror(errno));
-    return 0;
+    const int code = tool_flush(out);
+    return failed ? tool_fail(EXIT_CHECK, "out of memory for the output") : code;
 }

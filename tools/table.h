@@ -3,7 +3,7 @@
  *   table *t = table_create("lr", "device", "ms");   l and r: left and right, a letter per column
  *   table_cell(t, "%s", name);
  *   table_cell(t, "%.2f", ms);                       rows fill from left to right
- *   int code = table_print(t, stdout);               prints and deletes
+ *   int code = table_print(t, &output_out);          prints and deletes
  *
  * A key/value list is table_create("lr") without headings (pass NULL as the first). Width counts UTF-8
  * characters, not bytes. Calls on NULL do nothing; table_print reports what went wrong.
@@ -11,9 +11,7 @@
 #ifndef CLKV_TOOLS_TABLE_H
 #define CLKV_TOOLS_TABLE_H
 
-#include "exit.h"
-
-#include <stdio.h>
+#include "output.h"
 
 typedef struct table table;
 
@@ -26,8 +24,8 @@ void table_cell(table *t, const char *fmt, ...) TOOLS_PRINTF(2, 3);
 /* A line "key  value" of a two-column table. */
 void table_pair(table *t, const char *key, const char *fmt, ...) TOOLS_PRINTF(3, 4);
 
-/* Prints, flushes and deletes. 0 = all of it was written; else a message was printed and it is the code to
- * exit with. A last row that is not full is printed as far as it goes. */
-int table_print(table *t, FILE *out);
+/* Prints, flushes and deletes. 0, or the code to exit with, as of tool_flush; or without memory, after a message. A
+ * last row that is not full is printed as far as it goes. */
+int table_print(table *t, out_stream *out);
 
 #endif

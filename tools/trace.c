@@ -1,19 +1,20 @@
-/* trace.c: see trace.h. A buffer is filled by zlib (which passes plain files through), cut into lines, and
- * each line goes to the parser of the format that the first line decided.
+/* trace.c: see trace.h. A buffer is filled with the unpacked bytes of the file and cut into lines, and each line goes
+ * to the parser of the format that the first line decided.
  *
- *   file ──gzread──▶ buffer ──lines──▶ first: which format?  ──▶ mooncake_line │ azure_line ──▶ requests, ids
+ *   file ──unpack.c──▶ buffer ──lines──▶ first: which format?  ──▶ mooncake_line │ azure_line ──▶ requests, ids
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "trace.h"
 
 #include "exit.h"
+#include "unpack.h"
 
 #include <cJSON.h>
-#include <zlib.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,12 +24,16 @@ enum { READ_BYTES = 256 << 10, MAX_LINE = 64 << 20, MAX_COLUMNS = 64 };
 
 typedef struct reader {
     const char *path; /* for messages */
-    gzFile file;
+    int fd;
+    unpack *bytes;
     char *buffer;     /* [at, end) is read and not yet consumed; always room for a NUL at end */
     size_t at, end, room;
     bool at_end;
     uint64_t line;    /* number of the last line given out, from 1 */
     int input_column, output_column; /* of the CSV */
+    bool is_odd;       /* the row that is being read */
+    uint64_t odd_line; /* the first odd row, and why it is; 0 = none is */
+    char odd[160];
 } reader;
 
 static int fail_line(const reader *r, const char *fmt, ...) TOOLS_PRINTF(2, 3);
@@ -47,22 +52,22 @@ static int reader_open(reader *r, const char *path)
 {
     bool standard = !strcmp(path, "-");
     *r = (reader){ .path = standard ? "standard input" : path, .room = READ_BYTES };
-    int fd = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY);
-    if (fd < 0) return tool_fail(EXIT_USAGE, "%s: %s", r->path, strerror(errno));
-    r->file = gzdopen(fd, "rb");
+    r->fd = standard ? STDIN_FILENO : open(path, O_RDONLY);
+    if (r->fd < 0) return tool_fail(EXIT_USAGE, "%s: %s", r->path, strerror(errno));
+    r->bytes = unpack_create(r->fd);
     r->buffer = malloc(r->room + 1);
-    if (r->file && r->buffer) return 0;
-    if (!r->file) close(fd);
+    if (r->bytes && r->buffer) return 0;
     return tool_fail(EXIT_CHECK, "%s: out of memory", r->path);
 }
 
 static void reader_close(reader *r)
 {
-    if (r->file) gzclose_r(r->file);
+    unpack_destroy(&r->bytes);
+    if (r->fd > STDIN_FILENO) close(r->fd);
     free(r->buffer);
 }
 
-/* Reads more behind what is there. Damage and a missing end of a gzip file are errors. */
+/* Reads more behind what is there. */
 static int reader_fill(reader *r)
 {
     if (r->at) {
@@ -79,15 +84,9 @@ static int reader_fill(reader *r)
         r->buffer = buffer;
         r->room *= 2;
     }
-    errno = 0;
-    int got = gzread(r->file, r->buffer + r->end, (unsigned)(r->room - r->end));
-    int error = Z_OK;
-    const char *why = gzerror(r->file, &error);
-    if (got < 0 || (error != Z_OK && error != Z_STREAM_END)) {
-        if (error == Z_ERRNO) why = strerror(errno);
-        else if (error == Z_BUF_ERROR) why = "the gzip file is cut off";
-        return tool_fail(EXIT_USAGE, "%s: cannot read on after line %" PRIu64 ": %s", r->path, r->line, why);
-    }
+    const char *why;
+    const ssize_t got = unpack_read(r->bytes, r->buffer + r->end, r->room - r->end, &why);
+    if (got < 0) return tool_fail(EXIT_USAGE, "%s: cannot read on after line %" PRIu64 ": %s", r->path, r->line, why);
     r->end += (size_t)got;
     r->at_end = !got;
     return 0;
@@ -140,15 +139,38 @@ static int make_room(trace *t, size_t n)
     return 0;
 }
 
-/* A whole number in [min, max] out of a member of the line's object. */
-static int json_length(const reader *r, const cJSON *object, const char *key, uint32_t min, uint32_t *out)
+/* ---- rows ----
+ * A row that follows the format but is no request that could be served is odd: it is skipped and counted. */
+
+/* The row has no value there, or one that no request has. */
+static void mark_odd(reader *r, const char *name, const char *value, uint32_t min)
+{
+    r->is_odd = true;
+    if (r->odd_line) return;
+    r->odd_line = r->line;
+    snprintf(r->odd, sizeof r->odd, "%s is %s, not from %" PRIu32 " to %d", name, value, min, TRACE_MAX_LENGTH);
+}
+
+/* What is read of a row becomes a request, if it is not odd. */
+static void add_request(const reader *r, trace *t, const trace_request *request)
+{
+    if (r->is_odd) t->n_skipped++;
+    else t->requests[t->n_requests++] = *request;
+}
+
+/* A length in [min, TRACE_MAX_LENGTH] out of a member of the line's object. */
+static int json_length(reader *r, const cJSON *object, const char *key, uint32_t min, uint32_t *out)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
     if (!item) return fail_line(r, "no \"%s\"", key);
-    double v = cJSON_IsNumber(item) ? item->valuedouble : -1;
-    if (!cJSON_IsNumber(item) || !(v >= min && v <= TRACE_MAX_LENGTH) || v != (uint32_t)v)
+    const double v = cJSON_IsNumber(item) ? item->valuedouble : 0;
+    const bool large = v > TRACE_MAX_LENGTH;
+    if ((!cJSON_IsNumber(item) && !cJSON_IsNull(item)) || v < 0 || (!large && v != (uint32_t)v))
         return fail_line(r, "\"%s\" is not a whole number from %" PRIu32 " to %d", key, min, TRACE_MAX_LENGTH);
-    *out = (uint32_t)v;
+    char shown[32] = "null";
+    if (cJSON_IsNumber(item)) snprintf(shown, sizeof shown, "%.15g", v);
+    if (cJSON_IsNull(item) || large || v < min) mark_odd(r, key, shown, min);
+    else *out = (uint32_t)v;
     return 0;
 }
 
@@ -156,6 +178,7 @@ static int mooncake_ids(const reader *r, const cJSON *object, trace *t, trace_re
 {
     const cJSON *ids = cJSON_GetObjectItemCaseSensitive(object, "hash_ids"), *id;
     if (!cJSON_IsArray(ids)) return fail_line(r, "\"hash_ids\" is missing or no array");
+    if (r->is_odd) return 0;
     uint32_t wanted = (request->input + TRACE_CHUNK - 1) / TRACE_CHUNK;
     int n = cJSON_GetArraySize(ids);
     if ((uint32_t)n != wanted)
@@ -176,7 +199,7 @@ static int mooncake_ids(const reader *r, const cJSON *object, trace *t, trace_re
     return 0;
 }
 
-static int mooncake_line(const reader *r, const char *line, size_t n, trace *t)
+static int mooncake_line(reader *r, const char *line, size_t n, trace *t)
 {
     trace_request request = { 0 };
     const char *stop = NULL;
@@ -190,7 +213,7 @@ static int mooncake_line(const reader *r, const char *line, size_t n, trace *t)
     if (!code) code = json_length(r, object, "input_length", 1, &request.input);
     if (!code) code = json_length(r, object, "output_length", 0, &request.output);
     if (!code) code = mooncake_ids(r, object, t, &request);
-    if (!code) t->requests[t->n_requests++] = request;
+    if (!code) add_request(r, t, &request);
     cJSON_Delete(object);
     return code;
 }
@@ -222,19 +245,22 @@ static bool azure_header(reader *r, char *line)
     return r->input_column >= 0 && r->output_column >= 0;
 }
 
-static int azure_length(const reader *r, const char *name, const char *text, uint32_t min, uint32_t *out)
+static int azure_length(reader *r, const char *name, const char *text, uint32_t min, uint32_t *out)
 {
-    char *stop, shown[TOOL_SHOWN_BYTES];
+    char shown[TOOL_SHOWN_BYTES];
+    const size_t n = strlen(text);
+    tool_shown(text, n, shown);
+    if (strspn(text, "0123456789") != n)
+        return fail_line(r, "%s '%s' is not a whole number from %" PRIu32 " to %d", name, shown, min,
+                         TRACE_MAX_LENGTH);
     errno = 0;
-    unsigned long long v = strtoull(text, &stop, 10);
-    if (*text < '0' || *text > '9' || *stop || errno || v < min || v > TRACE_MAX_LENGTH)
-        return fail_line(r, "%s '%s' is not a whole number from %" PRIu32 " to %d", name,
-                         tool_shown(text, strlen(text), shown), min, TRACE_MAX_LENGTH);
-    *out = (uint32_t)v;
+    const unsigned long long v = strtoull(text, NULL, 10);
+    if (!n || errno || v < min || v > TRACE_MAX_LENGTH) mark_odd(r, name, n ? shown : "empty", min);
+    else *out = (uint32_t)v;
     return 0;
 }
 
-static int azure_line(const reader *r, char *line, trace *t)
+static int azure_line(reader *r, char *line, trace *t)
 {
     char *fields[MAX_COLUMNS];
     trace_request request = { 0 };
@@ -244,7 +270,7 @@ static int azure_line(const reader *r, char *line, trace *t)
     int code = azure_length(r, "ContextTokens", fields[r->input_column], 1, &request.input);
     if (!code) code = azure_length(r, "GeneratedTokens", fields[r->output_column], 0, &request.output);
     if (!code) code = make_room(t, 0);
-    if (!code) t->requests[t->n_requests++] = request;
+    if (!code) add_request(r, t, &request);
     return code;
 }
 
@@ -276,10 +302,16 @@ static int read_all(reader *r, trace *t, size_t limit)
                                     "(a CSV header with ContextTokens and GeneratedTokens)");
             }
         }
+        r->is_odd = false;
         code = t->has_ids ? mooncake_line(r, line, n, t) : azure_line(r, line, t);
         if (code) return code;
     }
+    if (t->n_skipped && t->n_requests)
+        tool_note("%s: %" PRIu64 " rows skipped; the first in line %" PRIu64 ": %s", r->path, t->n_skipped,
+                  r->odd_line, r->odd);
     if (t->n_requests) return 0;
+    if (t->n_skipped)
+        return tool_fail(EXIT_USAGE, "%s:%" PRIu64 ": %s; and no other row is a request", r->path, r->odd_line, r->odd);
     return tool_fail(EXIT_USAGE, "%s: %s", r->path, begun ? "no requests after the header" : "the file is empty");
 }
 

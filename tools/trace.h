@@ -7,7 +7,9 @@
  *   Azure      CSV with a header line: TIMESTAMP,ContextTokens,GeneratedTokens (in any order, more columns
  *              are ignored); nothing is known of the prompts but their length
  *
- * Requests are kept in the order of the file; times of arrival are not. SPDX-License-Identifier: Apache-2.0 */
+ * Requests are kept in the order of the file; times of arrival are not. A row that follows the format but is no request
+ * (0 tokens of context, more than TRACE_MAX_LENGTH, no value) is skipped and counted; what does not follow the format
+ * is an error. docs/formats.md has the details. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_TOOLS_TRACE_H
 #define CLKV_TOOLS_TRACE_H
 
@@ -30,6 +32,7 @@ typedef struct trace_request {
 typedef struct trace {
     trace_request *requests;
     size_t n_requests;
+    uint64_t n_skipped;     /* rows that are no requests */
     uint32_t *ids;
     size_t n_ids;
     bool has_ids;           /* Mooncake */
@@ -38,7 +41,7 @@ typedef struct trace {
 
 /* Reads the first `limit` requests (0 = all) of the file at `path`; "-" is standard input. Returns 0, or
  * the code to exit with after a message with file, line and reason; *out is empty then. A file without any
- * request is an error. */
+ * request is an error. Prints a note when rows were skipped. */
 int trace_load(trace *out, const char *path, size_t limit);
 
 void trace_free(trace *t);

@@ -38,6 +38,13 @@ typedef struct clkv_block_copy {
     uint32_t from, to;
 } clkv_block_copy;
 
+/* A cached block that a reservation takes: what it holds will be lost. The hashes name its prefix as events do. */
+typedef struct clkv_eviction {
+    uint32_t group, block;
+    uint32_t depth;             /* full blocks before it in its prefix */
+    uint64_t hash, parent_hash; /* parent_hash 0: it is a first block without salt and adapter */
+} clkv_eviction;
+
 /* An empty batch. NO_MEMORY. */
 CLKV_API clkv_status clkv_batch_create(clkv_batch **out, clkv_manager *manager);
 
@@ -59,6 +66,12 @@ CLKV_API clkv_status clkv_batch_pop(clkv_batch *batch);
 
 /* Takes the blocks that all entries need, or none. NO_BLOCKS: see clkv_batch_missing. STATE. NO_MEMORY. */
 CLKV_API clkv_status clkv_batch_reserve(clkv_batch *batch);
+
+/* The cached blocks that the reservation takes, of all groups, in the order in which they were least recently used.
+ * Their content is intact until the batch is uploaded or its slots or copies are asked for: whoever wants to keep it
+ * copies it before. *evictions gets n of them, valid until the reservation ends or a prefix is forgotten; either pointer
+ * may be NULL. Asking does not count as writing. INVALID. STATE: not reserved. NO_MEMORY. */
+CLKV_API clkv_status clkv_batch_get_evictions(clkv_batch *batch, const clkv_eviction **evictions, uint32_t *n);
 
 /* How many more available blocks a reservation now would need (0 = it fits). Not reserved. */
 CLKV_API uint32_t clkv_batch_missing(clkv_batch *batch);

@@ -38,7 +38,7 @@ typedef struct clkv_device clkv_device;
  *   CLKV_NO_CACHE   not empty and not 0: no disk cache, whatever else says where it would be */
 typedef struct clkv_device_params {
     size_t size;
-    const char *select;        /* as CLKV_DEVICE; NULL: that variable, else the best device (below) */
+    const char *select;        /* as CLKV_DEVICE; NULL: that variable, else the best device (above) */
     const char *variant;       /* as CLKV_VARIANT; NULL: that variable, else by capability */
     const char *cache_dir;     /* as CLKV_CACHE_DIR; "" = no disk cache */
     /* The caller's own objects, retained: all three or none. The device may be a part of one
@@ -103,6 +103,12 @@ CLKV_API int clkv_device_get_quirk(const clkv_device *device, size_t index, cons
 CLKV_API cl_context clkv_device_context(const clkv_device *device);
 CLKV_API cl_device_id clkv_device_id(const clkv_device *device);
 CLKV_API cl_command_queue clkv_device_queue(const clkv_device *device);
+
+/* Why no program binary can be kept in the device's cache directory as it is now: it is writable by others, of another
+ * user, a link, no directory, cannot be read or written, or is not there and cannot be made. Writes at most room bytes
+ * with a final NUL; "" when nothing is wrong, and when there is no such directory (info.cache_dir is ""). Looks at the
+ * file system and changes nothing. Thread-safe. INVALID: a NULL, or no room. As clkv_device_get_info otherwise. */
+CLKV_API clkv_status clkv_device_get_cache_problem(const clkv_device *device, char *text, size_t room);
 
 /* Programs compiled from source, and read from the disk cache, so far; either may be NULL. */
 CLKV_API void clkv_device_get_program_counts(const clkv_device *device, uint64_t *built, uint64_t *from_disk);

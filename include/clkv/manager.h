@@ -53,6 +53,9 @@ CLKV_API void clkv_manager_destroy(clkv_manager **manager);
 CLKV_API uint32_t clkv_manager_block_size(const clkv_manager *manager);
 CLKV_API uint32_t clkv_manager_blocks(const clkv_manager *manager);
 
+/* Blocks that a reservation could take now: free + cached − watermark, at least 0. O(1). 0 for NULL. */
+CLKV_API uint32_t clkv_manager_available(clkv_manager *manager);
+
 /* How many of the first n tokens a new sequence with these keys would find in the cache now: always
  * whole blocks, and always fewer than n. Takes nothing and touches no LRU order. INVALID, NO_MEMORY. */
 CLKV_API clkv_status clkv_manager_lookup(clkv_manager *manager, const clkv_key *keys, size_t n_keys,
@@ -64,6 +67,15 @@ CLKV_API clkv_status clkv_manager_lookup(clkv_manager *manager, const clkv_key *
 CLKV_API clkv_status clkv_manager_pin(clkv_manager *manager, const clkv_key *keys, size_t n_keys,
                                       const uint32_t *tokens, size_t n, uint32_t priority, uint64_t ttl_ms,
                                       size_t *pinned);
+
+/* Takes the prefix that ends with the last full block of n tokens out of the index, and every prefix that continues it:
+ * nobody finds them any more. n = 0: everything that was computed under these keys (everything of one salt; without
+ * keys, everything without salt and adapter). Cached blocks become free. Used blocks stay with those who hold them and
+ * become free after that. Sequences whose history goes through such a prefix go on, but nothing that they compute from
+ * there on can be found. Not undone by rolling a batch back. *forgotten (may be NULL) gets the number of blocks. A
+ * prefix that is not known is OK and forgets none. O(blocks of the pool). INVALID, NO_MEMORY. */
+CLKV_API clkv_status clkv_manager_forget(clkv_manager *manager, const clkv_key *keys, size_t n_keys,
+                                         const uint32_t *tokens, size_t n, size_t *forgotten);
 
 /* Forgets every cached block. BUSY: a block is used. */
 CLKV_API clkv_status clkv_manager_reset(clkv_manager *manager);

@@ -55,10 +55,25 @@ CLKV_API clkv_status clkv_sequence_truncate(clkv_sequence *sequence, size_t leng
  * The sequence keeps its age, so that it is not starved. Counted as a preemption. BUSY. */
 CLKV_API clkv_status clkv_sequence_preempt(clkv_sequence *sequence);
 
-/* Looks the whole history (prompt and what was generated) up again for a sequence of length 0, as
- * clkv_sequence_create does. STATE: its length is not 0. INVALID, NO_MEMORY. */
+/* Looks its whole history up again (prompt and what was generated; n_tokens of it, those it has included) and takes what
+ * the cache holds beyond its length, as clkv_sequence_create does: after a preemption, or because another sequence has
+ * computed the same prefix meanwhile. *matched (may be NULL) is its length now. STATE: its length is no whole number of
+ * blocks. BUSY: in an open batch. INVALID, NO_MEMORY. */
 CLKV_API clkv_status clkv_sequence_resume(clkv_sequence *sequence, const uint32_t *tokens, size_t n_tokens,
                                           size_t *matched);
+
+/* How many tokens more a resume would find if the batches that are open now (being built, or reserved) had been
+ * committed: another sequence is just computing what this one needs next. A scheduler that gets more than 0 leaves the
+ * sequence out of this step and asks again after the commit; once it is 0, it resumes the sequence and adds the rest.
+ * Whole blocks. 0 also for a sequence in a batch, and at a length that is no whole number of blocks. Takes nothing.
+ * INVALID, NO_MEMORY. */
+CLKV_API clkv_status clkv_sequence_pending(const clkv_sequence *sequence, const uint32_t *tokens, size_t n_tokens,
+                                           size_t *pending);
+
+/* Takes its full blocks from position `from` on (rounded down to a whole block) out of the index, and every prefix that
+ * continues them, as clkv_manager_forget does; nothing that it computes from there on can be found. For a sequence whose
+ * pass failed on the device after the batch was committed: its blocks may hold anything. INVALID, NO_MEMORY. */
+CLKV_API clkv_status clkv_sequence_forget(clkv_sequence *sequence, size_t from);
 
 CLKV_API size_t clkv_sequence_length(const clkv_sequence *sequence);
 

@@ -53,6 +53,7 @@ static void free_batch(clkv_batch *batch)
     FREE(copies);
     FREE(tables);
     FREE(clears);
+    FREE(evictions);
 #undef FREE
     clkv_free(batch, sizeof *batch);
 }

@@ -38,9 +38,10 @@ struct clkv_batch {
     clkv_block_copy *copies;
     clkv_batch_table *tables; /* [n_entries] of the last view */
     uint32_t *clears;         /* of the last view */
+    clkv_eviction *evictions; /* as asked for: n_evictions is 0 or n_evicted */
     size_t entries_capacity, parts_capacity, tokens_capacity, slots_capacity, fresh_capacity, positions_capacity,
-        copies_capacity, tables_capacity, clears_capacity;
-    uint32_t n_entries, n_tokens, n_fresh, n_evicted, n_copies;
+        copies_capacity, tables_capacity, clears_capacity, evictions_capacity;
+    uint32_t n_entries, n_tokens, n_fresh, n_evicted, n_evictions, n_copies;
     int reserved;
     int written; /* somebody may have written into fresh blocks */
     void *device_state;

@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "core/pool.h"
+#include "core/prefix.h"
 
 /* ---- reserve ---- */
 
@@ -144,6 +145,34 @@ uint32_t clkv_batch_missing(clkv_batch *batch)
     return missing < UINT32_MAX ? (uint32_t)missing : UINT32_MAX;
 }
 
+static clkv_status list_evictions(clkv_batch *batch)
+{
+    const clkv_manager *m = batch->manager;
+    if (!batch->reserved) return CLKV_FAIL(CLKV_ERROR_STATE, "the batch is not reserved");
+    if (CLKV_BATCH_GROW(batch, evictions, batch->n_evicted))
+        return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "a list of %u evicted blocks", batch->n_evicted);
+    for (uint32_t i = 0; i < batch->n_evicted; i++) {
+        clkv_eviction *e = &batch->evictions[i];
+        *e = (clkv_eviction){.block = clkv_batch_evicted(batch)[i]};
+        clkv_prefix_hashes(m->prefix, e->block, &e->hash, &e->parent_hash);
+        e->depth = clkv_prefix_depth(m->prefix, clkv_prefix_node_of(m->prefix, e->block)) - 1;
+    }
+    batch->n_evictions = batch->n_evicted;
+    return CLKV_OK;
+}
+
+clkv_status clkv_batch_get_evictions(clkv_batch *batch, const clkv_eviction **evictions, uint32_t *n)
+{
+    if (!batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "batch is NULL");
+    clkv_manager_lock(batch->manager);
+    const clkv_status status = list_evictions(batch);
+    clkv_manager_unlock(batch->manager);
+    if (status != CLKV_OK) return CLKV_PUBLIC(status);
+    if (evictions) *evictions = batch->evictions;
+    if (n) *n = batch->n_evictions;
+    return CLKV_OK;
+}
+
 /* Tokens of a sequence in blocks that nobody else uses, or `limit` as soon as there are that many. Counted
  * from the tail, where the blocks of its own are. */
 static uint64_t work_lost(const clkv_sequence *seq, uint64_t limit)
@@ -204,7 +233,7 @@ static void end_reservation(clkv_batch *batch)
 {
     hide_evicted(batch, 0);
     for (uint32_t i = 0; i < batch->n_entries; i++) batch->entries[i].sequence->reserved = 0;
-    batch->n_fresh = batch->n_evicted = batch->n_copies = 0;
+    batch->n_fresh = batch->n_evicted = batch->n_evictions = batch->n_copies = 0;
     batch->reserved = batch->written = 0;
     clkv_batch_set_device_state(batch, NULL, NULL);
 }

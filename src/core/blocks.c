@@ -142,21 +142,31 @@ void clkv_blocks_expire_pins(clkv_manager *m)
     }
 }
 
-clkv_status clkv_blocks_match(clkv_manager *m, clkv_prefix_node root, const clkv_key *keys, size_t n_keys,
-                              const uint32_t *tokens, size_t n, uint32_t *out, size_t *n_out,
+clkv_status clkv_blocks_match(clkv_manager *m, clkv_prefix_node from, uint64_t position, const clkv_key *keys,
+                              size_t n_keys, const uint32_t *tokens, size_t n, uint32_t *out, size_t *n_out,
                               clkv_prefix_node *node)
 {
     size_t found = 0;
-    clkv_prefix_node last = root;
-    const clkv_status status = clkv_prefix_match(m->prefix, root, 0, keys, n_keys, tokens, n, out, &found, &last);
+    clkv_prefix_node last = from;
+    const clkv_status status =
+        clkv_prefix_match(m->prefix, from, position, keys, n_keys, tokens, n, out, &found, &last);
     if (status != CLKV_OK) return status;
     for (size_t i = 0; i < found; i++) {
         if (!clkv_blocks_is_hidden(m, out[i])) continue;
         found = i;
-        last = i ? clkv_prefix_node_of(m->prefix, out[i - 1]) : root;
+        last = i ? clkv_prefix_node_of(m->prefix, out[i - 1]) : from;
     }
     *n_out = found;
     if (node) *node = last;
+    return CLKV_OK;
+}
+
+clkv_status clkv_blocks_reserve_found(clkv_manager *m, size_t n)
+{
+    void *found = m->found;
+    if (clkv_grow(&found, &m->found_capacity, n, sizeof *m->found))
+        return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "a lookup of %zu blocks", n);
+    m->found = found;
     return CLKV_OK;
 }
 

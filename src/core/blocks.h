@@ -96,11 +96,14 @@ void clkv_blocks_expire_pins(clkv_manager *m);
 /* The content of n blocks that were evicted is gone: out of the index, their pins forgotten. */
 void clkv_blocks_drop(clkv_manager *m, const uint32_t *blocks, uint32_t n);
 
-/* The full blocks of n tokens that the cache holds below a root, as clkv_prefix_match; hidden ones and what
- * follows them are not found. out has room for n / block_size. */
-clkv_status clkv_blocks_match(clkv_manager *m, clkv_prefix_node root, const clkv_key *keys, size_t n_keys,
-                              const uint32_t *tokens, size_t n, uint32_t *out, size_t *n_out,
+/* The full blocks of n tokens that the cache holds below `from`, which ends at a position, as clkv_prefix_match; hidden
+ * ones and what follows them are not found. out has room for n / block_size. */
+clkv_status clkv_blocks_match(clkv_manager *m, clkv_prefix_node from, uint64_t position, const clkv_key *keys,
+                              size_t n_keys, const uint32_t *tokens, size_t n, uint32_t *out, size_t *n_out,
                               clkv_prefix_node *node);
+
+/* Room for n blocks in m->found. NO_MEMORY. */
+clkv_status clkv_blocks_reserve_found(clkv_manager *m, size_t n);
 
 /* What should have been cleared was not: of n blocks those that nobody has got meanwhile are to be cleared again.
  */

@@ -82,6 +82,15 @@ uint32_t clkv_manager_block_size(const clkv_manager *m)
     return m ? m->block_size : 0;
 }
 
+uint32_t clkv_manager_available(clkv_manager *m)
+{
+    if (!m) return 0;
+    clkv_manager_lock(m);
+    const uint32_t available = clkv_pool_available(m->pool);
+    clkv_manager_unlock(m);
+    return available;
+}
+
 uint32_t clkv_manager_blocks(const clkv_manager *m)
 {
     return m ? m->blocks : 0;
@@ -97,14 +106,11 @@ static clkv_status find(clkv_manager *m, const clkv_key *keys, size_t n_keys, co
     if (n && !tokens) return CLKV_FAIL(CLKV_ERROR_INVALID, "tokens is NULL");
     if (n_keys && !keys) return CLKV_FAIL(CLKV_ERROR_INVALID, "keys is NULL");
     if (!m->prefix || n < m->block_size) return CLKV_OK;
-    void *scratch = m->found;
-    if (clkv_grow(&scratch, &m->found_capacity, n >> m->shift, sizeof *m->found))
-        return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "a lookup of %zu tokens", n);
-    m->found = scratch;
     clkv_prefix_node root;
-    clkv_status status = clkv_prefix_root(m->prefix, keys, n_keys, &root);
+    clkv_status status = clkv_blocks_reserve_found(m, n >> m->shift);
+    if (status == CLKV_OK) status = clkv_prefix_root(m->prefix, keys, n_keys, &root);
     if (status != CLKV_OK) return status;
-    status = clkv_blocks_match(m, root, keys, n_keys, tokens, n, m->found, n_out, NULL);
+    status = clkv_blocks_match(m, root, 0, keys, n_keys, tokens, n, m->found, n_out, NULL);
     clkv_prefix_unref(m->prefix, root);
     return status;
 }

@@ -263,6 +263,20 @@ void clkv_prefix_stop_events(clkv_prefix *prefix)
     if (prefix) prefix->on_event = NULL;
 }
 
+/* The hash of the root without keys is the index's secret: nobody is told. */
+static uint64_t parent_hash(const clkv_prefix *prefix, uint32_t node)
+{
+    const uint32_t parent = prefix->nodes[node].parent;
+    return parent == CLKV_PREFIX_ROOT ? 0 : prefix->nodes[parent].hash;
+}
+
+void clkv_prefix_hashes(const clkv_prefix *prefix, uint32_t block, uint64_t *hash, uint64_t *parent)
+{
+    const uint32_t node = prefix->owners[block];
+    *hash = prefix->nodes[node].hash;
+    *parent = parent_hash(prefix, node);
+}
+
 static void send_event(const clkv_prefix *prefix, clkv_cache_event_kind kind, uint32_t node, uint32_t block)
 {
     if (!prefix->on_event) return;
@@ -271,7 +285,7 @@ static void send_event(const clkv_prefix *prefix, clkv_cache_event_kind kind, ui
         .kind = kind,
         .block = block,
         .hash = at->hash,
-        .parent_hash = at->parent == CLKV_PREFIX_ROOT ? 0 : prefix->nodes[at->parent].hash,
+        .parent_hash = parent_hash(prefix, node),
         .tokens = prefix->event_content ? clkv_node_tokens(prefix, node) : NULL,
         .token_count = prefix->block_size,
     };

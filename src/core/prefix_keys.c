@@ -95,6 +95,14 @@ void clkv_key_list_overlapping(clkv_key_list *out, const clkv_key_list *content,
     }
 }
 
+int clkv_key_list_equal(const clkv_key_list *a, const clkv_key_list *b)
+{
+    if (a->n != b->n) return 0;
+    for (uint32_t i = 0; i < a->n; i++)
+        if (compare_keys(a->keys[i], b->keys[i]) != 0) return 0;
+    return 1;
+}
+
 /* ---- the canonical form ---- */
 
 static unsigned char *put_le(unsigned char *at, uint64_t value, int bytes)

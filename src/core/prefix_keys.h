@@ -44,6 +44,8 @@ clkv_status clkv_key_list_content(clkv_key_list *list, const clkv_key *keys, siz
 /* Those of a CONTENT list that overlap tokens [first, first + n). */
 void clkv_key_list_overlapping(clkv_key_list *out, const clkv_key_list *content, uint64_t first, uint32_t n);
 
+int clkv_key_list_equal(const clkv_key_list *a, const clkv_key_list *b);
+
 /* The number of a list, or CLKV_KEYS_UNKNOWN. */
 uint32_t clkv_keys_find(const clkv_keys *store, uint32_t base, const clkv_key_list *list);
 /* The same, made if there is none, with one reference more. NO_MEMORY. */

@@ -8,6 +8,7 @@
 #include "core/prefix_index.h"
 
 #include "core/error.h"
+#include "core/prefix.h"
 
 #include <string.h>
 
@@ -187,6 +188,26 @@ static clkv_status match(clkv_prefix *prefix, clkv_prefix_node from, uint64_t po
     }
     *n_out = w.matched;
     if (node) *node = w.node;
+    return CLKV_OK;
+}
+
+clkv_status clkv_prefix_find(clkv_prefix *prefix, clkv_prefix_node root, const clkv_key *keys, size_t n_keys,
+                             const uint32_t *tokens, size_t n, clkv_prefix_node *node)
+{
+    walk w = {.prefix = prefix, .tokens = tokens, .n_blocks = n / prefix->block_size, .node = root};
+    const clkv_status status = clkv_key_list_content(&w.content, keys, n_keys);
+    if (status) return status;
+    w.base_keys = clkv_node_base_keys(prefix, root);
+    for (size_t at = 0; at < w.n_blocks && w.node != CLKV_PREFIX_UNKNOWN; at++) {
+        const uint32_t *block = walk_tokens(&w, at), own = walk_keys(&w, at);
+        if (own == CLKV_KEYS_UNKNOWN) {
+            w.node = CLKV_PREFIX_UNKNOWN;
+        } else {
+            const uint64_t hash = clkv_node_hash(prefix, prefix->nodes[w.node].hash, block, own);
+            w.node = clkv_node_find(prefix, hash, w.node, block, own);
+        }
+    }
+    *node = w.node;
     return CLKV_OK;
 }
 

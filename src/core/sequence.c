@@ -53,6 +53,16 @@ static void rewind_chain(clkv_sequence *seq, uint32_t length)
     }
 }
 
+void clkv_sequence_cut_chain(clkv_sequence *seq, uint32_t blocks)
+{
+    if (seq->no_prefix) return;
+    if (blocks < seq->chained) {
+        seq->chained = blocks;
+        set_node(seq, clkv_prefix_ancestor(seq->manager->prefix, seq->node, blocks));
+    }
+    seq->broken = 1;
+}
+
 clkv_status clkv_sequence_extend(clkv_sequence *seq, const uint32_t *tokens, uint32_t n)
 {
     clkv_manager *m = seq->manager;
@@ -122,6 +132,7 @@ static void forget_all(clkv_sequence *seq)
 {
     release_from(seq, 0);
     seq->length = 0;
+    seq->looked_up = 0;
     reset_chain(seq);
 }
 
@@ -138,26 +149,43 @@ void clkv_sequence_slide(clkv_sequence *seq)
     }
 }
 
-/* Shares what the cache holds of a prompt, all but its last token. The sequence is empty. */
+/* Counts a lookup of n tokens that has found `found` blocks beyond the sequence's length. Looking on from where an
+ * earlier lookup ended is no lookup of its own: tokens that were missed then are hits now. */
+static void count_lookup(clkv_sequence *seq, size_t n, size_t found)
+{
+    clkv_stats *c = &seq->manager->counters;
+    const uint64_t tokens = (uint64_t)found << seq->manager->shift;
+    if (!seq->looked_up) {
+        c->lookups++;
+        c->miss_blocks += n >> seq->manager->shift;
+        c->miss_tokens += n;
+    }
+    seq->looked_up = 1;
+    c->hit_blocks += found;
+    c->hit_tokens += tokens;
+    c->miss_blocks -= c->miss_blocks < found ? c->miss_blocks : found;
+    c->miss_tokens -= c->miss_tokens < tokens ? c->miss_tokens : tokens;
+}
+
+/* Shares what the cache holds of a history of n tokens beyond the sequence's length, which is a whole number of
+ * blocks, but never its last token. */
 static clkv_status adopt_prefix(clkv_sequence *seq, const uint32_t *tokens, size_t n)
 {
     clkv_manager *m = seq->manager;
-    if (seq->no_prefix || !tokens || n == 0) return CLKV_OK;
+    if (seq->broken || !tokens || n <= seq->length) return CLKV_OK;
     clkv_status status = clkv_sequence_reserve_table(seq, (n - 1) >> m->shift);
     if (status != CLKV_OK) return status;
     size_t found = 0;
-    clkv_prefix_node node = seq->root;
-    status = clkv_blocks_match(m, seq->root, seq->keys, seq->n_keys, tokens, n - 1, seq->table, &found, &node);
+    clkv_prefix_node node = seq->node;
+    uint32_t *out = seq->table + seq->n_blocks;
+    status = clkv_blocks_match(m, seq->node, seq->length, seq->keys, seq->n_keys, tokens + seq->length,
+                               n - 1 - seq->length, out, &found, &node);
     if (status != CLKV_OK) return status;
-    for (size_t i = 0; i < found; i++) clkv_pool_acquire(m->pool, seq->table[i]);
+    for (size_t i = 0; i < found; i++) clkv_pool_acquire(m->pool, out[i]);
     set_node(seq, node);
-    seq->chained = seq->n_blocks = (uint32_t)found;
-    seq->length = (uint32_t)found << m->shift;
-    m->counters.lookups++;
-    m->counters.hit_blocks += found;
-    m->counters.hit_tokens += seq->length;
-    m->counters.miss_blocks += (n >> m->shift) - found;
-    m->counters.miss_tokens += n - seq->length;
+    seq->chained = seq->n_blocks += (uint32_t)found;
+    seq->length += (uint32_t)found << m->shift;
+    count_lookup(seq, n, found);
     return CLKV_OK;
 }
 
@@ -374,15 +402,21 @@ clkv_status clkv_sequence_preempt(clkv_sequence *seq)
     return CLKV_PUBLIC(status);
 }
 
+static clkv_status resume_locked(clkv_sequence *seq, const uint32_t *tokens, size_t n)
+{
+    if (seq->batch) return CLKV_FAIL(CLKV_ERROR_BUSY, "the sequence is in an open batch");
+    if (seq->length & (seq->manager->block_size - 1))
+        return CLKV_FAIL(CLKV_ERROR_STATE, "the sequence has %u tokens: no whole number of blocks of %u", seq->length,
+                         seq->manager->block_size);
+    return adopt_prefix(seq, tokens, n);
+}
+
 clkv_status clkv_sequence_resume(clkv_sequence *seq, const uint32_t *tokens, size_t n_tokens, size_t *matched)
 {
     if (!seq || (n_tokens && !tokens))
         return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", seq ? "tokens" : "sequence");
     clkv_manager_lock(seq->manager);
-    clkv_status status = check_idle(seq);
-    if (status == CLKV_OK && seq->length)
-        status = CLKV_FAIL(CLKV_ERROR_STATE, "the sequence has %u tokens already", seq->length);
-    if (status == CLKV_OK) status = adopt_prefix(seq, tokens, n_tokens);
+    const clkv_status status = resume_locked(seq, tokens, n_tokens);
     if (status == CLKV_OK && matched) *matched = seq->length;
     clkv_manager_unlock(seq->manager);
     return CLKV_PUBLIC(status);

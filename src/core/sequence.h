@@ -34,6 +34,7 @@ struct clkv_sequence {
     int reserved;                /* its batch is */
     int no_prefix;               /* neither looks up nor registers */
     int broken;                  /* registers no more: memory ran out once, or no_prefix */
+    int looked_up;               /* its history is counted among the lookups */
     int dead;                    /* destroyed, but its batch still needs it */
     clkv_key *keys;              /* with their bytes behind them, in one allocation */
     size_t n_keys, keys_bytes;
@@ -50,6 +51,10 @@ clkv_status clkv_sequence_reserve_table(clkv_sequence *sequence, size_t n);
 /* Appends n tokens, whose blocks are in the table already, and registers those that became full. NO_MEMORY:
  * the length is right, but the sequence registers no more. */
 clkv_status clkv_sequence_extend(clkv_sequence *sequence, const uint32_t *tokens, uint32_t n);
+
+/* No more than the first `blocks` blocks of the sequence are to be findable as its own: the chain ends there, and the
+ * sequence registers no more until it is truncated to that length or preempted. */
+void clkv_sequence_cut_chain(clkv_sequence *sequence, uint32_t blocks);
 
 /* Gives back what the window has passed. */
 void clkv_sequence_slide(clkv_sequence *sequence);

@@ -71,7 +71,7 @@ clkv_status clkv_devices_find(clkv_device_set *out)
     else if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clGetPlatformIDs", "number of platforms");
 
     clkv_device_set all = { .platforms = n };
-    const clkv_error before = *clkv_last_error(); /* a device that is left out is no failure */
+    const clkv_error before = *clkv_last_error(); /* skipping a device is not a failure of this call */
     if (n) {
         cl_platform_id *platforms = clkv_alloc(n * sizeof *platforms);
         if (!platforms) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%u platform ids", (unsigned)n);
@@ -112,7 +112,7 @@ static int contains(const char *text, const char *part)
     return 0;
 }
 
-/* Has more than one compute unit of a GPU. A device with one is a simulator (Oclgrind), or so small that a CPU with
+/* A GPU with more than one compute unit. One with a single unit is a simulator (Oclgrind), or so small that a CPU with
  * several cores is faster. */
 static int is_parallel_gpu(const clkv_device_info *info)
 {
@@ -146,7 +146,7 @@ static clkv_status no_such_device(const clkv_device_set *set, const char *select
 clkv_status clkv_devices_choose(const clkv_device_set *set, const char *select, size_t *index)
 {
     if (set->n == 0) {
-        /* Having none because a driver failed is that driver's failure. */
+        /* When there is none because a driver failed, that failure is the answer. */
         if (set->skipped.driver_code) return clkv_error_restore(&set->skipped);
         clkv_reasons reasons;
         clkv_explain(&reasons, set);

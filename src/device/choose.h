@@ -2,16 +2,7 @@
 #ifndef CLKV_DEVICE_CHOOSE_H
 #define CLKV_DEVICE_CHOOSE_H
 
-#include "device/facts.h"
-
-typedef struct clkv_device_set {
-    clkv_facts *facts; /* in index order */
-    size_t n, capacity;
-    size_t platforms;   /* found, with or without devices */
-    char without[160];  /* the names of those without devices, "first, second", cut to fit */
-    size_t n_skipped;   /* devices and platforms that were left out */
-    clkv_error skipped; /* why the last one was */
-} clkv_device_set;
+#include "device/set.h"
 
 /* Every usable device of every platform, as the loader orders them. A platform that fails and a device
  * that is unusable are skipped with a log line. No device at all is OK with n = 0, and log lines say why

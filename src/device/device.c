@@ -51,7 +51,7 @@ static const char *environment(const char *name)
     return value && *value ? value : NULL;
 }
 
-/* Where binaries go: the switch that turns the cache off wins, then what was asked for, then XDG's way. */
+/* Chooses the directory of program binaries: CLKV_NO_CACHE goes first, then the params, then the environment. */
 static void choose_cache_dir(clkv_device *device, const char *wanted)
 {
     char *out = device->facts.info.cache_dir;
@@ -103,46 +103,10 @@ static clkv_status open_own(clkv_device *device, const char *select)
     return CLKV_OK;
 }
 
-/* Whether a device is one of `ids`, or a part of one (clCreateSubDevices): pocl 3.1 lists the whole device in a
- * context that was made for a part of it. */
-static clkv_status is_listed(cl_device_id id, const cl_device_id *ids, size_t n, int *listed)
-{
-    *listed = 0;
-    while (id) {
-        for (size_t i = 0; i < n; i++)
-            if (ids[i] == id) *listed = 1;
-        if (*listed) return CLKV_OK;
-        cl_device_id whole = NULL;
-        const cl_int err = clGetDeviceInfo(id, CL_DEVICE_PARENT_DEVICE, sizeof whole, &whole, NULL);
-        if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clGetDeviceInfo", "parent of the caller's device");
-        id = whole;
-    }
-    return CLKV_OK;
-}
-
-static clkv_status check_context(cl_context context, cl_device_id id)
-{
-    size_t bytes = 0;
-    cl_int err = clGetContextInfo(context, CL_CONTEXT_DEVICES, 0, NULL, &bytes);
-    if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clGetContextInfo", "devices of the caller's context");
-    cl_device_id *ids = clkv_alloc(bytes);
-    if (!ids) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes of device ids", bytes);
-    int listed = 0;
-    clkv_status st = CLKV_OK;
-    err = clGetContextInfo(context, CL_CONTEXT_DEVICES, bytes, ids, NULL);
-    if (err != CL_SUCCESS) st = CLKV_FAIL_DRIVER(err, "clGetContextInfo", "devices of the caller's context");
-    if (!st) st = is_listed(id, ids, bytes / sizeof *ids, &listed);
-    clkv_free(ids, bytes);
-    if (!st && !listed) st = CLKV_FAIL(CLKV_ERROR_INVALID, "params.device is not in params.context");
-    return st;
-}
-
-/* INVALID unless the context has the device, or the whole of which it is a part, and the queue is of both. The queue
- * names a part rightly on every driver. */
+/* INVALID unless the queue is of both. The context's list of devices is not asked: a driver makes a queue only for a
+ * device of the context, and pocl 3.1 lists the whole device in the context of a part (clCreateSubDevices). */
 static clkv_status check_belong(cl_context context, cl_device_id id, cl_command_queue queue)
 {
-    const clkv_status st = check_context(context, id);
-    if (st) return st;
     cl_context queue_context = NULL;
     cl_device_id queue_device = NULL;
     cl_int err = clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof queue_context, &queue_context, NULL);

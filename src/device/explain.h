@@ -2,7 +2,7 @@
 #ifndef CLKV_DEVICE_EXPLAIN_H
 #define CLKV_DEVICE_EXPLAIN_H
 
-#include "device/choose.h"
+#include "device/set.h"
 
 typedef struct clkv_reasons {
     char lines[8][256]; /* the first says what was found, each other one names a usual cause that applies here */

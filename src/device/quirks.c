@@ -1,5 +1,5 @@
-/* quirks.c: one row per workaround: when it is in force, why, and where that is documented. What a row
- * does is said in quirks.h and done where the quirk's name is asked for. SPDX-License-Identifier: Apache-2.0 */
+/* quirks.c: one row per workaround: when it is in force, why, and where that is documented. quirks.h
+ * says what a row does; the code that does it asks clkv_device_has. SPDX-License-Identifier: Apache-2.0 */
 #include "device/device.h"
 
 #include <string.h>

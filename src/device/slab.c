@@ -16,8 +16,8 @@ static uint64_t least(uint64_t a, uint64_t b)
 uint64_t clkv_slabs_limit(const clkv_device *device)
 {
     const clkv_device_info *info = &device->facts.info;
-    /* On a CPU the slabs are ours, and what drivers call global memory is a guess about the machine: pocl
-     * has been seen to say 3.4 GiB on one with 23. */
+    /* On a CPU device clkv allocates the slabs itself, and the driver's figure for global memory is a guess: pocl has
+     * said 3.4 GiB on a machine with 23. */
     const uint64_t limit = info->kind == CLKV_DEVICE_CPU ? clkv_machine_available() : info->global_bytes;
     const uint64_t each = clkv_quirks_max_alloc(device->quirks, info);
     return each > limit / CLKV_MAX_SLABS ? limit : each * CLKV_MAX_SLABS;
@@ -60,8 +60,9 @@ clkv_status clkv_slabs_divide(clkv_slabs *out, const clkv_device *device, uint32
     return CLKV_OK;
 }
 
-/* The memory under a slab, until the driver has let go of it: where waiting for the queue fails, commands may use it
- * after the last release. Lives in a page of its own, for it may outlive everything of clkv's. */
+/* The host memory of a slab. It is unmapped when the driver destroys the buffer: where waiting for the queue has
+ * failed, commands may still use it after clkv has released the buffer. This record has a page of its own, since it
+ * can outlive the cache and the allocator. */
 typedef struct backing {
     void *host;
     size_t bytes;
@@ -103,7 +104,7 @@ static clkv_status make_slab(clkv_slabs *slabs, uint32_t i, const clkv_device *d
     }
     cl_int err = CL_SUCCESS;
     slabs->mem[i] = clCreateBuffer(device->context, flags, bytes, slabs->host[i], &err);
-    if (err == CL_INVALID_BUFFER_SIZE) err = CL_MEM_OBJECT_ALLOCATION_FAILURE; /* the same thing said otherwise */
+    if (err == CL_INVALID_BUFFER_SIZE) err = CL_MEM_OBJECT_ALLOCATION_FAILURE; /* some drivers' word for it */
     if (err != CL_SUCCESS)
         return CLKV_FAIL_DRIVER(err, "clCreateBuffer", "slab %u of %u: %zu bytes", (unsigned)i, (unsigned)slabs->n,
                                 bytes);

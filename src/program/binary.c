@@ -11,9 +11,12 @@
 #define _POSIX_C_SOURCE 200809L /* openat, O_NOFOLLOW, O_DIRECTORY */
 #include "program/binary.h"
 
+#include "core/error.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/random.h"
+
+#include <clkv/device.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -101,20 +104,30 @@ static const char *distrust(const struct stat *s)
     return NULL;
 }
 
+/* The directory, open; −1 with the reason, which is NULL when it is not there. */
+static int examine_directory(const char *dir, const char **fault)
+{
+    struct stat s;
+    *fault = NULL;
+    const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        if (errno == ENOTDIR && !lstat(dir, &s)) *fault = S_ISLNK(s.st_mode) ? "a link" : "not a directory";
+        else if (errno != ENOENT) *fault = strerror(errno);
+        return -1;
+    }
+    *fault = fstat(fd, &s) ? "cannot be examined" : distrust(&s);
+    if (!*fault) return fd;
+    close(fd);
+    return -1;
+}
+
 /* The directory, open; −1: it is not there, or after a log line. */
 static int open_directory(const char *dir)
 {
-    const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0) {
-        if (errno != ENOENT) clkv_log(CLKV_LOG_WARNING, "program cache: %s: %s", dir, strerror(errno));
-        return -1;
-    }
-    struct stat s;
-    const char *fault = fstat(fd, &s) ? "cannot be examined" : distrust(&s);
-    if (!fault) return fd;
-    clkv_log(CLKV_LOG_WARNING, "program cache: directory %s not used: %s", dir, fault);
-    close(fd);
-    return -1;
+    const char *fault;
+    const int fd = examine_directory(dir, &fault);
+    if (fault) clkv_log(CLKV_LOG_WARNING, "program cache: directory %s not used: %s", dir, fault);
+    return fd;
 }
 
 /* Reads and checks an open file. The payload, or NULL and why. */
@@ -214,4 +227,49 @@ int clkv_binary_store(const char *dir, const clkv_binary_key *key, const void *b
     if (!error) return 0;
     clkv_log(CLKV_LOG_WARNING, "program cache: %s/%s: cannot write: %s", dir, name, strerror(error));
     return -1;
+}
+
+/* ---- what is wrong with the directory ---- */
+
+/* Whether files can be made in the directory: NULL, or why not. */
+static const char *cannot_write(int at, const char *path)
+{
+    return faccessat(at, path, W_OK | X_OK, AT_EACCESS) ? strerror(errno) : NULL;
+}
+
+/* The same of the nearest directory above one that is not there: NULL when it can be made. */
+static const char *cannot_make(const char *dir)
+{
+    char path[512];
+    struct stat s;
+    const size_t n = strlen(dir);
+    if (n >= sizeof path) return strerror(ENAMETOOLONG);
+    memcpy(path, dir, n + 1);
+    for (;;) {
+        char *slash = strrchr(path, '/');
+        if (slash) slash[slash == path] = 0; /* "/" stays */
+        else memcpy(path, ".", 2);
+        if (!stat(path, &s)) return S_ISDIR(s.st_mode) ? cannot_write(AT_FDCWD, path) : strerror(ENOTDIR);
+        if (errno != ENOENT || !strcmp(path, "/") || !strcmp(path, ".")) return strerror(errno);
+    }
+}
+
+clkv_status clkv_device_get_cache_problem(const clkv_device *device, char *text, size_t room)
+{
+    clkv_device_info info = CLKV_PARAMS_INIT(clkv_device_info);
+    if (!text || !room) return CLKV_PUBLIC(CLKV_FAIL(CLKV_ERROR_INVALID, text ? "room is 0" : "text is NULL"));
+    *text = 0;
+    const clkv_status st = clkv_device_get_info(device, &info);
+    if (st || !*info.cache_dir) return CLKV_PUBLIC(st);
+    const char *fault;
+    const int at = examine_directory(info.cache_dir, &fault);
+    if (at < 0) {
+        const char *why = fault ? NULL : cannot_make(info.cache_dir);
+        snprintf(text, room, "%s%s", why ? "cannot be made: " : "", why ? why : fault ? fault : "");
+        return CLKV_OK;
+    }
+    const char *why = cannot_write(at, ".");
+    snprintf(text, room, "%s%s", why ? "cannot be written: " : "", why ? why : "");
+    close(at);
+    return CLKV_OK;
 }

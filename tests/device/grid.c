@@ -113,9 +113,6 @@ static void add_small(void)
 {
     test_case *c = add("1:129,5:18,17:60");
     c->parts = 3;
-    c = turn(add("1:77,3:3"));
-    c->head_dim = 128;
-    c->block_size = 8;
     c = turn(add("1:90,6:40"));
     c->head_dim = 24;
     c->head_dim_v = 80;
@@ -130,6 +127,18 @@ static void add_small(void)
     c = add("9:40,1:33");
     c->non_causal = 1;
     c->split_tokens = 16;
+    /* whole steps of 128 tokens, of 1, 4 and 8 heads per KV head; and K and V of unlike types */
+    add("1:400,5:1024,1:640")->parts = 1;
+    c = add("1:530,3:700");
+    c->head_dim = c->head_dim_v = 80;
+    c->heads = 8;
+    c->kv_heads = c->parts = 1;
+    c->v_f16 = 0;
+    c = turn(add("1:1024,9:450"));
+    c->head_dim = c->head_dim_v = 128;
+    c->heads = c->kv_heads = 2;
+    c->k_f16 = 0;
+    c->parts = 1;
 }
 
 const test_case *case_grid(size_t *n)

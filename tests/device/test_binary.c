@@ -317,6 +317,61 @@ START_TEST(programs_of_several_processes)
 }
 END_TEST
 
+/* What a device with that cache directory says of it. */
+static const char *problem_of(const char *directory)
+{
+    static char text[200];
+    clkv_device_params params = CLKV_PARAMS_INIT(clkv_device_params);
+    params.cache_dir = directory;
+    clkv_device *device = NULL;
+    ck_assert_int_eq(clkv_device_open(&device, &params), CLKV_OK);
+    memset(text, 'x', sizeof text);
+    ck_assert_int_eq(clkv_device_get_cache_problem(device, text, sizeof text), CLKV_OK);
+    char little[5];
+    ck_assert_int_eq(clkv_device_get_cache_problem(device, little, sizeof little), CLKV_OK);
+    ck_assert_int_eq(strncmp(little, text, 4), 0);
+    ck_assert_uint_eq(strlen(little), strlen(text) < 4 ? strlen(text) : 4);
+    ck_assert_int_eq(clkv_device_get_cache_problem(device, text, 0), CLKV_ERROR_INVALID);
+    ck_assert_int_eq(clkv_device_get_cache_problem(device, NULL, 5), CLKV_ERROR_INVALID);
+    ck_assert_str_eq(clkv_last_error()->where, "clkv_device_get_cache_problem");
+    clkv_device_close(&device);
+    return text;
+}
+
+START_TEST(what_is_wrong_with_the_directory_can_be_asked)
+{
+    begin();
+    char aside[128], below[160];
+    snprintf(aside, sizeof aside, "%s/aside", dir);
+    snprintf(below, sizeof below, "%s/file/deep/deeper", dir);
+    ck_assert_str_eq(problem_of(cache), ""); /* it is not there, and will be made */
+    ck_assert_int_eq(access(cache, F_OK), -1);
+    ck_assert_str_eq(problem_of(""), "");
+    ck_assert_int_eq(clkv_binary_store(cache, &one, "abc", 3), 0);
+    ck_assert_str_eq(problem_of(cache), "");
+    ck_assert_int_eq(chmod(cache, 0775), 0);
+    ck_assert_str_eq(problem_of(cache), "writable by others");
+    ck_assert_int_eq(chmod(cache, 0700), 0);
+    ck_assert_int_eq(symlink(cache, aside), 0);
+    ck_assert_str_eq(problem_of(aside), "a link");
+    snprintf(aside, sizeof aside, "%s/file", dir);
+    write_file(aside, "", 0);
+    ck_assert_str_eq(problem_of(aside), "not a directory");
+    ck_assert_str_eq(problem_of(below), "Not a directory");
+    if (geteuid() == 0) {
+        ck_assert_int_eq(chown(cache, 1, 1), 0);
+        ck_assert_str_eq(problem_of(cache), "of another user");
+        ck_assert_int_eq(chown(cache, 0, 0), 0);
+    } else {
+        ck_assert_int_eq(chmod(cache, 0500), 0);
+        ck_assert_str_eq(problem_of(cache), "cannot be written: Permission denied");
+        ck_assert_str_eq(problem_of("/usr/none/none"), "cannot be made: Permission denied");
+        ck_assert_int_eq(chmod(cache, 0700), 0);
+    }
+    end();
+}
+END_TEST
+
 /* One process of programs_of_several_processes: says how it got its program by its exit status. */
 static int live(const char *directory)
 {
@@ -366,7 +421,10 @@ int main(int argc, char **argv)
     tcase_add_test(tests, a_directory_that_others_could_fill_is_not_used);
     tcase_add_test(tests, threads_write_at_once);
     tcase_add_test(tests, processes_write_at_once);
-    if (without_device() < 0) tcase_add_test(tests, programs_of_several_processes);
+    if (without_device() < 0) {
+        tcase_add_test(tests, programs_of_several_processes);
+        tcase_add_test(tests, what_is_wrong_with_the_directory_can_be_asked);
+    }
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

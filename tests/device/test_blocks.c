@@ -1,6 +1,7 @@
 /* test_blocks.c: append, gather, copy-on-write and copy through the public API against the twins in src/ref,
  * to the bit; slabs small and many, and one beyond 32 bits where memory allows.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "raw.h"
 #include "targets.h"
 
 #include "../leftovers.h"
@@ -290,6 +291,50 @@ START_TEST(beyond_32_bits)
 }
 END_TEST
 
+/* The smallest odd number of units of 16 bytes that a block can have: 48 bytes, of one token. */
+START_TEST(every_byte_of_a_small_block)
+{
+    clkv_device *device = targets[_i].device;
+    clkv_cache_params params = CLKV_PARAMS_INIT(clkv_cache_params);
+    params.layers = params.heads = params.kv_heads = params.block_size = 1;
+    params.head_dim = 8;
+    params.head_dim_v = 16;
+    params.blocks = 8;
+    params.clear_freed = 1;
+    params.prefix = CLKV_PREFIX_OFF;
+    clkv_cache *cache;
+    ck_ok(clkv_cache_create(&cache, device, &params));
+    unsigned char before[48], after[48];
+    ck_ok(clkv_cache_fill(cache, 0x5a));
+    for (size_t i = 0; i < sizeof before; i++) before[i] = (unsigned char)(i + 1);
+    ck_assert_int_eq(clEnqueueWriteBuffer(clkv_device_queue(device), cache->ops.slabs.mem[0], CL_TRUE,
+                                          2 * sizeof before, sizeof before, before, 0, NULL, NULL),
+                     CL_SUCCESS);
+    const clkv_block_copy copy = {2, 5};
+    ck_ok(clkv_copy_blocks(cache, 0, &copy, 1, 0, NULL, NULL));
+    ck_assert_uint_eq(raw_block(cache, 5, after, sizeof after), sizeof after);
+    ck_assert_mem_eq(before, after, sizeof after);
+
+    clkv_manager *manager = clkv_cache_manager(cache);
+    twins t = {.manager = manager};
+    clkv_sequence *sequence = new_sequence(&t);
+    clkv_batch *batch;
+    ck_ok(clkv_batch_create(&batch, manager));
+    ck_ok(clkv_batch_add(batch, sequence, NULL, 8, NULL)); /* all blocks */
+    ck_ok(clkv_batch_reserve(batch));
+    ck_ok(clkv_batch_commit(batch));
+    clkv_sequence_destroy(&sequence);
+    ck_ok(clkv_cache_clear_freed(cache, 0, NULL, NULL));
+    memset(before, 0, sizeof before);
+    for (uint32_t block = 0; block < 8; block++) {
+        raw_block(cache, block, after, sizeof after);
+        ck_assert_mem_eq(before, after, sizeof after);
+    }
+    clkv_batch_destroy(&batch);
+    clkv_cache_destroy(&cache);
+}
+END_TEST
+
 int main(void)
 {
     const int nothing = without_device();
@@ -305,6 +350,7 @@ int main(void)
     tcase_add_loop_test(tcase, append_and_gather, tiny ? 8 * n - 1 : 0, 8 * n);
     tcase_add_loop_test(tcase, forks_are_copied_on_write, 0, n);
     tcase_add_loop_test(tcase, blocks_are_copied, 0, n);
+    tcase_add_loop_test(tcase, every_byte_of_a_small_block, 0, n);
     if (!size || !strcmp(size, "full")) tcase_add_loop_test(tcase, beyond_32_bits, 0, n);
     suite_add_tcase(suite, tcase);
     const int status = run_suite(suite);

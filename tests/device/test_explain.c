@@ -4,6 +4,7 @@
 #include "../unit/support.h"
 
 #include "core/error.h"
+#include "device/choose.h"
 #include "device/explain.h"
 
 #include <stdio.h>

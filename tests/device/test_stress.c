@@ -373,7 +373,7 @@ static void *work(void *arg)
 {
     worker *w = arg;
     if (clkv_batch_create(&w->batch, w->manager)) snprintf(w->wrong, sizeof w->wrong, "no batch");
-    while (!*w->wrong && now() < w->until) act(w);
+    while (!*w->wrong && (now() < w->until || !w->steps)) act(w); /* at least one step, however busy the machine */
     if (w->batch && *w->wrong) clkv_batch_rollback(w->batch);
     clkv_batch_destroy(&w->batch);
     return NULL;

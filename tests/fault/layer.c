@@ -8,6 +8,7 @@
 #include <CL/cl_layer.h>
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,7 +86,7 @@ EXPORT fault_control fault_layer_control;
 static fault_control *const control = &fault_layer_control;
 static const cl_icd_dispatch *next;
 static cl_icd_dispatch ours;
-static uint64_t calls_of[ENTRIES_ALL];
+static uint64_t calls_of[ENTRIES_ALL], failed_of[ENTRIES_ALL];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of everything above but `next` and `ours` */
 
 /* ---- objects ---- */
@@ -192,27 +193,35 @@ static int hit(void)
     return 0;
 }
 
+static int signal_number; /* not 0: a call that is hit does not fail, it raises this signal */
+
 /* The code that this call fails with, or CL_SUCCESS. Commands are the calls that FAULT_LATE counts. */
 static cl_int fault(int entry, int command)
 {
     cl_int code = CL_SUCCESS;
+    int raised = 0;
     pthread_mutex_lock(&lock);
     calls_of[entry]++;
     if (control->watch && (!control->only || !strcmp(control->only, entries[entry].name)) &&
         (command || control->mode != FAULT_LATE)) {
         control->calls++;
-        if (hit()) {
+        const int is_hit = hit();
+        if (is_hit && signal_number) {
+            raised = signal_number;
+        } else if (is_hit) {
             const struct entry *e = &entries[entry];
             uint32_t n = 0;
             while (n < MAX_CODES && e->codes[n]) n++;
             code = control->code ? control->code : e->codes[control->choice % n];
             control->failed++;
+            failed_of[entry]++;
             control->call = e->name;
             control->call_code = code;
             control->choices = n;
         }
     }
     pthread_mutex_unlock(&lock);
+    if (raised) raise(raised);
     return code;
 }
 
@@ -390,9 +399,10 @@ static void read_environment(void)
 {
     const char *at = environment("CLKV_FAULT_AT"), *from = environment("CLKV_FAULT_FROM"),
                *random = environment("CLKV_FAULT_RANDOM"), *code = environment("CLKV_FAULT_CODE"),
-               *choice = environment("CLKV_FAULT_CHOICE");
+               *choice = environment("CLKV_FAULT_CHOICE"), *signal_text = environment("CLKV_FAULT_SIGNAL");
     control->watch = 1;
     control->only = environment("CLKV_FAULT_CALL");
+    if (signal_text) signal_number = (int)strtol(signal_text, NULL, 10);
     if (code) control->code = (cl_int)strtol(code, NULL, 10);
     if (choice) control->choice = (uint32_t)strtoul(choice, NULL, 10);
     if (at || from) {
@@ -418,7 +428,9 @@ __attribute__((destructor)) static void report(void)
     if (control->failed) fprintf(f, "call %s\ncode %d\n", control->call, (int)control->call_code);
     for (int i = 0; i < FAULT_KINDS; i++) fprintf(f, "live_%s %llu\n", kinds[i], (unsigned long long)control->live[i]);
     for (int i = 0; i < ENTRIES_ALL; i++)
-        if (calls_of[i]) fprintf(f, "of_%s %llu\n", entries[i].name, (unsigned long long)calls_of[i]);
+        if (calls_of[i])
+            fprintf(f, "of_%s %llu\nfailed_of_%s %llu\n", entries[i].name, (unsigned long long)calls_of[i],
+                    entries[i].name, (unsigned long long)failed_of[i]);
     fclose(f);
 }
 

@@ -10,6 +10,8 @@
 #include "device/ring.h"
 #include "device/slab.h"
 
+#include <clkv/clkv.h>
+
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,7 +20,8 @@ static fail_allocator allocator;
 
 /* What lives on a device when the process forks. */
 typedef struct inherited {
-    clkv_device *device, *closed; /* open, and with a reference left of two */
+    clkv_device *device;
+    clkv_cache *cache;
     clkv_slabs slabs;
     clkv_stream stream;
     clkv_ring ring;
@@ -27,8 +30,12 @@ typedef struct inherited {
 static void open_all(inherited *in)
 {
     clkv_ring_slot *slot = NULL;
+    clkv_cache_params params = CLKV_PARAMS_INIT(clkv_cache_params);
+    params.layers = params.heads = params.kv_heads = 1;
+    params.head_dim = 8;
+    params.blocks = 4;
     in->device = open_device("");
-    in->closed = clkv_device_ref(in->device);
+    ck_ok(clkv_cache_create(&in->cache, in->device, &params));
     ck_ok(clkv_slabs_create(&in->slabs, in->device, 8, 4096, 0));
     clkv_stream_init(&in->stream, in->device);
     clkv_ring_init(&in->ring, &in->stream);
@@ -41,8 +48,8 @@ static void close_all(inherited *in)
     clkv_stream_finish(&in->stream);
     clkv_ring_destroy(&in->ring);
     clkv_slabs_destroy(&in->slabs);
-    clkv_device_unref(in->closed);
-    clkv_device_close(&in->device);
+    clkv_device_close(&in->device); /* the cache has it open still */
+    clkv_cache_destroy(&in->cache);
 }
 
 /* The number of the first thing that is not as it should be, or 0. */

@@ -140,8 +140,9 @@ static void check_stats(const model *m)
     for (int i = 0; i < MODEL_SEQUENCES; i++) {
         const uint32_t *table;
         size_t n;
-        clkv_sequence_get_table(m->sequences[i].handle, 0, &table, &n);
-        live += m->sequences[i].handle != NULL;
+        if (!m->sequences[i].handle) continue;
+        FUZZ_CHECK(!clkv_sequence_get_table(m->sequences[i].handle, 0, &table, &n));
+        live++;
         for (size_t k = 0; k < n; k++)
             if (table[k] != CLKV_NO_BLOCK && !used[table[k]]++) distinct++;
     }

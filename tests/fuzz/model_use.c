@@ -2,6 +2,7 @@
 #include "model_use.h"
 
 #include "llm/chat.h"
+#include "llm/model_file.h"
 #include "llm/text.h"
 #include "llm/tokenizer.h"
 #include "llm/why.h"

@@ -73,6 +73,9 @@ def trace():
     yield "azure_gz", b"\1" + azure
     yield "gz_itself", b"\0" + gzip.compress(azure, mtime=0)
     yield "gz_two_members", b"\0" + gzip.compress(azure, mtime=0) + gzip.compress(b"\n", mtime=0)
+    yield "gz_trailing", b"\0" + gzip.compress(azure, mtime=0) + b"garbage"
+    yield "azure_odd", b"\0" + azure + b"2023,0,1\n2023,,1\n2023,5,99999999999\n"
+    yield "mooncake_odd", b"\0" + mooncake + b'{"input_length": 0, "output_length": null, "hash_ids": []}\n'
     yield "mark", b"\0\xef\xbb\xbf" + mooncake
     yield "deep", b"\0" + b'{"hash_ids":' + b"[" * 2000
     yield "found_escape_in_field", b"\0" + azure + b"2023,\x1b[2J,1\n"

@@ -191,21 +191,22 @@ static void preempt(fuzz_input *in)
 static void resume(fuzz_input *in)
 {
     model_sequence *s = pick(in);
-    uint32_t tokens[256];
+    uint32_t tokens[256] = {0};
     const uint32_t n = fuzz_byte(in), had = s->length;
     make_tokens(in, tokens, n);
     size_t matched = 99;
-    const int may = s->handle && !is_reserved(s) && !s->length;
+    if (s->handle && !s->batch && had && had % w.size == 0) return; /* test_pending has what is found beyond a length */
+    const int may = s->handle && !s->batch && !s->length;
     uint32_t least = 0, most = 0;
     if (may) {
         model_extend(s, tokens, n);
         model_expect(&w, s, n ? n - 1 : 0, &least, &most);
     }
     const clkv_status status = clkv_sequence_resume(s->handle, tokens, n, &matched);
-    FUZZ_CHECK(status == (!s->handle       ? CLKV_ERROR_INVALID
-                          : is_reserved(s) ? CLKV_ERROR_BUSY
-                          : had            ? CLKV_ERROR_STATE
-                                           : CLKV_OK));
+    FUZZ_CHECK(status == (!s->handle ? CLKV_ERROR_INVALID
+                          : s->batch ? CLKV_ERROR_BUSY
+                          : had      ? CLKV_ERROR_STATE
+                                     : CLKV_OK));
     if (status) return;
     FUZZ_CHECK(matched >= least && matched <= most);
     s->length = (uint32_t)matched;
@@ -231,7 +232,7 @@ static void add(fuzz_input *in)
     const uint8_t how = fuzz_byte(in);
     uint32_t n = how & 0x80 ? fuzz_below(in, MODEL_ADD + 1) : how & 7, entry = 99;
     const int none = (how & 0x78) == 0x78, huge = none && s->no_prefix && fuzz_byte(in) & 1;
-    uint32_t tokens[MODEL_ADD];
+    uint32_t tokens[MODEL_ADD] = {0};
     make_tokens(in, tokens, n);
     if (huge) n = UINT32_MAX - fuzz_byte(in);
     clkv_status want = CLKV_OK;

@@ -44,12 +44,12 @@ static void add_merge(llm_vocab_writer *w, fuzz_input *in)
 
 int fuzz_vocab_make(llm_model *m, fuzz_input *in)
 {
-    static const char *const splits[] = {"gpt-2", "llama-bpe", "qwen2", "smollm", "", "unheard-of"};
+    static const char *const splits[] = {"gpt-2", "llama-bpe", "qwen2", "smollm", "", "unheard-of", "tekken"};
     memset(m, 0, sizeof *m);
     llm_vocab_free(&m->tok);
     llm_tokenizer_data *tok = &m->tok;
     llm_vocab_writer w;
-    const uint32_t kind = fuzz_byte(in), split = fuzz_below(in, 6), bos = fuzz_byte(in);
+    const uint32_t kind = fuzz_byte(in), split = fuzz_below(in, 7), bos = fuzz_byte(in);
     const int bpe = kind & 1, all_bytes = kind >> 1 & 1;
     const llm_vocab_sizes sizes = {MOST_PIECES + 256, MOST_MERGES,
                                    MOST_PIECES * MOST_BYTES + 256 * 8 + MOST_MERGES * MOST_BYTES};

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# install.sh installed|subproject ROOT BUILD enabled|disabled CC [CXX]: uses clkv as a stranger's project would.
-#   installed   installs BUILD into an empty folder; compiles consumer.c against it by pkg-config, shared and
-#               static, as C and as C++; compares the exported symbols with the headers; checks the soname
-#   subproject  a meson project that has clkv in its subprojects folder, without tools and tests
+# install.sh WAY ROOT BUILD enabled|disabled CC [CXX]: uses clkv as a stranger's project would. WAY is
+#   installed   stages BUILD in an empty folder, as packagers do; compiles consumer.c against it by pkg-config, shared
+#               and static, as C and as C++; compares the exported symbols with the headers; checks the soname
+#   prefix      builds for a prefix of its own and installs there: the programs run as they are, also where the prefix
+#               is moved or has another libdir, pkg-config finds the library, and uninstalling leaves nothing behind
+#   subproject  a meson project that has clkv in its subprojects folder: the library is built, and nothing else
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 way=$1 root=$2 build=$3 opencl=$4 cc=$5 cxx=${6:-}
@@ -13,6 +15,14 @@ fail() {
     printf '%s\n' "$*" >&2
     exit 1
 }
+# step TEXT COMMAND…: what it prints is shown only when it fails.
+step() {
+    local text=$1
+    shift
+    "$@" >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "$text failed"; }
+}
+programs=clkv-replay
+[ "$opencl" = disabled ] || programs="$programs clkv-bench clkv-info clkv-verify"
 
 if [ "$way" = subproject ]; then
     mkdir "$work/subprojects"
@@ -20,16 +30,56 @@ if [ "$way" = subproject ]; then
     cp "$here/consumer.c" "$work/"
     cat >"$work/meson.build" <<TEXT
 project('consumer', 'c', default_options: ['c_std=c11', 'warning_level=3'])
-subproject('clkv', default_options: ['opencl=$opencl', 'tools=false', 'tests=false', 'default_library=static'])
+subproject('clkv', default_options: ['opencl=$opencl', 'default_library=static'])
 test('consumer', executable('consumer', 'consumer.c', dependencies: dependency('clkv')))
 TEXT
-    CC=$cc meson setup "$work/build" "$work" >"$work/log" 2>&1 || { cat "$work/log"; fail 'setup failed'; }
-    meson compile -C "$work/build" >"$work/log" 2>&1 || { cat "$work/log"; fail 'compilation failed'; }
+    CC=$cc step setup meson setup "$work/build" "$work"
+    step compilation meson compile -C "$work/build"
     "$work/build/consumer"
+    for folder in tools tests; do
+        [ ! -e "$work/build/subprojects/clkv/$folder" ] || fail "$folder were built in a subproject"
+    done
     exit
 fi
 
-meson install -C "$build" --no-rebuild --destdir "$work" >"$work/log" 2>&1 || { cat "$work/log"; fail 'install failed'; }
+if [ "$way" = prefix ]; then
+    # As on a Debian without dpkg-dev, where meson takes lib64 unless it is told otherwise.
+    mkdir "$work/path"
+    printf '#!/bin/sh\nexit 1\n' >"$work/path/dpkg-architecture"
+    chmod +x "$work/path/dpkg-architecture"
+    PATH=$work/path:$PATH
+    prefix=$work/prefix
+    CC=$cc step setup meson setup "$work/build" "$root" --prefix "$prefix" --buildtype=plain -Dopencl="$opencl" \
+        -Dtools=enabled -Dtests=disabled
+    run_programs() { # PREFIX
+        for program in "$1"/bin/*; do
+            LD_LIBRARY_PATH='' step "$program" "$program" --version
+        done
+    }
+    uninstall() {
+        step uninstall ninja -C "$work/build" uninstall
+        [ ! -e "$prefix" ] || fail "uninstalling left:
+$(find "$prefix")"
+    }
+    step install meson install -C "$work/build"
+    run_programs "$prefix"
+    # shellcheck disable=SC2046 # words of flags, on purpose
+    step 'compiling against the prefix' $cc "$here/consumer.c" -o "$work/consumer" \
+        $(PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config --cflags --libs clkv)
+    LD_LIBRARY_PATH=$prefix/lib step 'the consumer' "$work/consumer"
+    mv "$prefix" "$work/moved"
+    run_programs "$work/moved"
+    mv "$work/moved" "$prefix"
+    uninstall
+    step 'another libdir' meson configure "$work/build" -Dlibdir=lib64
+    step install meson install -C "$work/build"
+    [ -e "$prefix/lib64/libclkv.so" ] && [ ! -e "$prefix/lib" ] || fail '--libdir has no effect'
+    run_programs "$prefix"
+    uninstall
+    exit
+fi
+
+step install meson install -C "$build" --no-rebuild --destdir "$work"
 so=$(find "$work" -name 'libclkv.so')
 [ -n "$so" ] || fail 'no libclkv.so was installed'
 lib=$(dirname "$so")
@@ -69,7 +119,6 @@ flags='-Wall -Wextra -Wpedantic -Werror'
         "$work/cpp"
     fi
 }
-for tool in clkv-info clkv-verify clkv-bench clkv-replay; do
-    [ "$opencl" = disabled ] && [ "$tool" != clkv-replay ] && continue
-    [ -x "$prefix/bin/$tool" ] || fail "$tool was not installed"
+for program in $programs; do
+    [ -x "$prefix/bin/$program" ] || fail "$program was not installed"
 done

@@ -4,7 +4,7 @@
 #define CLKV_TESTS_LLM_FILES_H
 
 #include "../unit/support.h"
-#include "model.h"
+#include "model_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

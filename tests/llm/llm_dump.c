@@ -1,6 +1,6 @@
 /* llm_dump.c FILE TENSOR: a tensor of a model as our reader has it, as raw floats on stdout: "embedding",
  * "final_norm", or "LAYER.wq" and so on. For test_package.py. SPDX-License-Identifier: Apache-2.0 */
-#include "model.h"
+#include "model_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>

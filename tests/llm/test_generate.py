@@ -7,6 +7,7 @@
    sampled   the text that was published with it
    gguf      the same from GGUF files made of that checkpoint (needs the gguf package)
    chat      --interactive on the real checkpoint
+   stopped   what is printed when a step fails or a signal comes; DATA is the failing driver (tests/fault/layer.c)
 Exit status 77 where there is no OpenCL device, no DATA, no gguf package."""
 # SPDX-License-Identifier: Apache-2.0
 import ast
@@ -126,7 +127,9 @@ def test_refused():
     refused("prompts that are no text", given + ["--prompts", model], "--prompts", "0 byte")
     refused("no tokenizer of that name", given + ["--tokenizer", "nowhere"], "nowhere")
     refused("a negative temperature", given + ["--temperature", "-1"], "--temperature")
-    refused("top-p", given + ["--top-p", "1.5"], "--top-p")
+    for odd in ("1.5", "-0.5", "nan", "-nan", "inf", "1e999", ""):
+        for option in ("--top-p", "--min-p"):
+            refused(f"{option} {odd}", given + [f"{option}={odd}"], option, f"'{odd}'", "from 0 to 1")
     refused("no steps", given + ["--steps", "0"], "--steps")
     refused("a chat with prompts", given + ["--interactive", "--prompt", "x"], "--interactive")
     refused("a chat as JSON", given + ["--interactive", "--json"], "--json")
@@ -200,6 +203,15 @@ def test_inputs():
     check(run(*given, "--steps", 40, "--prompts", os.path.join(WORK.name, "odd")).stdout.lstrip().startswith(odd),
           "a prompt as text")
 
+    # A generated 0 byte ends no text.
+    hot = [*given, "--temperature", 1000, "--seed", 3, "--steps", 2000, "--samples", 4]
+    texts = [s["text"] for s in generate(*hot)["prompts"][0]["samples"]]
+    check(any("\0" in t[:-1] for t in texts), "no 0 byte was generated: this tests nothing")
+    plain = run(*hot).stdout.decode("utf-8", "surrogateescape")
+    want = "".join("?" if "\udc80" <= c <= "\udcff" else c for c in plain)
+    same("\n".join(f"== prompt 1, sample {i + 1} ==\n{t}\n" for i, t in enumerate(texts)), want, "0 bytes")
+    check(run(*hot, "--stream").stdout.decode("utf-8", "surrogateescape") == plain, "0 bytes with --stream")
+
     # Prompts that do not fit are cut, and that is said.
     long = write_prompts("long", b"word " * 3000 + b"\nshort\n" + b"word " * 3000)
     figures = noted([*given, "--steps", 4000, "--prompts", long], "2 prompts", "prompt 1", "2048", "context")
@@ -223,6 +235,19 @@ def test_inputs():
 
 
 # ---- random ----
+
+def default_pool(model, prompts):
+    """Without --blocks and --memory: what the run can use, in steps of 16 blocks."""
+    def pool(wanted, *arguments):
+        figures = generate("--model", model, "--ignore-end", *arguments)
+        check(figures["preemptions"] == 0, f"{arguments}: preemptions in the default pool")
+        found = figures["cache"]["blocks_total"]
+        check(found == wanted, f"{arguments}: {found} blocks, not {wanted}")
+    pool(16, "--steps", 40)  # a text of 3 blocks, and one that the scheduler wants free
+    pool(32, "--steps", 40, *prompts)  # 6 such texts
+    pool(64, "--steps", 400, "--concurrency", 2, *prompts)  # 2 texts of 26 blocks, and 6 prompts of one
+    pool(128, "--steps", 40, "--block-size", 1, "--samples", 3)  # 3 texts of 41 blocks of one token
+
 
 def ids_of(figures):
     return [p["ids"] for p in figures["prompts"]]
@@ -270,6 +295,10 @@ def test_random():
     check(figures["prompts"][0]["reused_tokens"] == 0, "the first prompt found something")
     check(all(p["reused_tokens"] > prompt - 32 for p in figures["prompts"][1:]), "prompts were computed twice")
 
+    default_pool(model, prompts)
+    check(run(*given, *prompts[:2], "--temperature", 2, "--top-p", 0).stdout == run(*given, *prompts[:2]).stdout,
+          "--top-p 0 is not greedy")
+
     # Lengths: the text is never longer than asked for, and the prompt counts.
     for steps in (1, 2, 5, prompt - 1, prompt, prompt + 1):
         figures = generate("--model", model, "--prompts", path, "--steps", steps, "--ignore-end")
@@ -286,6 +315,94 @@ def test_random():
         check(plain.stdout == stream.stdout and plain.returncode == 0, "--stream prints something else")
     times = generate(*given, *prompts, "--profile")["device_s"]
     check(times["attention"] > 0 and times["projections"] > 0 and times["other"] > 0, f"--profile: {times}")
+
+
+# ---- stopped before the end ----
+
+def stopped_run(arguments, **fault):
+    """A run under the failing driver, and how many kernels it enqueued; None where no driver was put under it."""
+    report = os.path.join(WORK.name, "report")
+    env = dict(os.environ, OPENCL_LAYERS=DATA, CLKV_FAULT_REPORT=report, CLKV_FAULT_CALL="clEnqueueNDRangeKernel")
+    env.update({f"CLKV_FAULT_{k.upper()}": str(int(v)) for k, v in fault.items()})
+    if os.path.exists(report):
+        os.remove(report)
+    done = subprocess.run([TOOL, *map(str, arguments)], capture_output=True, env=env, timeout=600)
+    if not os.path.exists(report):
+        return done, None
+    with open(report, encoding="ascii") as f:
+        return done, int(dict(line.split() for line in f)["calls"])
+
+
+def check_stopped(done, truth, code, reason, what):
+    """JSON of a run that ended early: complete, and true."""
+    figures = json.loads(done.stdout)
+    said = done.stderr.decode()
+    check(done.returncode == code, f"{what}: exit {done.returncode}, not {code}: {said}")
+    check(said.startswith("clkv-generate: ") and said.count("\n") == 1 and reason in said, f"{what}: says {said!r}")
+    check(figures["finished"] is False and reason in figures["reason"], f"{what}: {figures['reason']}")
+    samples = [(s, w) for p, t in zip(figures["prompts"], truth["prompts"])
+               for s, w in zip(p["samples"], t["samples"])]
+    finished = sum(s["finished"] for s, _ in samples)
+    begun = sum(s["generated_tokens"] > 0 for s, _ in samples)
+    check(len(samples) == 12 and 0 < finished < begun < 12, f"{what}: {finished} finished, {begun} begun")
+    count = f"{finished} finished, {begun - finished} not finished, {12 - begun} not begun"
+    check(count in said, f"{what}: {said}")
+    for sample, whole in samples:
+        if sample["finished"]:
+            same(sample["ids"], whole["ids"], what)
+            check(sample["finish"] == "steps" and sample["reason"] is None, f"{what}: {sample}")
+        else:
+            same(sample["ids"], whole["ids"][:len(sample["ids"])], what)
+            check(sample["finish"] is None and reason in sample["reason"], f"{what}: {sample}")
+    return finished, begun
+
+
+def test_stopped():
+    model = random_model()
+    prompts = list(itertools.chain.from_iterable(("--prompt", f"Alpha beta gamma {i}") for i in range(6)))
+    given = ["--model", model, "--steps", 60, "--ignore-end", "--temperature", 1, "--samples", 2,
+             "--concurrency", 2, *prompts]
+    truth = generate(*given)
+    check(truth["finished"] is True and truth["reason"] is None, "a run to the end")
+    plain, calls = stopped_run(given)
+    if calls is None:
+        skip("the loader takes no layers")
+    check(plain.returncode == 0, f"undisturbed: {plain.stderr.decode()}")
+    half = calls * 6 // 10
+    stops = [({"at": half, "code": -5}, 1, "(-5)")]
+    stops += [({"at": half, "signal": s}, -s, f"stopped by {s.name}")
+              for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    for fault, code, reason in stops:
+        done, _ = stopped_run(["--json", *given], **fault)
+        finished, begun = check_stopped(done, truth, code, reason, f"{reason}, JSON")
+        texts = plain.stdout.split(b"\n== prompt ")
+        for how in ([], ["--stream"]):
+            done, _ = stopped_run([*given, *how], **fault)
+            got = done.stdout.split(b"\n== prompt ")
+            check(done.returncode == code, f"{reason} {how}: exit {done.returncode}")
+            check(reason.encode() in done.stderr and b"12 texts" in done.stderr, f"{reason} {how}: {done.stderr!r}")
+            check(got[:finished] == texts[:finished] and len(got) == begun, f"{reason} {how}: {done.stdout!r}")
+            for i in range(finished, begun):
+                mark = b"\n== not finished ==\n"
+                text = got[i][:-len(mark)]
+                check(got[i].endswith(mark) and texts[i].startswith(text), f"{reason} {how}: {got[i]!r}")
+    # A second signal, here with the next kernel, ends the program at once.
+    done, _ = stopped_run(["--json", *given], **{"from": half}, signal=signal.SIGINT)
+    check(done.returncode == -signal.SIGINT and not done.stdout, f"two signals: {done.returncode} {done.stdout!r}")
+    # A caller that has signals ignored, as nohup does, wants the run to go on.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    done, _ = stopped_run(["--json", *given], at=half, signal=signal.SIGHUP)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    check(done.returncode == 0 and ids_of(json.loads(done.stdout)) == ids_of(truth),
+          f"an ignored signal: {done.returncode} {done.stderr!r}")
+    # One text: nothing on stdout but what was generated.
+    alone = ["--model", model, "--steps", 60, "--ignore-end", "--prompt", "Alpha"]
+    whole, calls = stopped_run(alone)
+    done, _ = stopped_run(alone, at=calls * 6 // 10, signal=signal.SIGTERM)
+    check(done.returncode == -signal.SIGTERM and done.stderr.endswith(b"SIGTERM; the text is not finished\n"),
+          f"one text: {done.returncode} {done.stderr!r}")
+    check(whole.stdout.startswith(done.stdout[:-1]) and 5 < len(done.stdout) < len(whole.stdout),
+          f"one text: {done.stdout!r} of {whole.stdout!r}")
 
 
 # ---- golden ----

@@ -127,6 +127,7 @@ START_TEST(bpe)
     ck_assert(tok->kind == LLM_VOCAB_BPE && tok->n == VOCAB && tok->n_merges == 2 && !tok->scores);
     ck_assert_str_eq(tok->pre, "qwen2");
     ck_assert_str_eq(tok->merges[1], "\xc4\xa0 a");
+    /* id 7 is "<|im_end|>", a control token */
     ck_assert(tok->bos == -1 && tok->eos == 8 && tok->eot == 7 && tok->unk == -1 && !tok->add_bos);
     llm_model_close(&m);
     m = opened(&(tiny){
@@ -150,7 +151,7 @@ static const struct {
     int bpe;
 } bad[] = {
     {.want = "general.architecture is missing", .leave_out = "general.architecture"},
-    {{ADD_TEXT, "general.architecture", .text = "gemma2"}, "'gemma2': only llama, qwen2 and qwen3"},
+    {{ADD_TEXT, "general.architecture", .text = "gemma2"}, "'gemma2': only llama, qwen2 and qwen3 are"},
     {{ADD_TEXT, "general.architecture", .text = "qwen2"}, "qwen2.embedding_length is missing"},
     {{ADD_U32, "general.architecture", 1}, "general.architecture is of kind u32, not a string"},
     {{ADD_U32, "general.alignment", 12}, "general.alignment is 12"},
@@ -278,7 +279,7 @@ START_TEST(patched_fields)
     patched(Q, DIM_1, 1ull << 59, 8, "'" Q "' (576460752303423488 × 32 F32) goes past the end");
     patched(Q, DIM_1, 1ull << 62, 8, "goes past the end");
     patched(Q, DIM_0, 1ull << 62, 8, "goes past the end");
-    patched(Q, TYPE, 10, 4, "'" Q "' is Q2_K, which is not supported");
+    patched(Q, TYPE, 10, 4, "'" Q "' is Q2_K: only F32, F16, BF16, Q8_0,");
     patched(Q, TYPE, 4, 4, "'" Q "' has the unknown type 4");
     patched(Q, TYPE, UINT32_MAX, 4, "'" Q "' has the unknown type 4294967295");
     patched(Q, TYPE, 12, 4, "'" Q "' is Q4_K with rows of 32, no multiple of 256");

@@ -2,6 +2,7 @@
  * token, and that they do not change with types, block sizes, variants, ways of multiplying, or company.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "devices.h"
+#include "model_file.h"
 #include "runtime.h"
 
 #include <check.h>
@@ -136,6 +137,22 @@ START_TEST(both_variants_and_odd_blocks_give_the_golden_ids)
 }
 END_TEST
 
+/* Where no size is asked for: half of the device, or as many blocks as can be used. */
+START_TEST(default_pools_are_no_larger_than_needed)
+{
+    static const uint32_t most[] = {7, UINT32_MAX / 4, UINT32_MAX};
+    for (size_t i = 0; i < sizeof most / sizeof *most; i++) {
+        llm_runtime_params p = small();
+        p.blocks = 0;
+        p.most_blocks = most[i];
+        llm_runtime *r = make(&p);
+        const uint32_t blocks = clkv_manager_blocks(clkv_cache_manager(llm_runtime_cache(r)));
+        ck_assert(most[i] == 7 ? blocks == 7 : blocks > 7 && blocks < UINT32_MAX / 4);
+        llm_runtime_destroy(&r);
+    }
+}
+END_TEST
+
 START_TEST(times_are_told)
 {
     llm_runtime_params p = small();
@@ -233,6 +250,7 @@ int main(void)
     tcase_add_test(c, half_types_give_the_golden_ids);
     tcase_add_test(c, both_variants_and_odd_blocks_give_the_golden_ids);
     tcase_add_test(c, clblast_gives_the_golden_ids);
+    tcase_add_test(c, default_pools_are_no_larger_than_needed);
     tcase_add_test(c, times_are_told);
     tcase_add_test(c, refused);
     tcase_add_test(c, bad_steps_change_nothing);

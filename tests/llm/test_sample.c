@@ -71,19 +71,21 @@ static const shape shapes[] = {
 };
 static const llm_sampler_params kinds[] = {
     {.temperature = 0},
-    {.temperature = 1},
+    {.temperature = 1, .top_p = 1},
     {.temperature = 0.7f, .top_p = 0.9f},
     {.temperature = 1.5f, .top_p = 0.1f},
     {.temperature = 1, .top_p = 0.999f},
-    {.temperature = 1, .top_k = 1},
-    {.temperature = 1, .top_k = 5},
-    {.temperature = 2, .top_k = 40},
-    {.temperature = 1, .top_k = 1000000},
-    {.temperature = 1, .min_p = 0.05f},
-    {.temperature = 1, .min_p = 1},
+    {.temperature = 1, .top_k = 1, .top_p = 1},
+    {.temperature = 1, .top_k = 5, .top_p = 1},
+    {.temperature = 2, .top_k = 40, .top_p = 1},
+    {.temperature = 1, .top_k = 1000000, .top_p = 1},
+    {.temperature = 1, .min_p = 0.05f, .top_p = 1},
+    {.temperature = 1, .min_p = 1, .top_p = 1},
     {.temperature = 1, .top_k = 50, .top_p = 0.8f},
     {.temperature = 1, .top_k = 50, .top_p = 0.8f, .min_p = 0.1f},
     {.temperature = 1e-30f, .top_p = 0.5f},
+    {.temperature = 1, .top_p = 0},
+    {.temperature = 3, .top_k = 50, .min_p = 0.01f, .top_p = 0},
 };
 
 static uint32_t twin(const float *logits, uint32_t n, const llm_sampler_params *how, float coin)
@@ -98,7 +100,7 @@ static uint32_t twin(const float *logits, uint32_t n, const llm_sampler_params *
 /* Where a token stands when they are walked: by descending logit, or by id where nothing filters. */
 static uint32_t rank_of(const float *logits, uint32_t n, const llm_sampler_params *how, uint32_t id)
 {
-    const int filtered = how->top_k > 0 || how->min_p > 0 || (how->top_p > 0 && how->top_p < 1);
+    const int filtered = how->top_k > 0 || how->min_p > 0 || how->top_p < 1;
     uint32_t rank = 0;
     if (!filtered) return id;
     for (uint32_t i = 0; i < n; i++)
@@ -115,7 +117,7 @@ static int near_boundary(const float *logits, uint32_t n, const llm_sampler_para
         for (int p = -1; p <= 1; p++)
             for (int m = -1; m <= 1; m++) {
                 llm_sampler_params h = *how;
-                if (h.top_p > 0) h.top_p = fminf(h.top_p + (float)p * EDGE(n), 0.99999994f);
+                if (h.top_p > 0 && h.top_p < 1) h.top_p = fminf(h.top_p + (float)p * EDGE(n), 0.99999994f);
                 if (h.min_p > 0) h.min_p *= 1 + (float)m * EDGE(n);
                 const float off = fmaxf(coin + (float)c * EDGE(n), 0); /* 1 and more: the last one */
                 const uint32_t rank = rank_of(logits, n, how, twin(logits, n, &h, off));

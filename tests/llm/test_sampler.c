@@ -61,15 +61,13 @@ START_TEST(no_filter_walks_ids)
     const float p[] = {0.25f, 0.125f, 0.5f, 0.125f};
     float logits[4];
     logits_of(p, 4, logits);
-    const llm_sampler_params how = {.temperature = 1}, off = {.temperature = 1, .top_p = 1};
+    const llm_sampler_params how = {.temperature = 1, .top_p = 1};
     const struct {
         float coin;
         uint32_t id;
     } cases[] = {{0, 0}, {0.24f, 0}, {0.26f, 1}, {0.37f, 1}, {0.38f, 2}, {0.87f, 2}, {0.88f, 3}, {0.9999999f, 3}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         ck_assert_uint_eq(sample(logits, 4, how, cases[i].coin), cases[i].id);
-        ck_assert_uint_eq(sample(logits, 4, off, cases[i].coin), cases[i].id);
-    }
 }
 END_TEST
 
@@ -90,27 +88,30 @@ START_TEST(filters_keep_the_most_probable)
         {{1, 0.5f, 0, 0, 0}, 0.99f, 0},
         {{1, 0.39f, 0, 0, 0}, 0.99f, 3},
         /* top-k 3 keeps 0.8 */
-        {{1, 0, 0, 3, 0}, 0.49f, 3},
-        {{1, 0, 0, 3, 0}, 0.74f, 0},
-        {{1, 0, 0, 3, 0}, 0.76f, 2},
-        {{1, 0, 0, 1, 0}, 0.99f, 3},
-        {{1, 0, 0, 99, 0}, 0.99f, 4},
+        {{1, 1, 0, 3, 0}, 0.49f, 3},
+        {{1, 1, 0, 3, 0}, 0.74f, 0},
+        {{1, 1, 0, 3, 0}, 0.76f, 2},
+        {{1, 1, 0, 1, 0}, 0.99f, 3},
+        {{1, 1, 0, 99, 0}, 0.99f, 4},
         /* of them top-p 0.6 keeps 0.48 and more: 0.6 */
         {{1, 0.6f, 0, 3, 0}, 0.99f, 0},
         /* without top-k 0.6 and more: 0.8 */
         {{1, 0.61f, 0, 0, 0}, 0.99f, 2},
         /* min-p 0.3 keeps 0.12 and more: 0.95 */
-        {{1, 0, 0.3f, 0, 0}, 0.99f, 1},
-        {{1, 0, 0.45f, 0, 0}, 0.99f, 2},
-        {{1, 0, 1, 0, 0}, 0.99f, 3},
+        {{1, 1, 0.3f, 0, 0}, 0.99f, 1},
+        {{1, 1, 0.45f, 0, 0}, 0.99f, 2},
+        {{1, 1, 1, 0, 0}, 0.99f, 3},
         {{1, 0.5f, 0.45f, 0, 0}, 0.99f, 0},
         {{1, 0.99f, 0.45f, 4, 0}, 0.99f, 2},
         /* so low a top-p, or one token, is the most probable */
         {{1, 1e-9f, 0, 0, 0}, 0.99f, 3},
+        {{1, 0, 0, 0, 0}, 0.99f, 3},
+        {{1, 0, 0, 0, 0}, 0, 3},
+        {{9, 0, 0.01f, 4, 0}, 0.99f, 3},
         /* the temperature comes before: at 0.5 they are 0.16 : 0.04 : 0.04 : 0.0225 : 0.0025 */
         {{0.5f, 0.6f, 0, 0, 0}, 0.99f, 3},
-        {{0.5f, 0, 0.3f, 0, 0}, 0.99f, 3},
-        {{0.5f, 0, 0.24f, 0, 0}, 0.99f, 2},
+        {{0.5f, 1, 0.3f, 0, 0}, 0.99f, 3},
+        {{0.5f, 1, 0.24f, 0, 0}, 0.99f, 2},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const uint32_t id = sample(logits, 5, cases[i].how, cases[i].coin);
@@ -118,7 +119,9 @@ START_TEST(filters_keep_the_most_probable)
     }
     const float even[] = {0, 0, 0, 0}, one[] = {5};
     ck_assert_uint_eq(sample(even, 4, (llm_sampler_params){1, 1e-9f, 0, 0, 0}, 0.99f), 0);
-    ck_assert_uint_eq(sample(even, 4, (llm_sampler_params){1, 0, 1, 0, 0}, 0.99f), 3);
+    ck_assert_uint_eq(sample(even, 4, (llm_sampler_params){1, 0, 0, 0, 0}, 0.99f), 0);
+    ck_assert_uint_eq(sample(one, 1, (llm_sampler_params){1, 0, 0, 0, 0}, 0.99f), 0);
+    ck_assert_uint_eq(sample(even, 4, (llm_sampler_params){1, 1, 1, 0, 0}, 0.99f), 3);
     ck_assert_uint_eq(sample(one, 1, (llm_sampler_params){1, 0.9f, 0.1f, 3, 0}, 0.99f), 0);
 }
 END_TEST
@@ -145,7 +148,7 @@ static uint32_t slow_sample(const float *logits, uint32_t n, llm_sampler_params 
     mass = 0;
     while (kept < most && (kept == 0 || sorted[kept] >= (double)how.min_p * sorted[0])) {
         mass += sorted[kept++];
-        if (how.top_p > 0 && how.top_p < 1 && mass > limit) break;
+        if (how.top_p < 1 && mass > limit) break;
     }
     double run = 0;
     for (uint32_t i = 0; i < kept; i++)
@@ -164,12 +167,12 @@ START_TEST(random_filters_agree_with_the_definition)
         for (uint32_t i = 0; i < n; i++) logits[i] = (float)rng_below(&rng, 4000) / 400 - 5;
         const llm_sampler_params how = {
             .temperature = 0.25f + (float)rng_below(&rng, 100) / 50,
-            .top_p = rng_below(&rng, 2) ? (float)(1 + rng_below(&rng, 999)) / 1000 : 0,
+            .top_p = rng_below(&rng, 2) ? (float)rng_below(&rng, 1000) / 1000 : 1,
             .min_p = rng_below(&rng, 2) ? (float)(1 + rng_below(&rng, 400)) / 1000 : 0,
             .top_k = 1 + rng_below(&rng, 40),
         };
         llm_sampler_params all = how;
-        if (rng_below(&rng, 2) && (how.top_p > 0 || how.min_p > 0)) all.top_k = 0;
+        if (rng_below(&rng, 2) && (how.top_p < 1 || how.min_p > 0)) all.top_k = 0;
         const float coin = llm_coin(&rng);
         different += sample(logits, n, all, coin) != slow_sample(logits, n, all, coin);
     }

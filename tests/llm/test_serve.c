@@ -9,6 +9,7 @@
 
 #include <clkv/manager.h>
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -301,6 +302,25 @@ START_TEST(more_samples_than_sequences)
 }
 END_TEST
 
+/* What the device would make of such numbers is not defined. */
+START_TEST(sampling_that_makes_no_sense_is_refused)
+{
+    static const llm_sampler_params odd[] = {
+        { .temperature = NAN, .top_p = 1 }, { .temperature = 1, .top_p = NAN }, { .temperature = 1, .top_p = -0.5f },
+        { .temperature = 1, .top_p = 1.5f }, { .temperature = 1, .top_p = 1, .min_p = -1 },
+    };
+    llm_server server = { 0 };
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        char why[WHY_BYTES] = "";
+        const uint32_t id = 1;
+        llm_request *r = llm_request_create(&id, 1, 4, &odd[i]);
+        ck_assert_int_eq(llm_server_add(&server, r, why), -1);
+        ck_assert_ptr_nonnull(strstr(why, "must be"));
+        llm_request_destroy(&r);
+    }
+}
+END_TEST
+
 /* A text that is computed further than it goes, as after drafts that nobody took back: the loop must say so, where
  * it once went round for ever. */
 START_TEST(no_progress_is_an_error)
@@ -346,6 +366,7 @@ int main(void)
     tcase_add_test(tc, equal_prefixes_are_computed_once);
     tcase_add_test(tc, nothing_to_generate);
     tcase_add_test(tc, more_samples_than_sequences);
+    tcase_add_test(tc, sampling_that_makes_no_sense_is_refused);
     tcase_add_test(tc, no_progress_is_an_error);
     suite_add_tcase(suite, tc);
     return run_suite(suite);

@@ -1,5 +1,6 @@
 /* test_tokenizer.c: text to ids and back. Small vocabularies made here, and the real one's golden ids.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "chat.h"
 #include "files.h"
 #include "tokenizer.h"
 #include "tokenizer_split.h"
@@ -327,6 +328,8 @@ START_TEST(words_are_split_as_the_models_want)
         {"llama-bpe", "I|'LL| go|,| |123|4|!!\n\n|a|\tb|   \n\n|  | x|\r\n|  "},
         {"llama-bpe", "(foo|)| bar|.baz| $$$| é|'s|'x| 中文|٣"},
         {"qwen2", "b|\n|c|\r\n|d"},
+        {"tekken", "I|'ll| go|'LL| Hello|World| HTTPServer|,| x|ABC|1|2|3|()/\n/\n| \n|  | a"},
+        {"tekken", "中|AB|.É| Éa|É"},
         {"qwen2", "a| |1|2|3| .|1| \n| |4|\302\205|5"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -348,7 +351,7 @@ END_TEST
 
 START_TEST(any_bytes_come_back)
 {
-    static const char *const styles[] = {"", "gpt-2", "smollm", "llama-bpe", "qwen2"};
+    static const char *const styles[] = {"", "gpt-2", "smollm", "llama-bpe", "qwen2", "tekken"};
     static const char *const parts[] = {
         " ",
         "\n",
@@ -370,9 +373,9 @@ START_TEST(any_bytes_come_back)
     };
     uint64_t rng = 5;
     char text[256];
-    for (int kind = 0; kind < 6; kind++) {
-        vocabulary *v = kind < 5 ? new_bpe(styles[kind]) : new_spm();
-        if (kind < 5) {
+    for (int kind = 0; kind < 7; kind++) {
+        vocabulary *v = kind < 6 ? new_bpe(styles[kind]) : new_spm();
+        if (kind < 6) {
             add(v, "aa", 1, 0);
             add(v, "\304\240a", 1, 0);
             add_merge(v, "a a");
@@ -447,10 +450,12 @@ START_TEST(characters_and_broken_utf8)
         llm_char_kind kind;
     } kinds[] = {
         {0, LLM_CHAR_OTHER},       {'\t', LLM_CHAR_SPACE},    {0x1c, LLM_CHAR_OTHER},     {' ', LLM_CHAR_SPACE},
-        {'0', LLM_CHAR_NUMBER},    {'9', LLM_CHAR_NUMBER},    {':', LLM_CHAR_OTHER},      {'A', LLM_CHAR_LETTER},
-        {'z', LLM_CHAR_LETTER},    {'{', LLM_CHAR_OTHER},     {0xa0, LLM_CHAR_SPACE},     {0xaa, LLM_CHAR_LETTER},
-        {0xb2, LLM_CHAR_NUMBER},   {0x301, LLM_CHAR_OTHER},   {0x3000, LLM_CHAR_SPACE},   {0x4e2d, LLM_CHAR_LETTER},
+        {'0', LLM_CHAR_NUMBER},    {'9', LLM_CHAR_NUMBER},    {':', LLM_CHAR_OTHER},      {'A', LLM_CHAR_UPPER},
+        {'z', LLM_CHAR_LOWER},    {'{', LLM_CHAR_OTHER},     {0xa0, LLM_CHAR_SPACE},     {0xaa, LLM_CHAR_LETTER},
+        {0xb2, LLM_CHAR_NUMBER},   {0x301, LLM_CHAR_MARK},   {0x3000, LLM_CHAR_SPACE},   {0x4e2d, LLM_CHAR_LETTER},
         {0x1f642, LLM_CHAR_OTHER}, {0x2167, LLM_CHAR_NUMBER}, {0x10ffff, LLM_CHAR_OTHER}, {0x200b, LLM_CHAR_OTHER},
+        {0xc9, LLM_CHAR_UPPER},    {0xe9, LLM_CHAR_LOWER},    {0x1c5, LLM_CHAR_UPPER},    {0x2b0, LLM_CHAR_LETTER},
+        {0x410, LLM_CHAR_UPPER},   {0x903, LLM_CHAR_MARK},    {0x20dd, LLM_CHAR_MARK},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         uint32_t taken;
@@ -469,6 +474,49 @@ START_TEST(characters_and_broken_utf8)
 }
 END_TEST
 
+/* The ids of a turn must be those that follow, up to −1. */
+static void must_turn(const vocabulary *v, const llm_tokenizer *t, int first, const char *text, ...)
+{
+    const llm_chat_format *format = llm_chat_find(&v->m);
+    uint32_t *ids;
+    size_t n, i = 0;
+    va_list want;
+    char why[WHY_BYTES] = "";
+    if (llm_chat_turn(format, t, text, strlen(text), first, 2, &ids, &n, why)) ck_abort_msg("%s", why);
+    va_start(want, text);
+    for (int id; (id = va_arg(want, int)) >= 0; i++)
+        if (i >= n || ids[i] != (uint32_t)id)
+            ck_abort_msg("%s: id %zu of %zu is %d, not %d", llm_chat_name(format), i, n, i < n ? (int)ids[i] : -1, id);
+    va_end(want);
+    ck_assert_uint_eq(i, n);
+    free(ids);
+}
+
+/* The marks of Mistral's two formats are the same; what stands between them is not. */
+START_TEST(chats_of_mistral)
+{
+    vocabulary *v = new_bpe("tekken");
+    const int bos = (int)add(v, "<s>", LLM_PIECE_CONTROL, 0), eos = (int)add(v, "</s>", LLM_PIECE_CONTROL, 0);
+    const int open = (int)add(v, "[INST]", LLM_PIECE_CONTROL, 0), close = (int)add(v, "[/INST]", LLM_PIECE_CONTROL, 0);
+    v->m.tok.bos = bos;
+    v->m.tok.eos = eos;
+    v->m.tok.add_bos = 1;
+    v->m.tok.chat_template = "{{ bos_token }}[INST]{{ content }}[/INST]";
+    llm_tokenizer *t = new_tokenizer(v);
+    must_turn(v, t, 1, "hi", bos, open, 'h', 'i', close, -1);
+    must_turn(v, t, 0, "[INST]", eos, open, '[', 'I', 'N', 'S', 'T', ']', close, -1);
+    llm_tokenizer_destroy(&t);
+    snprintf(v->m.tok.pre, sizeof v->m.tok.pre, "gpt-2");
+    t = new_tokenizer(v);
+    must_turn(v, t, 1, "hi", bos, open, ' ', 'h', 'i', ' ', close, -1);
+    must_turn(v, t, 0, "hi", eos, bos, open, ' ', 'h', 'i', ' ', close, -1);
+    v->m.tok.chat_template = NULL;
+    must_turn(v, t, 1, "hi", bos, 'h', 'i', -1);
+    llm_tokenizer_destroy(&t);
+    free(v);
+}
+END_TEST
+
 START_TEST(vocabularies_that_will_not_do)
 {
     vocabulary *v = new_spm();
@@ -476,7 +524,7 @@ START_TEST(vocabularies_that_will_not_do)
     must_refuse_vocabulary(v, "token 9");
     free(v);
     v = new_bpe("gpt-5");
-    must_refuse_vocabulary(v, "'gpt-5'");
+    must_refuse_vocabulary(v, "tokenizer.ggml.pre is 'gpt-5': only " LLM_SPLIT_NAMES);
     v->m.tok.kind = LLM_VOCAB_NONE;
     must_refuse_vocabulary(v, "'made here' has no vocabulary");
     free(v);
@@ -534,6 +582,7 @@ int main(void)
     tcase_add_test(tc, any_bytes_come_back);
     tcase_add_test(tc, long_words_take_no_longer_than_short_ones);
     tcase_add_test(tc, characters_and_broken_utf8);
+    tcase_add_test(tc, chats_of_mistral);
     tcase_add_test(tc, vocabularies_that_will_not_do);
     tcase_add_test(tc, golden_prompts);
     suite_add_tcase(suite, tc);

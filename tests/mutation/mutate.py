@@ -5,7 +5,8 @@
 
 The source tree is copied, and each mutation of mutations.py is made in the copy, one at a time, built, and put to
 the tests that are to notice it. Kernels and src/ops: test_numbers, which ends with the first wrong case, then
-test_blocks, on whatever OpenCL devices the environment offers. src/core: the unit tests. A mutation that no test
+test_blocks and test_strides, on whatever OpenCL devices the environment offers. src/core, src/plan and
+src/kv: the unit tests. A mutation that no test
 notices is a survivor; one that does not fit the file, or does not build, is an error.
 
 Exit status: 0 all noticed, 1 survivors or errors, 2 usage, 77 no OpenCL device for a mutation that needs one.
@@ -24,7 +25,8 @@ import mutations
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PARTS = ("cl", "include", "src", "tests", "tools", "meson.build", "meson_options.txt", "README.md")
-UNIT = ("pool", "plan", "batch", "sequence", "prefix", "manager", "prefix_random", "random")
+UNIT = ("pool", "plan", "ref", "batch", "sequence", "prefix", "manager", "prefix_random", "random")
+UNIT_ROOMS = ("src/core/", "src/plan/", "src/kv/")
 LIMIT = 400  # seconds for one test: what never ends is noticed too
 
 
@@ -60,7 +62,7 @@ class Place:
         for part in PARTS:
             copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy2
             copy(ROOT / part, self.source / part)
-        self.run(["meson", "setup", "-Dtools=false", "-Dwerror=false", "-Doptimization=1", "-Ddebug=false",
+        self.run(["meson", "setup", "-Dtools=disabled", "-Doptimization=1", "-Ddebug=false",
                   str(self.build), str(self.source)])
 
     @staticmethod
@@ -96,7 +98,7 @@ class Place:
 
 def checks_for(path):
     """What is to notice a mutation of a file: (program, arguments, environment), the quickest first."""
-    if path.startswith("src/core/"):
+    if path.startswith(UNIT_ROOMS):
         return [(f"unit/test_{name}", (), {}) for name in UNIT]
     first, blocks, long = [], [], []
     for variant in ("cpu", "portable"):
@@ -106,6 +108,7 @@ def checks_for(path):
         env = {"CLKV_VARIANT": variant}
         first.append(("device/test_numbers", ("--stop", "1", "--programs", "5", "--cases", "30"), env))
         blocks.append(("device/test_blocks", (), env))
+        blocks.append(("device/test_strides", (), env))
         long.append(("device/test_numbers", ("--stop", "1", "--programs", "40", "--cases", "40"), env))
     return first + blocks + long
 
@@ -129,7 +132,7 @@ def put_to_the_test(place, path, name, old, new, count):
 
 def check_unbroken(place, chosen):
     """What is not broken must pass, or noticing means nothing."""
-    for path in sorted({"src/core/" if path.startswith("src/core/") else "cl/" for path, *_ in chosen}):
+    for path in sorted({UNIT_ROOMS[0] if path.startswith(UNIT_ROOMS) else "cl/" for path, *_ in chosen}):
         checks = checks_for(path)
         place.make(sorted({program for program, _, _ in checks}))
         for program, arguments, env in checks:

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 
 TOOL, PART = sys.argv[1], sys.argv[2]
 failures = []
@@ -51,6 +52,7 @@ def devices():
     check(all(d["variant"] == "portable" for d in json.loads(out)["devices"]), f"--variant: {out}")
     code, out, _ = run("--json", CLKV_NO_CACHE="1")
     check(all(d["cache_dir"] == "" for d in json.loads(out)["devices"]), f"CLKV_NO_CACHE: {out}")
+    cache_problems()
     last = len(found) - 1
     code, out, _ = run("--json", CLKV_DEVICE=str(last))
     check([d["default"] for d in json.loads(out)["devices"]] == [i == last for i in range(last + 1)],
@@ -64,6 +66,33 @@ def devices():
                                 (["--variant", "gpu"], 2)):
         code, out, err = run(*arguments)
         check(code == expected and out == "" and arguments[1] in err, f"{arguments}: exit {code}: {out} {err}")
+
+
+def cache_problems():
+    """A cache directory that cannot be used is told, and why; one that can be made is not."""
+    with tempfile.TemporaryDirectory() as folder:
+        made, file = os.path.join(folder, "made"), os.path.join(folder, "file")
+        os.mkdir(made)
+        with open(file, "w", encoding="utf-8"):
+            pass
+        for path, mode, reason in ((made, 0o775, "writable by others"), (made, 0o700, None),
+                                   (file, 0o600, "not a directory"), (os.path.join(folder, "not", "yet"), None, None)):
+            if mode is not None:
+                os.chmod(path, mode)
+            code, out, err = run("--json", CLKV_CACHE_DIR=path, CLKV_NO_CACHE="0")
+            found = json.loads(out)["devices"]
+            check(code == 0 and all(d["cache_problem"] == (reason if d["cache_dir"] else None) for d in found),
+                  f"{path}, mode {mode}: {code} {out} {err}")
+            code, out, err = run(CLKV_CACHE_DIR=path, CLKV_NO_CACHE="0")
+            check(code == 0 and (("not used" in out and reason in out) if reason and found[0]["cache_dir"] else
+                                 "not used" not in out), f"{path}, mode {mode}: {code} {out} {err}")
+        check(not os.path.exists(os.path.join(folder, "not")), "clkv-info makes the directory")
+        code, out, err = run("--json", CLKV_CACHE_DIR=os.path.join(folder, 300 * "x"), CLKV_NO_CACHE="0")
+        notes = [line for line in json.loads(out)["notes"] if "no program cache" in line]
+        check(code == 0 and (len(notes) == 1 and "bytes" in notes[0] or not any(d["cache_dir"] for d in found)),
+              f"a long name: {code} {out} {err}")
+        code, out, err = run(CLKV_CACHE_DIR=os.path.join(folder, 300 * "x"), CLKV_NO_CACHE="0")
+        check(code == 0 and all(note in out for note in notes), f"a long name, as text: {code} {out} {err}")
 
 
 def refused():

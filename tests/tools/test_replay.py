@@ -183,6 +183,16 @@ def test_input():
     damaged = bytearray(whole)
     damaged[len(damaged) // 2] ^= 0xFF
     refused("damaged gzip", [write("damaged.gz", bytes(damaged))], "damaged.gz")
+    # A later member is as good as the first: damaged, cut off, or no member at all, it is no end.
+    for what, tail, word in (
+            ("cut off", whole[: len(whole) // 2], "cut off"), ("begun", whole[:2], "cut off"),
+            ("damaged", bytes(damaged), "cannot read on"), ("without its checksum", whole[:-8], "cut off"),
+            ("garbage", b"garbage", "no gzip data"), ("one byte", b"x", "cut off"),
+            ("zeros", bytes(512), "no gzip data"), ("plain text", good.encode(), "no gzip data"),
+            ("of a wrong checksum", whole[:-8] + bytes(8), "incorrect data check"),
+            ("of a wrong header", b"\x1f\x8b\x09" + whole[3:], "no gzip data")):
+        refused(f"a later member: {what}", [write("later.gz", whole + tail)], "later.gz", word)
+        refused(f"a later member on standard input: {what}", ["-"], word, stdin=whole + tail)
     refused("more tokens than ids", ["-"], "2^31", stdin=(azure + "a,16777216,5\n" * 129).encode())
 
     done = run("--help")
@@ -194,7 +204,42 @@ def test_input():
         check(done.returncode == 1 and b"write" in done.stderr, "a full disk goes unnoticed")
 
 
+def odd_rows():
+    """Rows that are no requests are left out and counted, unless there is nothing else."""
+    json_rows = [record(600, 3, [0, 1]), record(0, 3, []), record(512, 1, [0]), record(0, 3, [7]),
+                 record(16777217, 3, [0]), record(5, 1e300, [0]), record(None, 1, [0]), record(5, None, [0])]
+    csv_rows = ["a,5,5", "a,0,5", "a,7,0", "a,,5", "a,5,", "a,16777217,5", "a,5,99999999999999999999"]
+    head = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
+    for name, content, skipped, line, key, wanted in (
+            ("odd.jsonl", lines(json_rows), 6, 2, "input_length is 0", (2, 1112, 4)),
+            ("odd.csv", head + "\n".join(csv_rows), 5, 3, "ContextTokens is 0", (2, 12, 5))):
+        for path in (write(name, content), write(name + ".gz", gzip.compress(content.encode()))):
+            done = run("--json", path)
+            said = done.stderr.decode()
+            figures = json.loads(done.stdout)
+            same(figures, {"skipped_rows": skipped, "requests": wanted[0], "prompt_tokens": wanted[1],
+                           "generated_tokens": wanted[2], "rejected": 0}, name)
+            check(done.returncode == 0 and said.count("\n") == 1, f"{name}: exit {done.returncode}: {said!r}")
+            for word in (f"{skipped} rows skipped", f"line {line}", key, path):
+                check(word in said, f"{name}: no {word!r} in {said!r}")
+            table = run(path).stdout.decode().split()
+            check(table[table.index("skipped_rows") + 1] == str(skipped), f"{name}: the table has {table}")
+            check(json.loads(run("--json", "--limit", 2, path).stdout)["requests"] == 2, f"{name}: --limit")
+    figures = replay(write("fine", lines(json_rows[:1])))
+    same(figures, {"skipped_rows": 0}, "no odd rows")
+    good, odd = lines(json_rows[:1]), lines(json_rows[1:2])
+    refused("only odd rows", [write("bad", odd * 3)], "bad:1:", "input_length is 0")
+    refused("only odd rows, CSV", [write("bad", head + "a,0,5\n")], "bad:2:", "ContextTokens is 0")
+    for what, row, word in (
+            ("a negative length", '{"input_length": -1, "output_length": 1, "hash_ids": []}', "input_length"),
+            ("an odd row without a length", '{"input_length": 0, "hash_ids": []}', "output_length"),
+            ("an odd row without ids", '{"input_length": 0, "output_length": 1}', "hash_ids"),
+            ("half a row", odd[:20], "not valid JSON")):
+        refused(what, [write("bad", good + odd + row)], "bad:3:", word)
+
+
 def test_host():
+    odd_rows()
     tiny = [record(600, 3, [0, 1]), record(600, 1, [0, 1]), record(512, 2, [0]), record(513, 0, [0, 2])]
     path = write("tiny", lines(tiny))
     # By hand: 600 tokens are 37 full blocks and 8 tokens. All 37 of the second are found. Of the 32 of the third

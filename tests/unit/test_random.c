@@ -274,7 +274,7 @@ static void op_preempt_and_resume(void)
     model_sequence *s = pick(1);
     if (!s || s->batch) return;
     size_t matched = 0;
-    if (s->length) must(clkv_sequence_resume(s->handle, s->tokens, s->length, &matched) == CLKV_ERROR_STATE);
+    if (s->length % w.size) must(clkv_sequence_resume(s->handle, s->tokens, s->length, &matched) == CLKV_ERROR_STATE);
     const uint32_t n = s->length;
     ck_ok(clkv_sequence_preempt(s->handle));
     ck_valid(clkv_manager_validate(w.m));

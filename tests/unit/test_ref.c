@@ -137,6 +137,31 @@ START_TEST(layout_addresses)
 }
 END_TEST
 
+/* A tile is padded to a multiple of 16 bytes, K and V each by its own type. */
+START_TEST(layout_of_odd_tiles)
+{
+    const clkv_ref_layout layout = { .kv_heads = 2, .head_dim = 5, .head_dim_v = 3, .block_size = 3,
+                                     .k_type = CLKV_F16, .v_type = CLKV_F32, .blocks_per_slab = 2, .layers = 2 };
+    unsigned char slab[2 * 2 * 2 * (32 + 48)]; /* 30 and 36 bytes of elements */
+    ck_assert_uint_eq(clkv_ref_block_bytes(&layout), sizeof slab / 2);
+    ck_assert_uint_eq(clkv_ref_slab_bytes(&layout), sizeof slab);
+    memset(slab, 0xff, sizeof slab);
+    void *const slabs[] = { slab };
+    float k[10], v[6], last;
+    fill(k, 10);
+    fill(v, 6);
+    const uint32_t slot = 1 * 3 + 2;
+    ck_assert_int_eq(clkv_ref_append(&layout, slabs, 1, k, v, &slot, 1), CLKV_OK);
+    const size_t head = (((size_t)1 * 2 + 1) * 2 + 1) * (32 + 48); /* block 1, layer 1, KV head 1 */
+    const uint16_t half = clkv_ref_half(k[9]);
+    ck_assert_mem_eq(slab + head + (4 * 3 + 2) * 2, &half, 2);
+    memcpy(&last, slab + head + 32 + (2 * 3 + 2) * 4, 4);
+    ck_assert(last == v[5]);
+    for (size_t i = 30; i < 32; i++) ck_assert_uint_eq(slab[head + i], 0xff);
+    for (size_t i = 32 + 36; i < 32 + 48; i++) ck_assert_uint_eq(slab[head + i], 0xff);
+}
+END_TEST
+
 START_TEST(copy_all_layers)
 {
     world w;
@@ -328,6 +353,7 @@ int main(void)
     tcase_add_test(half, half_rounding);
     tcase_add_loop_test(layout, layout_round_trip, 0, 16);
     tcase_add_test(layout, layout_addresses);
+    tcase_add_test(layout, layout_of_odd_tiles);
     tcase_add_test(layout, copy_all_layers);
     tcase_add_test(layout, clear_all_layers);
     tcase_add_loop_test(attention, attention_float32_against_float64, 0, 8);

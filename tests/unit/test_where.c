@@ -48,6 +48,8 @@ static clkv_stats no_size;
     CALL(clkv_manager_create, (&(clkv_manager *){NULL}, &bad_manager))                                             \
     CALL(clkv_manager_lookup, (m, &bad_key, 1, prompt, 100, &many))                                                \
     CALL(clkv_manager_pin, (m, &bad_key, 1, prompt, 100, 1, 0, &many))                                             \
+    CALL(clkv_manager_forget, (m, &bad_key, 1, prompt, 100, &many))                                                \
+    CALL(clkv_manager_forget, (NULL, NULL, 0, NULL, 0, NULL))                                                      \
     CALL(clkv_manager_reset, (m))                                                                                  \
     CALL(clkv_manager_take_uncleared, (m, 0, list, 8, &n))                                                         \
     CALL(clkv_manager_take_uncleared, (m, 1, list, 8, &n))                                                         \
@@ -60,6 +62,8 @@ static clkv_stats no_size;
     CALL(clkv_sequence_truncate, (reserved_seq, 0))                                                                \
     CALL(clkv_sequence_preempt, (reserved_seq))                                                                    \
     CALL(clkv_sequence_resume, (reserved_seq, prompt, 20, NULL))                                                   \
+    CALL(clkv_sequence_pending, (seq, NULL, 20, &many))                                                            \
+    CALL(clkv_sequence_forget, (NULL, 0))                                                                          \
     CALL(clkv_sequence_locate, (seq, 0, 999, list, list))                                                          \
     CALL(clkv_sequence_locate, (seq, 1, 0, list, list))                                                            \
     CALL(clkv_sequence_get_table, (seq, 1, NULL, NULL))                                                            \
@@ -75,6 +79,7 @@ static clkv_stats no_size;
     CALL(clkv_batch_get_slots, (batch, 0, NULL, NULL))                                                             \
     CALL(clkv_batch_get_slots, (reserved, 1, NULL, NULL))                                                          \
     CALL(clkv_batch_get_copies, (batch, 0, NULL, NULL))                                                            \
+    CALL(clkv_batch_get_evictions, (batch, NULL, NULL))                                                            \
     CALL(clkv_batch_get_positions, (batch, NULL, NULL))                                                            \
     CALL(clkv_ref_append, (&bad_layout, slabs, 0, floats, floats, list, 1))                                        \
     CALL(clkv_ref_copy, (&bad_layout, slabs, 0, 1))                                                                \

@@ -7,17 +7,19 @@
 struct llm_chat_format {
     const char *name;
     const char *sign;   /* stands in the model's template */
+    const char *pre;    /* the vocabulary's way of splitting, or NULL: any */
     const char *again;  /* closes the answer before; NULL: nothing does but its end token */
     const char *before; /* the user's text */
     const char *after;
 };
 
 static const llm_chat_format formats[] = {
-    { "chatml", "<|im_start|>", "<|im_end|>\n", "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n" },
-    { "llama3", "<|start_header_id|>", "<|eot_id|>", "<|start_header_id|>user<|end_header_id|>\n\n",
+    { "chatml", "<|im_start|>", NULL, "<|im_end|>\n", "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n" },
+    { "llama3", "<|start_header_id|>", NULL, "<|eot_id|>", "<|start_header_id|>user<|end_header_id|>\n\n",
       "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n" },
-    { "llama2", "[INST]", "</s><s>", "[INST] ", " [/INST]" },
-    { "plain", "", NULL, "", "" },
+    { "tekken", "[INST]", "tekken", "</s>", "[INST]", "[/INST]" },
+    { "llama2", "[INST]", NULL, "</s><s>", "[INST] ", " [/INST]" },
+    { "plain", "", NULL, NULL, "", "" },
 };
 enum { FORMATS = sizeof formats / sizeof *formats };
 
@@ -26,11 +28,15 @@ typedef struct id_list {
     size_t n;
 } id_list;
 
+static int is_format_of(const llm_chat_format *f, const llm_tokenizer_data *tok)
+{
+    return strstr(tok->chat_template, f->sign) && (!f->pre || !strcmp(tok->pre, f->pre));
+}
+
 const llm_chat_format *llm_chat_find(const llm_model *model)
 {
-    const char *template = model->tok.chat_template;
-    int i = template ? 0 : FORMATS - 1;
-    while (i < FORMATS - 1 && !strstr(template, formats[i].sign)) i++;
+    int i = model->tok.chat_template ? 0 : FORMATS - 1;
+    while (i < FORMATS - 1 && !is_format_of(&formats[i], &model->tok)) i++;
     return &formats[i];
 }
 

@@ -5,7 +5,8 @@
  *
  *   chatml    <|im_start|>user\nTEXT<|im_end|>\n<|im_start|>assistant\n            Qwen and many others
  *   llama3    <|start_header_id|>user<|end_header_id|>\n\nTEXT<|eot_id|><|start_header_id|>assistant …
- *   llama2    <s>[INST] TEXT [/INST]                                               Llama 2, Mistral
+ *   tekken    <s>[INST]TEXT[/INST]                                                 Mistral Nemo, Small
+ *   llama2    <s>[INST] TEXT [/INST]                                               Llama 2, Mistral 7B
  *   plain     TEXT                                                                 everything else: it is continued
  *
  * The marks are special tokens; in TEXT they are text like any other.

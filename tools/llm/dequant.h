@@ -12,6 +12,9 @@ typedef struct llm_type_facts {
     void (*row)(const unsigned char *from, uint64_t n, float *to); /* n elements, whole blocks */
 } llm_type_facts;
 
+/* For messages: all of them. */
+#define LLM_TYPE_NAMES "F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K and Q6_K"
+
 /* NULL for a number that is no llm_type. */
 const llm_type_facts *llm_type_find(llm_type type);
 

@@ -156,7 +156,8 @@ static int parse_tensor(const gguf *g, cursor *c, gguf_tensor *t, uint64_t index
     if (type >= sizeof types / sizeof *types || !types[type].name)
         return llm_fail(g->why, "%s: tensor '%s' has the unknown type %u", g->path, name, (unsigned)type);
     if (types[type].type < 0)
-        return llm_fail(g->why, "%s: tensor '%s' is %s, which is not supported", g->path, name, types[type].name);
+        return llm_fail(g->why, "%s: tensor '%s' is %s: only " LLM_TYPE_NAMES " are supported", g->path, name,
+                        types[type].name);
     t->tensor.type = (llm_type)types[type].type;
     const llm_type_facts *f = llm_type_find(t->tensor.type);
     if (t->tensor.cols % f->elements)

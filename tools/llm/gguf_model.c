@@ -42,7 +42,7 @@ static int find_architecture(reader *r)
         if (gguf_is(s, a->name)) r->arch = a;
     }
     if (!r->arch)
-        return llm_fail(r->g.why, "%s: general.architecture is '%s': only llama, qwen2 and qwen3 are supported",
+        return llm_fail(r->g.why, "%s: general.architecture is '%s': only " LLM_ARCHITECTURE_NAMES " are supported",
                         r->g.path, llm_shown(s.text, s.bytes, shown));
     strcpy(r->m->architecture, r->arch->name);
     s.bytes = 0;

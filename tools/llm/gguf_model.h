@@ -5,6 +5,8 @@
 
 #include "gguf.h"
 
+#define LLM_ARCHITECTURE_NAMES "llama, qwen2 and qwen3" /* for messages: values of general.architecture */
+
 /* Fills the model from model->file, which is mapped. On failure llm_model_close takes what was made. */
 int llm_gguf_read(llm_model *model, const char *path, int want_vocab, char *why);
 

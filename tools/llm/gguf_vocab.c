@@ -83,7 +83,7 @@ static int32_t find_end_of_turn(const llm_tokenizer_data *tok)
     for (uint32_t id = 0; id < tok->n; id++) {
         if (tok->types[id] != LLM_PIECE_CONTROL && tok->types[id] != LLM_PIECE_USER) continue;
         for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-            if (!strcmp(tok->pieces[id], names[i])) return (int32_t)id;
+            if (tok->piece_bytes[id] == strlen(names[i]) && !strcmp(tok->pieces[id], names[i])) return (int32_t)id;
     }
     return -1;
 }
@@ -92,7 +92,7 @@ static int32_t find_end_of_turn(const llm_tokenizer_data *tok)
  */
 static int is_bos_added(const char *pre)
 {
-    static const char *const names[] = {"llama-bpe", "llama3", "llama-v3", "falcon3", "pixtral", "tekken"};
+    static const char *const names[] = {"llama-bpe", "llama3", "llama-v3", "falcon3", "tekken"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(pre, names[i])) return 1;
     return 0;

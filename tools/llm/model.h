@@ -107,13 +107,6 @@ typedef struct llm_model {
     llm_mapping file; /* private */
 } llm_model;
 
-/* Opens a GGUF file or a llama2.c checkpoint, told apart by their first bytes. tokenizer_path is a llama2.c
- * tokenizer file, or NULL: a GGUF's own vocabulary is used then (the file wins where both are there), and a
- * checkpoint has none. Everything that the files say is checked before it is used; the weights' values are not
- * looked at. Returns 0, or −1 with *out NULL and the reason in `why` (WHY_BYTES). */
-int llm_model_open(llm_model **out, const char *path, const char *tokenizer_path, char *why);
-void llm_model_close(llm_model **model);
-
 /* The invariants above: NULL, or what is broken. For tests. */
 const char *llm_model_check(const llm_model *model);
 

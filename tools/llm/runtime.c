@@ -27,6 +27,15 @@ static uint32_t least(uint32_t a, uint32_t b)
     return b != 0 && b < a ? b : a;
 }
 
+/* `most` if that is no more than half of the device; else 0, for which clkv_cache_create takes half. */
+static uint32_t default_blocks(llm_runtime *r, const clkv_cache_params *params, uint32_t most)
+{
+    clkv_cache_params twice = *params;
+    if (most == 0 || most > UINT32_MAX / 2) return 0;
+    twice.blocks = 2 * most;
+    return clkv_cache_supported(r->compute.device, &twice) == CLKV_OK ? most : 0;
+}
+
 static int create_cache(llm_runtime *r, const llm_runtime_params *params, char *why, int *exit_code)
 {
     const llm_model *m = r->model;
@@ -44,6 +53,7 @@ static int create_cache(llm_runtime *r, const llm_runtime_params *params, char *
     cp.max_context = r->max_context;
     cp.shuffle_seed = params->shuffle_seed;
     cp.max_batch_tokens = r->max_batch_tokens;
+    if (!cp.blocks && !cp.memory_bytes) cp.blocks = default_blocks(r, &cp, params->most_blocks);
     const clkv_status status = clkv_cache_create(&r->cache, r->compute.device, &cp);
     if (status == CLKV_OK) return 0;
     *exit_code = llm_exit_code(status);

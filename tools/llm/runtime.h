@@ -21,7 +21,8 @@ typedef struct llm_runtime_params {
     clkv_type kv_type;            /* CLKV_F16 (default) or CLKV_F32 */
     clkv_type weight_type;        /* what weights take on the device: CLKV_F16 (default) or CLKV_F32 */
     uint64_t memory_bytes;        /* of the cache, or else: */
-    uint32_t blocks;              /* as in clkv_cache_params; neither: half of what the device has left */
+    uint32_t blocks;              /* as in clkv_cache_params; neither: half of what the device can give, */
+    uint32_t most_blocks;         /* and no more than this; 0: no such limit */
     uint32_t block_size;          /* default 16 */
     uint32_t max_sequences;       /* default 256 */
     uint32_t max_context;         /* tokens of a sequence; default and upper limit: what the model was made for,

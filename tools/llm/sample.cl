@@ -193,7 +193,7 @@ static inline uint llm_draw(__global const float *logits, __global float *p, uin
     for (uint i = lane; i < n; i += LLM_GROUP) p[i] *= greatest;
     barrier(CLK_GLOBAL_MEM_FENCE);
 
-    const uint by_mass = top_p > 0.0f && top_p < 1.0f, filtered = by_mass || min_p > 0.0f || top_k > 0;
+    const uint by_mass = top_p < 1.0f, filtered = by_mass || min_p > 0.0f || top_k > 0;
     const uint edge = as_uint(min_p * greatest);
     const float2 all = llm_above(p, n, LLM_LEAST_BITS, room);
     llm_kept kept = {LLM_LEAST_BITS, (float)n, all.x, all};

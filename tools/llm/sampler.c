@@ -35,7 +35,7 @@ float llm_coin(uint64_t *state)
 
 static int filters_by_mass(const llm_sampler_params *how)
 {
-    return how->top_p > 0 && how->top_p < 1;
+    return how->top_p < 1;
 }
 
 static uint32_t greatest(const float *x, uint32_t n)

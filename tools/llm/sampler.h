@@ -7,12 +7,14 @@
  *  2. p(i) = exp(logit(i) / temperature − the greatest of those), divided by the sum, in float and id order.
  *  3. The tokens of p > 0 stand in descending p, equals by ascending id. Each filter keeps a prefix, at least
  *     one token: top-k the first top_k; top-p up to and with the first token at which the running sum exceeds top_p
- * (of what top-k kept: that sum × top_p); min-p those with p ≥ min_p · the greatest p.
+ *     (of what top-k kept: that sum × top_p), so that 0 keeps one token; min-p those with p ≥ min_p · the
+ *     greatest p.
  *  4. r = coin × the sum of what is kept: the first token at which the running sum exceeds r is drawn. When no
  *     filter is on, the tokens are walked in id order and r = coin. The last one, should rounding pass them all.
  *
- * The filters' order is llama.cpp's. The temperature comes before them, so that with temperature and top_p alone
- * every result is that of llama2.c's run.c. A logit that is NaN counts as −infinity.
+ * The filters' order and what their limits mean are llama.cpp's: top_k 0, min_p 0 and top_p 1 keep everything. The
+ * temperature comes before them, so that with temperature and 0 < top_p < 1 alone every result is that of
+ * llama2.c's run.c (which takes a top_p of 0 for "everything"). A logit that is NaN counts as −infinity.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_TOOLS_LLM_SAMPLER_H
 #define CLKV_TOOLS_LLM_SAMPLER_H
@@ -22,7 +24,7 @@
 /* All 0: greedy. */
 typedef struct llm_sampler_params {
     float temperature; /* ≥ 0; 0: greedy, and the rest does not count */
-    float top_p;       /* 0 … 1; 0 and 1: off */
+    float top_p;       /* 0 … 1; 1: off; 0: only the likeliest token */
     float min_p;       /* 0 … 1; 0: off */
     uint32_t top_k;    /* 0: off */
     uint64_t seed;     /* what the state of llm_coin starts as */

@@ -34,6 +34,7 @@ static void tell(llm_server *s, llm_request *r, uint32_t n)
 
 int llm_server_add(llm_server *s, llm_request *request, char *why)
 {
+    if (llm_sampler_check(&request->how, why)) return -1;
     request->begun = clock_seconds();
     request->first = request->ended = 0;
     for (uint32_t i = 0; i < request->n_forks; i++) request->forks[i]->begun = request->begun;

@@ -1,4 +1,6 @@
 /* tokenizer.c: see tokenizer.h; what both kinds have in common. SPDX-License-Identifier: Apache-2.0 */
+#include "tokenizer.h"
+
 #include "tokenizer_parts.h"
 
 #include <stdlib.h>

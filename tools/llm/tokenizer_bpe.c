@@ -87,8 +87,8 @@ int llm_bpe_prepare(llm_tokenizer *t, char *why)
     int16_t byte_of[ALPHABET_END];
     char shown[SHOWN_BYTES];
     if (llm_split_find(t->data->pre, &t->split))
-        return llm_fail(why, "the vocabulary splits words as '%s', which is not known here: only %s",
-                        llm_shown(t->data->pre, strlen(t->data->pre), shown), LLM_SPLIT_NAMES);
+        return llm_fail(why, "tokenizer.ggml.pre is '%s': only " LLM_SPLIT_NAMES " are supported",
+                        llm_shown(t->data->pre, strlen(t->data->pre), shown));
     char *room = malloc(longest_text(t->data));
     if (!room || llm_pair_map_create(&t->merges, t->data->n_merges)) {
         free(room);

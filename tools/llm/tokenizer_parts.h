@@ -2,9 +2,11 @@
 #ifndef CLKV_TOOLS_LLM_TOKENIZER_PARTS_H
 #define CLKV_TOOLS_LLM_TOKENIZER_PARTS_H
 
-#include "tokenizer.h"
+#include "model.h"
 #include "tokenizer_map.h"
 #include "tokenizer_split.h"
+
+typedef struct llm_tokenizer llm_tokenizer; /* as in tokenizer.h */
 
 #define LLM_MAX_ENDS     16
 #define LLM_MOST_SPECIAL 1024 /* bytes */

@@ -38,10 +38,10 @@ llm_char_kind llm_char_kind_of(uint32_t code)
     uint32_t low = 0, high = llm_n_char_ranges; /* the entry that holds lies in [low, high) */
     while (high - low > 1) {
         const uint32_t middle = low + (high - low) / 2;
-        if (llm_char_ranges[middle] >> 2 <= code)
+        if (llm_char_ranges[middle] >> 3 <= code)
             low = middle;
         else
             high = middle;
     }
-    return (llm_char_kind)(llm_char_ranges[low] & 3);
+    return (llm_char_kind)(llm_char_ranges[low] & 7);
 }

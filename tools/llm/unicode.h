@@ -5,8 +5,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Regular expressions' \p{L}, \p{N} and \s; no character is two of them. */
-typedef enum llm_char_kind { LLM_CHAR_OTHER, LLM_CHAR_LETTER, LLM_CHAR_NUMBER, LLM_CHAR_SPACE } llm_char_kind;
+/* In the words of regular expressions. Every character is one of them. */
+typedef enum llm_char_kind {
+    LLM_CHAR_OTHER,  /* none of those below */
+    LLM_CHAR_LETTER, /* \p{Lm} or \p{Lo}: of no case */
+    LLM_CHAR_NUMBER, /* \p{N} */
+    LLM_CHAR_SPACE,  /* \s */
+    LLM_CHAR_UPPER,  /* \p{Lu} or \p{Lt} */
+    LLM_CHAR_LOWER,  /* \p{Ll} */
+    LLM_CHAR_MARK,   /* \p{M} */
+} llm_char_kind;
 
 /* The character at text, of bytes ≥ 1 that are there, and how many it takes. Of what is no UTF-8 (a stray or
  * missing continuation, a longer form than needed, a surrogate, too great a number) one byte is taken, as

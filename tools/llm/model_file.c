@@ -1,5 +1,5 @@
-/* model.c: see model.h. SPDX-License-Identifier: Apache-2.0 */
-#include "model.h"
+/* model_file.c: see model_file.h. SPDX-License-Identifier: Apache-2.0 */
+#include "model_file.h"
 
 #include "checkpoint.h"
 #include "gguf_model.h"

@@ -1,0 +1,31 @@
+/* interrupt.h: a program that has something to save when it is asked to end: by Ctrl-C (SIGINT), SIGTERM or SIGHUP.
+ *
+ *   interrupt_begin ─▶ … ─▶ interrupt_catch ─▶ the first signal is only noted ─▶ the program saves ─▶ interrupt_end
+ *                                                  └── a second one, of any of the three, ends it at once
+ *
+ * A signal that the caller of the program has chosen to ignore stays ignored.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_TOOLS_INTERRUPT_H
+#define CLKV_TOOLS_INTERRUPT_H
+
+/* Notes which signals are ignored. Call it before an OpenCL device is opened: LLVM, which is in many drivers,
+ * replaces the handlers of all of them. */
+void interrupt_begin(void);
+
+/* From now on signals are noted. */
+void interrupt_catch(void);
+
+/* The signal that has been noted, or 0. */
+int interrupt_seen(void);
+
+/* When none has been noted, signals end the program at once again. */
+void interrupt_release(void);
+
+/* "SIGINT", for messages. */
+const char *interrupt_name(int signal);
+
+/* Ends the program as the noted signal would have done, which shells report as 130 (SIGINT), 143 (SIGTERM) or 129
+ * (SIGHUP). Does nothing when none has been noted. */
+void interrupt_end(void);
+
+#endif
