@@ -118,7 +118,7 @@ static int child(void)
     if (status != CLKV_OK) return tool_fail_status(status, "opening the device");
     status = first_result(device, &done);
     const int code = status == CLKV_OK ? EXIT_GOOD : tool_fail_status(status, "the first step");
-    clkv_device_program_counts(device, &built, NULL);
+    clkv_device_get_program_counts(device, &built, NULL);
     clkv_device_close(&device); /* some drivers' binaries are kept no earlier than here */
     if (!code) printf("%.3f %llu\n", (done - start) * 1e3, (unsigned long long)built);
     return code;

@@ -1,5 +1,5 @@
 /* clkv/device.h: an OpenCL device, opened by clkv or handed in by the caller, with its facts.
- * Thread-safe: a clkv_device is immutable once open, but for its program table, which locks itself.
+ * Thread-safe: a clkv_device is immutable once open, but for its table of programs, which locks itself.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_DEVICE_H
 #define CLKV_DEVICE_H
@@ -72,9 +72,7 @@ CLKV_API clkv_status clkv_device_list(clkv_device_info *infos, size_t n, size_t 
  * compiler, or is big-endian (a list leaves such devices out). DEVICE: a driver call failed. NO_MEMORY. */
 CLKV_API clkv_status clkv_device_open(clkv_device **out, const clkv_device_params *params);
 
-/* Releases context and queue. Caches made on it must be destroyed before. Blocking: some drivers have the
- * complete binaries of programs only now (pocl), and they are written to the disk cache here; a process
- * that ends without this call leaves them uncompiled for the next. */
+/* Releases context and queue. Caches made on it must be destroyed before. */
 CLKV_API void clkv_device_close(clkv_device **device);
 
 CLKV_API clkv_status clkv_device_get_info(const clkv_device *device, clkv_device_info *info);
@@ -90,7 +88,7 @@ CLKV_API cl_device_id clkv_device_id(const clkv_device *device);
 CLKV_API cl_command_queue clkv_device_queue(const clkv_device *device);
 
 /* Programs compiled from source, and read from the disk cache, so far; either may be NULL. */
-CLKV_API void clkv_device_program_counts(const clkv_device *device, uint64_t *built, uint64_t *from_disk);
+CLKV_API void clkv_device_get_program_counts(const clkv_device *device, uint64_t *built, uint64_t *from_disk);
 
 #ifdef __cplusplus
 }

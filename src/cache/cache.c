@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "device/buffer.h"
+#include "ops/kernel.h"
 
 #include <string.h>
 
@@ -28,6 +29,16 @@ static void set_shape(clkv_cache *cache)
     ops->tile_tokens = clkv_ops_tile_tokens(ops);
 }
 
+/* Unless the caller wants to say later what it needs. */
+static clkv_status compile(clkv_cache *cache)
+{
+    clkv_warm_up_params all = CLKV_PARAMS_INIT(clkv_warm_up_params);
+    if (cache->params.compile == CLKV_COMPILE_LATER) return CLKV_OK;
+    all.on_progress = cache->params.on_progress;
+    all.user = cache->params.user;
+    return clkv_cache_compile(cache, &all);
+}
+
 clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_cache_params *params)
 {
     if (!out) return CLKV_FAIL(CLKV_ERROR_INVALID, "out is NULL");
@@ -44,6 +55,7 @@ clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_
     }
     cache->has_lock = 1;
     set_shape(cache);
+    if ((st = clkv_programs_of(&cache->ops.programs, device)) != CLKV_OK) goto fail;
     clkv_stream_init(&cache->ops.stream, device);
     clkv_ring_init(&cache->ring, &cache->ops.stream);
     const clkv_manager_params manager = clkv_cache_manager_params(&resolved);
@@ -53,6 +65,7 @@ clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_
         goto fail;
     if ((st = create_rows(cache)) != CLKV_OK) goto fail;
     if ((st = clkv_ops_reserve_parts(&cache->ops, 0)) != CLKV_OK) goto fail;
+    if ((st = compile(cache)) != CLKV_OK) goto fail;
     clkv_log(CLKV_LOG_INFO, "cache: %u blocks of %u tokens, %llu bytes in %u slabs", (unsigned)resolved.blocks,
              (unsigned)resolved.block_size, (unsigned long long)resolved.memory_bytes,
              (unsigned)cache->ops.slabs.n);

@@ -153,8 +153,6 @@ clkv_status clkv_device_open(clkv_device **out, const clkv_device_params *params
     info->out_of_order = (properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) != 0;
     snprintf(info->variant, sizeof info->variant, "%s", clkv_variant_name(device->tuning.variant));
     choose_cache_dir(device, params->cache_dir);
-    st = clkv_programs_create(&device->programs, device);
-    if (st) goto fail;
     clkv_log(CLKV_LOG_INFO, "device: %s / %s, %s kernels", info->platform, info->name, info->variant);
     *out = device;
     return CLKV_OK;
@@ -167,7 +165,8 @@ void clkv_device_close(clkv_device **device)
 {
     if (!device || !*device) return;
     clkv_device *d = *device;
-    clkv_programs_destroy(&d->programs);
+    clkv_attached *attached = atomic_load(&d->attached);
+    if (attached) attached->destroy(attached); /* before the context that it is made in */
     if (d->queue) clReleaseCommandQueue(d->queue);
     if (d->context) clReleaseContext(d->context);
     clkv_free(d, sizeof *d);

@@ -3,18 +3,24 @@
 #define CLKV_DEVICE_DEVICE_H
 
 #include "device/facts.h"
-#include "program/program.h"
 #include "device/quirks.h"
 #include "device/tuning.h"
 
-/* Immutable once open; the program table locks itself. */
+#include <stdatomic.h>
+
+/* An object of a room above that lives as long as the device does: the table of programs. It begins with this. */
+typedef struct clkv_attached {
+    void (*destroy)(struct clkv_attached *self);
+} clkv_attached;
+
+/* Immutable once open, but for what is attached, which locks itself. */
 struct clkv_device {
     clkv_facts facts;
     uint32_t quirks; /* a bit per row of the quirk table */
     clkv_tuning tuning;
     cl_context context;     /* both retained, or made here */
     cl_command_queue queue;
-    clkv_programs *programs;
+    _Atomic(clkv_attached *) attached; /* or NULL */
 };
 
 static inline int clkv_device_has(const clkv_device *device, clkv_quirk quirk)

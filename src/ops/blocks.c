@@ -1,6 +1,25 @@
 /* blocks.c: what is done to whole blocks, all layers: copies (copy-on-write, the caller's moves), and zeros.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "ops/args.h"
+#include "ops/idle.h"
+#include "ops/kernel.h"
+
+static clkv_status set_args(const clkv_ops *ops, cl_kernel kernel, const char *name, const clkv_ring_slot *slot,
+                            uint32_t at)
+{
+    clkv_args args = clkv_args_of(kernel);
+    clkv_arg_slabs(&args, &ops->slabs);
+    clkv_arg_mem(&args, slot->mem);
+    clkv_arg_uint(&args, at);
+    clkv_arg_uint(&args, ops->shape.layers);
+    clkv_arg_uint(&args, ops->slabs.blocks_per_slab);
+    return clkv_args_done(&args, name);
+}
+
+clkv_status clkv_blocks_idle(const clkv_ops *ops, cl_kernel kernel, const clkv_packed *packed)
+{
+    return set_args(ops, kernel, "a kernel of blocks", packed->slot, 0);
+}
 
 /* One work-group for each of n entries of the slot and each layer. */
 static clkv_status each_block(clkv_ops *ops, clkv_family family, const char *name, clkv_ring_slot *slot, uint32_t at,
@@ -8,14 +27,7 @@ static clkv_status each_block(clkv_ops *ops, clkv_family family, const char *nam
 {
     clkv_kernel kernel;
     clkv_status st = clkv_ops_kernel(ops, family, CLKV_F32, CLKV_F32, &kernel);
-    if (st != CLKV_OK) return st;
-    clkv_args args = clkv_args_of(kernel.kernel);
-    clkv_arg_slabs(&args, &ops->slabs);
-    clkv_arg_mem(&args, slot->mem);
-    clkv_arg_uint(&args, at);
-    clkv_arg_uint(&args, ops->shape.layers);
-    clkv_arg_uint(&args, ops->slabs.blocks_per_slab);
-    st = clkv_args_done(&args, name);
+    if (st == CLKV_OK) st = set_args(ops, kernel.kernel, name, slot, at);
     cl_event after = NULL;
     if (st == CLKV_OK) st = clkv_ring_ready(slot, &after);
     if (st != CLKV_OK) return st;

@@ -9,8 +9,6 @@
 
 #include "core/memory.h"
 #include "program/binary.h"
-#include "device/device.h"
-#include "program/program.h"
 
 #include <clkv/log.h>
 
@@ -325,7 +323,7 @@ static int live(const char *directory)
     clkv_device *device = NULL;
     cl_kernel kernel = NULL;
     if (clkv_device_open(&device, &params)) return 1;
-    if (clkv_program_kernel(device, "fixed", "-DSTEP=3u", "fixed", &kernel)) return 2;
+    if (kernel_of(device, "fixed", "-DSTEP=3u", "fixed", &kernel)) return 2;
     cl_uint x[4] = {0};
     cl_int err = CL_SUCCESS;
     cl_mem mem = clCreateBuffer(clkv_device_context(device), CL_MEM_COPY_HOST_PTR, sizeof x, x, &err);
@@ -338,7 +336,7 @@ static int live(const char *directory)
     clReleaseMemObject(mem);
     clReleaseKernel(kernel);
     uint64_t built = 0, from_disk = 0;
-    clkv_device_program_counts(device, &built, &from_disk);
+    clkv_device_get_program_counts(device, &built, &from_disk);
     clkv_device_info info = CLKV_PARAMS_INIT(clkv_device_info);
     if (clkv_device_get_info(device, &info)) return 4;
     clkv_device_close(&device);
