@@ -2,6 +2,7 @@
  * copy.h and gather.h gets its status and a text, and changes nothing: the same pass goes through afterwards.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "open.h"
+#include "warm_up.h"
 
 #include <clkv/clkv.h>
 
@@ -22,6 +23,7 @@ static clkv_cache_params good_params(void)
     params.block_size = BLOCK;
     params.blocks = BLOCKS;
     params.max_batch_tokens = BATCH;
+    params.compile = CLKV_COMPILE_LATER;
     return params;
 }
 
@@ -162,6 +164,7 @@ static void begin(scene *s)
     *s = (scene){.mem = make_buffer(BATCH * HEADS * DIM_V * sizeof(float)), .small = make_buffer(16)};
     ck_ok(clkv_cache_create(&s->cache, device, &params));
     ck_ok(clkv_cache_create(&s->other, device, &params));
+    warm_up_for(s->cache, 0, 0, 0);
     s->manager = clkv_cache_manager(s->cache);
     ck_ok(clkv_batch_create(s->manager, &s->batch));
     ck_ok(clkv_batch_create(clkv_cache_manager(s->other), &s->foreign));

@@ -61,6 +61,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     p.no_prefix = fuzz_byte(&in) & 1;
     if (fuzz_byte(&in) == 0xff) p.size = fuzz_byte(&in);
 
+    p.compile = CLKV_COMPILE_LATER; /* what takes seconds has no part in this */
+
     const uint64_t each = clkv_cache_block_bytes(&p);
     const unsigned __int128 exact = (unsigned __int128)p.layers * p.kv_heads *
                                     (p.head_dim + (p.head_dim_v ? p.head_dim_v : p.head_dim)) *
