@@ -74,6 +74,11 @@ static clkv_status first_result(clkv_device *device, double *done)
         .kv_type = given.kv ? CLKV_F16 : CLKV_F32,
         .blocks = 16,
         .no_prefix = 1,
+        .compile = CLKV_COMPILE_LATER,
+    };
+    const clkv_warm_up_params needed = {
+        .size = sizeof needed,
+        .operations = CLKV_OP_UPLOAD | CLKV_OP_APPEND | CLKV_OP_ATTENTION,
     };
     const clkv_sequence_params sequence_params = {.size = sizeof sequence_params, .no_prefix = 1};
     const size_t q_bytes = (size_t)given.heads * given.head_dim * sizeof(float);
@@ -90,6 +95,7 @@ static clkv_status first_result(clkv_device *device, double *done)
     const clkv_append_params append = {.size = sizeof append, .k = in, .v = in};
     const clkv_attention_params attention = {.size = sizeof attention, .q = in, .o = out};
     clkv_status status = err == CL_SUCCESS ? clkv_cache_create(&cache, device, &cache_params) : CLKV_ERROR_DEVICE;
+    if (status == CLKV_OK) status = clkv_cache_warm_up(cache, &needed);
     if (status == CLKV_OK) status = clkv_batch_create(clkv_cache_manager(cache), &batch);
     if (status == CLKV_OK)
         status = clkv_sequence_create(clkv_cache_manager(cache), &sequence, &sequence_params, NULL);
@@ -119,7 +125,7 @@ static int child(void)
     status = first_result(device, &done);
     const int code = status == CLKV_OK ? EXIT_GOOD : tool_fail_status(status, "the first step");
     clkv_device_get_program_counts(device, &built, NULL);
-    clkv_device_close(&device); /* some drivers' binaries are kept no earlier than here */
+    clkv_device_close(&device);
     if (!code) printf("%.3f %llu\n", (done - start) * 1e3, (unsigned long long)built);
     return code;
 }

@@ -84,7 +84,6 @@ clkv_status clkv_cache_warm_up(clkv_cache *cache, const clkv_warm_up_params *par
     if (!params) params = &defaults;
     CLKV_CHECK_PARAMS(params, clkv_warm_up_params);
     if (!cache) return CLKV_FAIL(CLKV_ERROR_INVALID, "cache is NULL");
-    clkv_status st = check(params);
-    if (st == CLKV_OK) st = clkv_cache_compile(cache, params);
-    return CLKV_PUBLIC(st);
+    const clkv_status st = check(params);
+    return st == CLKV_OK ? clkv_cache_compile(cache, params) : st;
 }
