@@ -57,11 +57,10 @@ clkv_status clkv_cache_compile(clkv_cache *cache, const clkv_warm_up_params *par
         };
         st = clkv_jobs_run(&jobs, clkv_programs_threads(cache->ops.programs));
     }
-    if (st == CLKV_OK) {
-        pthread_mutex_lock(&cache->lock);
-        st = clkv_ops_take(&cache->ops, &w->missing);
-        pthread_mutex_unlock(&cache->lock);
-    }
+    pthread_mutex_lock(&cache->lock);
+    if (st == CLKV_OK) st = clkv_ops_take(&cache->ops, &w->missing);
+    if (st != CLKV_OK) clkv_cache_done(cache, st); /* a success says nothing of the queue */
+    pthread_mutex_unlock(&cache->lock);
     clkv_ops_drop(&w->missing);
     clkv_free(w, sizeof *w);
     return st;
