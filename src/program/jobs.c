@@ -107,12 +107,14 @@ static void watch(work *w)
 {
     uint32_t told = 0;
     pthread_mutex_lock(&w->lock);
-    while (w->running) {
-        pthread_cond_wait(&w->changed, &w->lock);
-        const uint32_t done = w->done;
-        if (done == told) continue;
+    while (w->running || w->done != told) {
+        if (w->done == told) {
+            pthread_cond_wait(&w->changed, &w->lock);
+            continue;
+        }
+        told = w->done;
         pthread_mutex_unlock(&w->lock);
-        tell(w, told = done);
+        tell(w, told);
         pthread_mutex_lock(&w->lock);
     }
     pthread_mutex_unlock(&w->lock);

@@ -13,13 +13,13 @@ static inline uint32_t type_bit(int f16)
     return f16 ? CLKV_TYPE_BIT(CLKV_F16) : CLKV_TYPE_BIT(CLKV_F32);
 }
 
-static inline void warm_up_for(clkv_cache *cache, uint32_t operations, uint32_t inputs, uint32_t outputs)
+static inline void warm_up_for(clkv_cache *kv, uint32_t operations, uint32_t inputs, uint32_t outputs)
 {
     clkv_warm_up_params params = CLKV_PARAMS_INIT(clkv_warm_up_params);
     params.operations = operations;
     params.inputs = inputs;
     params.outputs = outputs;
-    ck_ok(clkv_cache_warm_up(cache, &params));
+    ck_ok(clkv_cache_warm_up(kv, &params));
 }
 
 #endif
