@@ -56,8 +56,8 @@ static const struct {
         "narrowest sub-group",
         "docs/devices.md#intel-narrow" },
     [CLKV_QUIRK_POCL_LATE_CODE] = { "pocl-late-code", is_pocl,
-        "machine code is made at a kernel's first launch and not in clBuildProgram: binaries for the disk cache "
-        "are taken when the device is closed",
+        "machine code is made at a kernel's first launch and not in clBuildProgram: a launch that does nothing is made "
+        "while a kernel is compiled, and the binary for the disk cache is taken after it",
         "https://portablecl.org/docs/html/kernel_compiler.html" },
     [CLKV_QUIRK_LLVMPIPE_PORTABLE] = { "llvmpipe-portable", is_llvmpipe,
         "the CPU variant's unrolled vectors take minutes to compile, the portable variant a second: that one",
