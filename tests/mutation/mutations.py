@@ -175,16 +175,16 @@ HOST = {
         ("chunk no whole blocks", "chunk = ceil_div(chunk, size) * size;\n    if", "if"),
     ],
     "src/ops/attention.c": [
-        ("last query not merged", "(size_t)pass->plan.n_merges * ops", "(size_t)(pass->plan.n_merges - 1) * ops"),
-        ("last item not done", "(size_t)pass->plan.n_items * ops", "(size_t)(pass->plan.n_items - 1) * ops"),
+        ("last query not merged", "(size_t)packed->plan.n_merges * ops", "(size_t)(packed->plan.n_merges - 1) * ops"),
+        ("last item not done", "(size_t)packed->plan.n_items * ops", "(size_t)(packed->plan.n_items - 1) * ops"),
         ("never merged", "if (st == CLKV_OK && split) st = merge(", "if (0) st = merge("),
-        ("always causal", "clkv_arg_uint(&args, pass->causal != 0);", "clkv_arg_uint(&args, 1);", 2),
+        ("always causal", "clkv_arg_uint(&args, packed->causal != 0);", "clkv_arg_uint(&args, 1);", 2),
         ("layer 0 always", "clkv_arg_uint(&args, layer);", "clkv_arg_uint(&args, 0);"),
     ],
     "src/ops/append.c": [
-        ("last token not launched", "(size_t)pass->n_tokens * ops", "(size_t)(pass->n_tokens - 1) * ops"),
-        ("slots from the wrong place", "clkv_arg_uint(&args, pass->slots_at)",
-         "clkv_arg_uint(&args, pass->slots_at + 1)"),
+        ("last token not launched", "(size_t)packed->n_tokens * ops", "(size_t)(packed->n_tokens - 1) * ops"),
+        ("slots from the wrong place", "clkv_arg_uint(&args, packed->slots_at)",
+         "clkv_arg_uint(&args, packed->slots_at + 1)"),
     ],
     "src/ops/gather.c": [
         ("another sequence's row", "row * ops->row_stride", "row"),
