@@ -31,8 +31,8 @@ typedef struct clkv_attention_params {
  * Not finite: a score of NaN or +infinity makes its query head NaN; -infinity is weight 0, and a query head without any
  * weight is 0 with log-sum-exp -infinity; a value that is not finite makes its dimension infinite or NaN, for queries
  * that see its token only. |scale q k| must stay below 6e29.
- * STATE: the batch is not uploaded, or the kernels are not compiled for these types (clkv_cache_warm_up). INVALID: layer,
- * NULL buffers, buffers too small. DEVICE. */
+ * STATE: the batch is not uploaded, or the kernels are not compiled for these types (clkv_cache_warm_up). INVALID:
+ * layer, NULL buffers, buffers too small. DEVICE. */
 CLKV_API clkv_status clkv_attention(clkv_cache *cache, clkv_batch *batch, const clkv_attention_params *params,
                                     cl_uint n_wait, const cl_event *wait, cl_event *event);
 

@@ -20,7 +20,8 @@ typedef struct clkv_gather_params {
 } clkv_gather_params;
 
 /* INVALID: layer, range, buffers; positions that the window has released. BUSY: the sequence is in a reserved
- * batch that is not uploaded. STATE: the kernel is not compiled for this type (clkv_cache_warm_up). NO_MEMORY, DEVICE. */
+ * batch that is not uploaded. STATE: the kernel is not compiled for this type (clkv_cache_warm_up). NO_MEMORY,
+ * DEVICE. */
 CLKV_API clkv_status clkv_gather(clkv_cache *cache, const clkv_sequence *sequence, const clkv_gather_params *params,
                                  cl_uint n_wait, const cl_event *wait, cl_event *event);
 

@@ -39,6 +39,7 @@ struct clkv_programs {
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t changed; /* an entry is built, or has failed */
     program *list;
+    uint32_t under_way; /* entries that are being built: at most `threads` */
     uint64_t built, from_disk;
 };
 
@@ -65,8 +66,12 @@ static program *take_entry(clkv_programs *p, const char *key)
         entry->next = p->list;
         p->list = entry;
     }
-    while (entry && entry->building) pthread_cond_wait(&p->changed, &p->lock);
-    if (entry && !entry->program) entry->building = 1;
+    while (entry && (entry->building || (!entry->program && p->under_way == p->threads)))
+        pthread_cond_wait(&p->changed, &p->lock);
+    if (entry && !entry->program) {
+        entry->building = 1;
+        p->under_way++;
+    }
     pthread_mutex_unlock(&p->lock);
     return entry;
 }
@@ -76,6 +81,7 @@ static void give_entry(clkv_programs *p, program *entry, cl_program built, int f
 {
     pthread_mutex_lock(&p->lock);
     entry->building = 0;
+    p->under_way--;
     entry->program = built;
     if (built) p->built += !from_disk, p->from_disk += from_disk != 0;
     pthread_cond_broadcast(&p->changed);
@@ -218,7 +224,7 @@ static clkv_programs *create(const clkv_device *device)
         .late_code = clkv_device_has(device, CLKV_QUIRK_POCL_LATE_CODE),
         .local_twice = clkv_device_has(device, CLKV_QUIRK_RUSTICL_LOCAL_TWICE),
     };
-    p->threads = clkv_jobs_threads();
+    p->threads = clkv_device_has(device, CLKV_QUIRK_OCLGRIND_ONE_COMPILER) ? 1 : clkv_jobs_threads();
     if (!pthread_mutex_init(&p->lock, NULL)) {
         if (!pthread_cond_init(&p->changed, NULL)) return p;
         pthread_mutex_destroy(&p->lock);
