@@ -31,7 +31,8 @@ rooms) # arrows point down the table of rooms only (docs/architecture.md)
         case $file in
         src/core/*) up='device|ops|ref|store' system='CL/|clkv/(append|attention|cache|copy|device|gather|clkv)\.h' ;;
         src/ref/*) up='device|ops|store' system='CL/|clkv/(append|attention|cache|copy|device|gather|clkv)\.h' ;;
-        src/device/*) up='ops|ref|store' system='clkv/(append|attention|copy|gather|clkv)\.h' ;;
+        src/device/*) up='cache|ops|program|ref|store' system='clkv/(append|attention|copy|gather|clkv)\.h' ;;
+        src/program/*) up='cache|ops|ref|store' system='-' ;;
         src/ops/*) up='ref|store' system='-' ;;
         src/store/*) up='ops|ref' system='-' ;;
         src/*) up='-' system='-' ;;
