@@ -138,7 +138,8 @@ typedef struct clkv_warm_up_params {
  * the library's own that end before this returns (CLKV_COMPILE_THREADS in docs/devices.md). The cache is not locked
  * meanwhile: other threads may use it, or call this too. An operation whose kernel is not compiled returns STATE.
  * On failure nothing has changed, but programs that were compiled need not be compiled again.
- * INVALID: unknown bits. UNSUPPORTED: a kernel needs more local memory than the device has. BUILD, DEVICE, NO_MEMORY. */
+ * INVALID: unknown bits. UNSUPPORTED: a kernel needs more local memory than the device has. BUILD, DEVICE,
+ * NO_MEMORY. */
 CLKV_API clkv_status clkv_cache_warm_up(clkv_cache *cache, const clkv_warm_up_params *params);
 
 /* Waits for the cache's own commands, then frees what it has on the device. It cannot fail: where the driver does

@@ -71,7 +71,8 @@ clkv_status clkv_cache_compile(clkv_cache *cache, const clkv_warm_up_params *par
 static clkv_status check(const clkv_warm_up_params *params)
 {
     if (params->operations & ~(uint32_t)ALL_OPERATIONS)
-        return CLKV_FAIL(CLKV_ERROR_INVALID, "operations is 0x%x: bits of clkv_operation", (unsigned)params->operations);
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "operations is 0x%x: bits of clkv_operation",
+                         (unsigned)params->operations);
     if ((params->inputs | params->outputs) & ~(uint32_t)ALL_TYPES)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is 0x%x: CLKV_TYPE_BIT(CLKV_F32) and CLKV_TYPE_BIT(CLKV_F16)",
                          params->inputs & ~(uint32_t)ALL_TYPES ? "inputs" : "outputs",

@@ -68,6 +68,9 @@ static const struct {
     [CLKV_QUIRK_OCLGRIND_NO_BINARIES] = { "oclgrind-no-binaries", is_oclgrind,
         "a program's binary saves no compilation in this simulator: no disk cache",
         "https://github.com/jrprice/Oclgrind" },
+    [CLKV_QUIRK_OCLGRIND_ONE_COMPILER] = { "oclgrind-one-compiler", is_oclgrind,
+        "the process crashes when two threads build programs at a time (21.10): one after the other",
+        "https://github.com/jrprice/Oclgrind" },
 };
 
 uint32_t clkv_quirks_match(const clkv_facts *facts)

@@ -13,6 +13,7 @@ typedef enum clkv_quirk {
     CLKV_QUIRK_LLVMPIPE_PORTABLE,    /* the portable variant, though it is a CPU */
     CLKV_QUIRK_RUSTICL_LOCAL_TWICE,  /* what a kernel is said to need of local memory is halved */
     CLKV_QUIRK_OCLGRIND_NO_BINARIES, /* no disk cache */
+    CLKV_QUIRK_OCLGRIND_ONE_COMPILER, /* programs are built one after the other */
     CLKV_QUIRKS
 } clkv_quirk;
 

@@ -50,6 +50,13 @@ static uint64_t built(const clkv_device *device)
     return n;
 }
 
+/* n programs have been built; more where drivers do not allow kernels the work-group of the tuning table. */
+static void check_built(const clkv_device *device, uint64_t n)
+{
+    ck_assert_uint_ge(built(device), n);
+    if (strcmp(info_of(device).platform, "rusticl")) ck_assert_uint_eq(built(device), n);
+}
+
 /* A cache with a reserved batch of one token, and a buffer large enough for every tensor of it. */
 typedef struct step {
     clkv_cache *kv;
@@ -136,18 +143,18 @@ START_TEST(what_is_not_compiled_is_refused)
     step_begin(&s, new_cache(device, CLKV_COMPILE_LATER));
     refused(upload(&s), "COPY");
     refused(copy(&s), "COPY");
-    ck_assert_uint_eq(built(device), 0);
+    check_built(device, 0);
     warm_up_for(s.kv, CLKV_OP_COPY, 0, 0);
     ck_ok(copy(&s));
     refused(upload(&s), "UPLOAD");
-    ck_assert_uint_eq(built(device), 1);
+    check_built(device, 1);
     warm_up_for(s.kv, CLKV_OP_UPLOAD, 0, 0);
     ck_ok(upload(&s));
     refused(append(&s, CLKV_F32), "APPEND");
     refused(attend(&s, CLKV_F32, CLKV_F32), "ATTENTION");
-    ck_assert_uint_eq(built(device), 2);
+    check_built(device, 2);
     warm_up_for(s.kv, CLKV_OP_APPEND | CLKV_OP_ATTENTION, type_bit(1), type_bit(0) | type_bit(1));
-    ck_assert_uint_eq(built(device), 2 + 1 + 4); /* append; attention and merge for each output */
+    check_built(device, 2 + 1 + 4); /* append; attention and merge for each output */
     ck_ok(append(&s, CLKV_F16));
     ck_ok(attend(&s, CLKV_F16, CLKV_F16));
     ck_ok(attend(&s, CLKV_F16, CLKV_F32));
@@ -158,7 +165,7 @@ START_TEST(what_is_not_compiled_is_refused)
     warm_up_for(s.kv, CLKV_OP_GATHER, 0, type_bit(1));
     ck_ok(gather(&s, CLKV_F16));
     refused(gather(&s, CLKV_F32), "GATHER");
-    ck_assert_uint_eq(built(device), 8);
+    check_built(device, 8);
     step_end(&s);
     clkv_device_close(&device);
 }
@@ -178,7 +185,7 @@ START_TEST(wrong_params)
     params.inputs = 0;
     params.outputs = 8;
     ck_assert_int_eq(clkv_cache_warm_up(kv, &params), CLKV_ERROR_INVALID);
-    ck_assert_uint_eq(built(device), 0);
+    check_built(device, 0);
     clkv_cache_params bad = small_params((clkv_compile)2);
     ck_assert_int_eq(clkv_cache_supported(device, &bad), CLKV_ERROR_INVALID);
     clkv_cache_destroy(&kv);
@@ -214,7 +221,7 @@ START_TEST(all_at_creation)
     ck_ok(clkv_cache_create(&kv, device, &params));
     ck_assert_uint_eq(t.total, 7); /* attention, merge, append, gather, copy, rows, clear */
     ck_assert_uint_eq(t.last, 7);
-    ck_assert_uint_eq(built(device), 7);
+    check_built(device, 7);
     step_begin(&s, kv);
     ck_ok(upload(&s));
     ck_ok(append(&s, CLKV_F32));
@@ -224,8 +231,9 @@ START_TEST(all_at_creation)
     ck_ok(copy(&s));
     ck_ok(clkv_cache_clear_freed(kv, 0, NULL, NULL));
     ck_ok(clkv_cache_warm_up(kv, NULL)); /* nothing is missing */
+    const uint64_t before = built(device);
     clkv_cache *twin = new_cache(device, CLKV_COMPILE_DEFAULT);
-    ck_assert_uint_eq(built(device), 7); /* programs are shared by the caches of a device */
+    ck_assert_uint_eq(built(device), before); /* programs are shared by the caches of a device */
     clkv_cache_destroy(&twin);
     step_end(&s);
     clkv_device_close(&device);
@@ -250,7 +258,7 @@ START_TEST(at_once)
         ck_assert_int_eq(pthread_join(threads[i], &st), 0);
         ck_assert_ptr_null(st);
     }
-    ck_assert_uint_eq(built(device), 6);
+    check_built(device, 6);
     for (int i = 0; i < 2; i++) {
         ck_assert_uint_eq(caches[i]->ops.kernels.n, 6);
         clkv_cache_destroy(&caches[i]);

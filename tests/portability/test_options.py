@@ -18,10 +18,10 @@ import sys
 
 CL = pathlib.Path(__file__).resolve().parent.parent.parent / "cl"
 CLANG = "clang-15"
-# Another legal value of each option.
+# Another legal value of each option, named without CLKV_.
 OTHERS = {
-    "CLKV_HEAD_DIM": "40", "CLKV_HEAD_DIM_V": "72", "CLKV_KV_HEADS": "3", "CLKV_GROUP": "5", "CLKV_BLOCK_SIZE": "64",
-    "CLKV_SLABS": "8", "CLKV_TILE_TOKENS": "2", "CLKV_WORK_GROUP": "32", "CLKV_SUB_GROUP": "16",
+    "HEAD_DIM": "40", "HEAD_DIM_V": "72", "KV_HEADS": "3", "GROUP": "5", "BLOCK_SIZE": "64",
+    "SLABS": "8", "TILE_TOKENS": "2", "WORK_GROUP": "32", "SUB_GROUP": "16",
 }
 SHAPES = ("d128 g4", "d80 g7 b8")
 
@@ -31,7 +31,7 @@ def builds(exe):
         for line in subprocess.run([exe, *kind], check=True, capture_output=True, text=True).stdout.splitlines():
             shape, file, _, options = line.split("\t")
             if shape in SHAPES:
-                yield file, kind[0], shape, dict(re.findall(r"-D(CLKV_\w+)=(\w+)", options))
+                yield file, kind[0], shape, dict(re.findall(r"-DCLKV_(\w+)=(\w+)", options))
 
 
 def compiled(job):
@@ -39,7 +39,7 @@ def compiled(job):
     text = (CL / "prelude.cl").read_text(encoding="utf-8") + "\n" + (CL / (file + ".cl")).read_text(encoding="utf-8")
     command = [CLANG, "-x", "cl", "-cl-std=CL1.2", "-Xclang", "-cl-ext=+cl_intel_required_subgroup_size", "-target",
                "spir64", "-O0", "-Xclang", "-disable-O0-optnone", "-w", "-S", "-emit-llvm", "-o", "-", "-"]
-    command += ["-D%s=%s" % pair for pair in options.items()]
+    command += ["-DCLKV_%s=%s" % pair for pair in options.items()]
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     if done.returncode:
         return "does not compile: " + done.stderr[:400]
@@ -82,7 +82,7 @@ def main():
             given.add((file, name))
             if plain != changed:
                 read.add((file, name))
-    wrong += ["%s is given %s and does not read it" % pair for pair in sorted(given - read)]
+    wrong += ["%s is given CLKV_%s and does not read it" % pair for pair in sorted(given - read)]
     print("\n".join(wrong) or "%d kernels: good" % len(kernels))
     return 1 if wrong else 0
 
