@@ -296,9 +296,11 @@ clkv_status clkv_batch_commit(clkv_batch *batch)
     clkv_manager *m = batch->manager;
     clkv_status status = CLKV_OK;
     clkv_manager_lock(m);
-    if (!batch->reserved) {
+    if (!batch->reserved) status = CLKV_FAIL(CLKV_ERROR_STATE, "the batch is not reserved");
+    if (status == CLKV_OK && batch->may_commit) status = batch->may_commit(batch->device_state);
+    if (status != CLKV_OK) {
         clkv_manager_unlock(m);
-        return CLKV_FAIL(CLKV_ERROR_STATE, "the batch is not reserved");
+        return CLKV_PUBLIC(status);
     }
     drop_evicted(batch);
     for (uint32_t i = 0; i < batch->n_entries; i++) {
@@ -327,6 +329,8 @@ void clkv_batch_rollback_locked(clkv_batch *batch)
     clkv_pool_undo(m->pool, batch->fresh, batch->n_fresh, batch->written ? 0 : batch->n_evicted, m->pins.priority);
     if (batch->written && clkv_uncleared_is_on(&m->uncleared)) clkv_batch_unclear(batch);
     end_reservation(batch);
+    for (uint32_t i = 0; i < batch->n_entries; i++)
+        if (batch->entries[i].sequence->dead) clkv_sequence_release_all(batch->entries[i].sequence);
     m->counters.batches_rolled_back++;
 }
 

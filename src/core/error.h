@@ -42,14 +42,4 @@ clkv_status clkv_error_set_driver(int32_t code, const char *call, const char *fm
  * failure is the one to tell. Returns its status. */
 clkv_status clkv_error_restore(const clkv_error *error);
 
-/* Checks a params struct: NULL and any other size than the library's own are errors. Used as
- *     CLKV_CHECK_PARAMS(params, clkv_pool_params);  returns INVALID from the calling function. */
-#define CLKV_CHECK_PARAMS(params, type)                                                                       \
-    do {                                                                                                      \
-        if (!(params)) return CLKV_FAIL(CLKV_ERROR_INVALID, "params is NULL");                                \
-        if ((params)->size != sizeof(type))                                                                   \
-            return CLKV_FAIL(CLKV_ERROR_INVALID, "params.size is %zu, not sizeof(" #type ") = %zu",           \
-                             (params)->size, sizeof(type));                                                   \
-    } while (0)
-
 #endif
