@@ -10,13 +10,12 @@ static clkv_status each_block(clkv_ops *ops, clkv_family family, const char *nam
     clkv_status st = clkv_ops_kernel(ops, family, CLKV_F32, CLKV_F32, &kernel);
     if (st != CLKV_OK) return st;
     const uint32_t shares = ops->shape.layers;
-    const uint64_t units = ops->slabs.block_bytes / CLKV_TILE_ALIGN;
     clkv_args args = clkv_args_of(kernel.kernel);
     clkv_arg_slabs(&args, &ops->slabs);
     clkv_arg_mem(&args, slot->mem);
     clkv_arg_uint(&args, at);
     clkv_arg_uint(&args, shares);
-    clkv_arg_ulong(&args, (units + shares - 1) / shares);
+    clkv_arg_uint(&args, (uint32_t)(ops->slabs.block_bytes / shares / CLKV_TILE_ALIGN));
     clkv_arg_blocks(&args, &ops->slabs);
     st = clkv_args_done(&args, name);
     cl_event after = NULL;
