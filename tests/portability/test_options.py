@@ -27,7 +27,7 @@ CLANG = "clang-15"
 # Another legal value of each option, named without CLKV_.
 OTHERS = {
     "HEAD_DIM": "40", "HEAD_DIM_V": "72", "KV_HEADS": "3", "GROUP": "5", "BLOCK_SIZE": "64",
-    "SLABS": "8", "TILE_TOKENS": "2", "WORK_GROUP": "32", "SUB_GROUP": "16",
+    "SLABS": "8", "TILE_TOKENS": "1", "WORK_GROUP": "32", "SUB_GROUP": "16",
     "ACCUMULATORS": "6", "FETCH_LEVEL": "2", "WIDE_TOKENS": "32", "K_FORMAT": "f32", "V_FORMAT": "f32",
 }
 SHAPES = ("d128 g4", "d80 g7 b8")
