@@ -36,6 +36,11 @@ static clkv_status device_get_info(void)
     return clkv_device_get_info(device, &info);
 }
 
+static clkv_status device_get_cache_problem(void)
+{
+    return clkv_device_get_cache_problem(NULL, NULL, 0);
+}
+
 static clkv_status cache_supported(void)
 {
     const clkv_cache_params params = {.size = sizeof params, .layers = 1, .heads = 1, .kv_heads = 1, .head_dim = 12};
@@ -120,6 +125,7 @@ static const struct {
     {"clkv_device_list", device_list},
     {"clkv_device_open", device_open},
     {"clkv_device_get_info", device_get_info},
+    {"clkv_device_get_cache_problem", device_get_cache_problem},
     {"clkv_cache_supported", cache_supported},
     {"clkv_cache_create", cache_create},
     {"clkv_cache_upload", cache_upload},
