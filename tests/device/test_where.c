@@ -55,6 +55,11 @@ static clkv_status cache_create(void)
     return clkv_cache_create(&none, device, &params);
 }
 
+static clkv_status cache_warm_up(void)
+{
+    return clkv_cache_warm_up(NULL, NULL);
+}
+
 static clkv_status cache_upload(void)
 {
     return clkv_cache_upload(cache, batch, NULL, 0, NULL, NULL);
@@ -128,6 +133,7 @@ static const struct {
     {"clkv_device_get_cache_problem", device_get_cache_problem},
     {"clkv_cache_supported", cache_supported},
     {"clkv_cache_create", cache_create},
+    {"clkv_cache_warm_up", cache_warm_up},
     {"clkv_cache_upload", cache_upload},
     {"clkv_cache_get_plan_info", cache_plan_info},
     {"clkv_cache_check", cache_check},
