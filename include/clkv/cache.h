@@ -180,7 +180,8 @@ typedef struct clkv_upload_params {
  * write: changes of block tables, context lengths, slots, work items; then copy-on-write, if any. What
  * is sent does not grow with context length. params may be NULL. A batch may be uploaded again (with
  * other params) until it is committed or rolled back.
- * STATE: not reserved, or kernels are not compiled (clkv_cache_warm_up). INVALID: a batch of another manager, an unknown visibility or positions. NO_MEMORY, DEVICE. */
+ * STATE: not reserved, or kernels are not compiled (clkv_cache_warm_up). INVALID: a batch of another manager, an
+ * unknown visibility or positions. NO_MEMORY, DEVICE. */
 CLKV_API clkv_status clkv_cache_upload(clkv_cache *cache, clkv_batch *batch, const clkv_upload_params *params,
                                        cl_uint n_wait, const cl_event *wait, cl_event *event);
 

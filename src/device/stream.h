@@ -5,8 +5,9 @@
  * the stream begins anew: a driver may never run what waits for a failed command.
  *
  * An event of the caller's wait list that has failed already makes the call fail (DEVICE). pocl 3.1 would neither run
- * nor fail the command; and it aborts when a command fails whose event nobody holds and for which others wait, so that
- * with a watch, which holds them, late failures are safe there too. SPDX-License-Identifier: Apache-2.0 */
+ * nor fail the command. It also aborts when a command fails whose event nobody holds while others wait for it; the watch
+ * holds them all. And it aborts now and then when, of two events that a command waits for, one fails while the other
+ * completes: nothing here can prevent that. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_DEVICE_STREAM_H
 #define CLKV_DEVICE_STREAM_H
 
