@@ -6,7 +6,7 @@ set multiplot layout 1,3
 set style fill solid 0.85 noborder
 # The lower margin is fixed, and the key stands at its lower end, so that no key meets the label of an axis.
 set bmargin at screen 0.33
-set key at screen 0.5,0.17 center top maxrows 3 reverse Left samplen 1
+set key center top maxrows 3 reverse Left samplen 1
 set grid ytics lc rgb "#dddddd"
 set border 3
 set tics nomirror
