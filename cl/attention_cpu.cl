@@ -499,18 +499,18 @@ CALLED void many(const clkv_work *work, clkv_sweep *sweep, uint end, CLKV_SLAB_P
     }
 }
 
-/* Token and head of row r of the sweep, as an index into [token][head]. */
-INLINE ulong row_of(const clkv_work *work, const clkv_sweep *sweep, uint r)
+/* Row r of the sweep in a caller's tensor [token][head][dim]: elements from its first one. */
+INLINE ulong row_at(const clkv_work *work, const clkv_sweep *sweep, uint r, uint stride, uint dim)
 {
-    const uint row = sweep->r0 + r;
-    return (ulong)(work->item.token + row / CLKV_GROUP) * CLKV_HEADS + work->kv_head * CLKV_GROUP +
-           row % CLKV_GROUP;
+    const uint row = sweep->r0 + r, head = work->kv_head * CLKV_GROUP + row % CLKV_GROUP;
+    return (ulong)(work->item.token + row / CLKV_GROUP) * stride + head * dim;
 }
 
-CALLED void begin(const clkv_work *work, clkv_sweep *sweep, float scale, __global const clkv_in *q, ulong q_offset)
+CALLED void begin(const clkv_work *work, clkv_sweep *sweep, float scale, __global const clkv_in *q, ulong q_offset,
+                  uint q_stride)
 {
     for (uint r = 0; r < SWEEP_ROWS; r++) {
-        const ulong at = q_offset + row_of(work, sweep, r) * CLKV_HEAD_DIM;
+        const ulong at = q_offset + row_at(work, sweep, r, q_stride, CLKV_HEAD_DIM);
         for (uint d = 0; d < CLKV_HEAD_DIM; d += 8) {
             vstore8(r < sweep->n ? clkv_in_8(q, at + d) * (scale * LOG2_E) : (float8)(0.0f), 0, sweep->q[r] + d);
         }
@@ -524,25 +524,26 @@ CALLED void begin(const clkv_work *work, clkv_sweep *sweep, float scale, __globa
 }
 
 CALLED void finish(const clkv_work *work, const clkv_sweep *sweep, __global clkv_out *o, ulong o_offset,
-                   __global float *lse, ulong lse_offset, uint want_lse, __global float *part_o,
-                   __global float2 *part_sums)
+                   uint o_stride, __global float *lse, ulong lse_offset, uint lse_stride, uint want_lse,
+                   __global float *part_o, __global float2 *part_sums)
 {
     for (uint r = 0; r < sweep->n; r++) {
         const float sum = sum_of(sweep->sum[r]);
         const float norm = sum == 0.0f ? 0.0f : 1.0f / sum;
         const float row_lse = (sweep->top[r] + log2(sum)) * LN_2;
-        const ulong row = row_of(work, sweep, r);
         if (work->item.part == CLKV_DIRECT) {
+            const ulong o_at = o_offset + row_at(work, sweep, r, o_stride, CLKV_HEAD_DIM_V);
             for (uint d = 0; d < CLKV_HEAD_DIM_V; d += 8) {
-                clkv_out_8(vload8(0, (const float *)sweep->o[r] + d) * norm, o,
-                           o_offset + row * CLKV_HEAD_DIM_V + d);
+                clkv_out_8(vload8(0, (const float *)sweep->o[r] + d) * norm, o, o_at + d);
             }
             if (want_lse) {
-                lse[lse_offset + row] = sum == 0.0f ? as_float(0xff800000u) : row_lse; /* −inf */
+                lse[lse_offset + row_at(work, sweep, r, lse_stride, 1)] =
+                    sum == 0.0f ? as_float(0xff800000u) : row_lse; /* −inf */
             }
         } else {
-            const ulong part = work->item.part + (sweep->r0 + r) / CLKV_GROUP;
-            const ulong at = part * CLKV_HEADS + row % CLKV_HEADS;
+            const uint row = sweep->r0 + r;
+            const ulong at = (ulong)(work->item.part + row / CLKV_GROUP) * CLKV_HEADS + work->kv_head * CLKV_GROUP +
+                             row % CLKV_GROUP;
             for (uint d = 0; d < CLKV_HEAD_DIM_V; d += 8) {
                 vstore8(vload8(0, (const float *)sweep->o[r] + d) * norm, 0, part_o + at * CLKV_HEAD_DIM_V + d);
             }
@@ -554,9 +555,9 @@ CALLED void finish(const clkv_work *work, const clkv_sweep *sweep, __global clkv
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint row_stride, __global const uint *batch,
                     uint items_at, uint layer, ulong block_bytes, uint blocks_per_slab, float scale,
-                    __global const clkv_in *q, ulong q_offset, __global clkv_out *o, ulong o_offset,
-                    __global float *lse, ulong lse_offset, uint want_lse, __global float *part_o,
-                    __global float2 *part_sums)
+                    __global const clkv_in *q, ulong q_offset, uint q_stride, __global clkv_out *o, ulong o_offset,
+                    uint o_stride, __global float *lse, ulong lse_offset, uint lse_stride, uint want_lse,
+                    __global float *part_o, __global float2 *part_sums)
 {
     clkv_work work;
     clkv_sweep sweep;
@@ -570,7 +571,7 @@ void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint row_stride
 
     for (sweep.r0 = 0; sweep.r0 < n_rows; sweep.r0 += SWEEP_ROWS) {
         sweep.n = min(SWEEP_ROWS, n_rows - sweep.r0);
-        begin(&work, &sweep, scale, q, q_offset);
+        begin(&work, &sweep, scale, q, q_offset, q_stride);
         /* the last row sees the most */
         const uint end = clkv_row_end(&work.item, (sweep.r0 + sweep.n - 1u) / CLKV_GROUP);
 #if FEW_FITS
@@ -581,6 +582,6 @@ void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint row_stride
         {
             many(&work, &sweep, end, CLKV_SLAB_ARGS);
         }
-        finish(&work, &sweep, o, o_offset, lse, lse_offset, want_lse, part_o, part_sums);
+        finish(&work, &sweep, o, o_offset, o_stride, lse, lse_offset, lse_stride, want_lse, part_o, part_sums);
     }
 }

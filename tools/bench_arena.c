@@ -83,10 +83,8 @@ static int enqueue_append(bench_arena *a, uint32_t first_row)
 {
     clkv_append_params params = {
         .size = sizeof params,
-        .k = a->noise->k_mem,
-        .v = a->noise->v_mem,
-        .k_offset = first_row * k_width(a->shape),
-        .v_offset = first_row * v_width(a->shape),
+        .k = {.mem = a->noise->k_mem, .offset = first_row * k_width(a->shape)},
+        .v = {.mem = a->noise->v_mem, .offset = first_row * v_width(a->shape)},
     };
     clkv_status status = CLKV_OK;
     for (; params.layer < a->shape->layers && status == CLKV_OK; params.layer++)
@@ -199,7 +197,7 @@ void bench_arena_destroy(bench_arena *arena)
 double bench_arena_attention(bench_arena *arena)
 {
     clkv_attention_params params = {
-        .size = sizeof params, .q = arena->noise->q_mem, .o = arena->noise->o_mem};
+        .size = sizeof params, .q = {.mem = arena->noise->q_mem}, .o = {.mem = arena->noise->o_mem}};
     const cl_command_queue queue = clkv_device_queue(clkv_cache_device(arena->cache));
     const double start = clock_seconds();
     clkv_status status = CLKV_OK;

@@ -87,8 +87,8 @@ static clkv_status first_result(clkv_device *device, double *done)
     if (err == CL_SUCCESS)
         in = clCreateBuffer(context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, q_bytes, zeros, &err);
     if (err == CL_SUCCESS) out = clCreateBuffer(context, CL_MEM_WRITE_ONLY, q_bytes, NULL, &err);
-    const clkv_append_params append = {.size = sizeof append, .k = in, .v = in};
-    const clkv_attention_params attention = {.size = sizeof attention, .q = in, .o = out};
+    const clkv_append_params append = {.size = sizeof append, .k = {.mem = in}, .v = {.mem = in}};
+    const clkv_attention_params attention = {.size = sizeof attention, .q = {.mem = in}, .o = {.mem = out}};
     clkv_status status = err == CL_SUCCESS ? clkv_cache_create(&cache, device, &cache_params) : CLKV_ERROR_DEVICE;
     if (status == CLKV_OK) status = clkv_batch_create(&batch, clkv_cache_manager(cache));
     if (status == CLKV_OK)

@@ -68,17 +68,16 @@ static int fits(scheduler *s, const replay_job *job, bool *out)
     clkv_status status = clkv_manager_get_stats(s->params->manager, &stats);
     if (status) return tool_fail_status(status, "statistics");
     uint64_t available = stats.blocks_free + stats.blocks_cached, needed = 0;
-    size_t held;
-    const uint32_t *table;
+    size_t held = 0;
     bool alone = true;
     for (uint32_t i = 0; i < s->n_jobs; i++) {
         const replay_job *other = s->jobs[i];
         if (other->preempted || other == job) continue;
-        clkv_sequence_get_table(other->sequence, 0, &table, &held);
+        clkv_sequence_get_table(other->sequence, 0, NULL, &held);
         needed += blocks_for(s, other->known) - held + 1;
         alone = false;
     }
-    clkv_sequence_get_table(job->sequence, 0, &table, &held);
+    clkv_sequence_get_table(job->sequence, 0, NULL, &held);
     needed += blocks_for(s, job->known) - held;
     *out = alone || needed <= available;
     return 0;

@@ -137,7 +137,7 @@ static int append(run *r)
     }
     const size_t tokens = clkv_batch_tokens(r->batch);
     cl_command_queue queue = clkv_device_queue(r->options->device);
-    const clkv_append_params params = {.size = sizeof params, .k = r->k_mem, .v = r->v_mem};
+    const clkv_append_params params = {.size = sizeof params, .k = {.mem = r->k_mem}, .v = {.mem = r->v_mem}};
     return check_cl(r,
                     clEnqueueWriteBuffer(queue, r->k_mem, CL_TRUE, 0, tokens * k_row * sizeof(float), r->k, 0, NULL,
                                          NULL),
@@ -199,9 +199,9 @@ static int attend(run *r)
     const clkv_attention_params params = {
         .size = sizeof params,
         .scale = (float)c->scale,
-        .q = r->q_mem,
-        .o = r->o_mem,
-        .lse = r->lse_mem,
+        .q = {.mem = r->q_mem},
+        .o = {.mem = r->o_mem},
+        .lse = {.mem = r->lse_mem},
     };
     cl_command_queue queue = clkv_device_queue(r->options->device);
     return check(r, clkv_attention(r->cache, r->batch, &params, 0, NULL, NULL), "attention") ||

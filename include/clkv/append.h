@@ -4,6 +4,7 @@
 #define CLKV_APPEND_H
 
 #include <clkv/cache.h>
+#include <clkv/tensor.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -12,16 +13,15 @@ extern "C" {
 typedef struct clkv_append_params {
     size_t size;
     uint32_t layer;
-    clkv_type type;             /* of k and v: CLKV_F32 (default) or CLKV_F16 */
-    cl_mem k;                   /* [token][kv_head][head_dim], tokens as the batch counts them */
-    cl_mem v;                   /* [token][kv_head][head_dim_v] */
-    size_t k_offset, v_offset;  /* elements before the first token */
+    clkv_tensor k; /* [token][kv_head][head_dim], tokens in the order of the batch */
+    clkv_tensor v; /* [token][kv_head][head_dim_v]; of the same type as k, with any offset and stride of its own */
 } clkv_append_params;
 
-/* For every token of an uploaded batch, converts to the cache's type (round to nearest even; 65520 and more
- * becomes infinite in CLKV_F16) and writes K transposed and V plain into its slot. k and v are read when the
- * command runs.
- * STATE: the batch is not uploaded. INVALID: layer, NULL buffers, buffers too small. BUILD, DEVICE. */
+/* Enqueues one command that, for every token of an uploaded batch, converts K and V to the cache's types (round to
+ * nearest even; 65520 and more becomes infinite in CLKV_F16) and writes them into the token's slot. k and v are read
+ * when the command runs: keep what they hold until then. They may be the same buffer.
+ * STATE: the batch is not uploaded. INVALID: layer, or a tensor (see tensor.h). UNSUPPORTED: k and v are of different
+ * types. BUILD, DEVICE. */
 CLKV_API clkv_status clkv_append(clkv_cache *cache, clkv_batch *batch, const clkv_append_params *params,
                                  cl_uint n_wait, const cl_event *wait, cl_event *event);
 

@@ -9,16 +9,26 @@
  * commit. Operations enqueue on the device's queue and never block; wait lists and events are OpenCL's.
  * Commands of one cache take effect in the order in which they are called.
  *
- * When the driver fails a call, the function that made it has changed nothing on the host and may be called
- * again. DEVICE, DEVICE_MEMORY, DEVICE_LOST, NO_MEMORY or BUILD, by the driver's code, is then what any
- * function here and in append.h, attention.h, copy.h and gather.h returns where its comment says DEVICE.
- * A command that is enqueued may still fail on the device, when it runs: its event then has a negative status,
- * and what it was to write is undefined. An operation of several commands has one event, and it is the last
- * one's; none of the cache's commands runs that would take what a failed one has left for block ids. Where a
- * later call finds out, it returns DEVICE and says so, once; it may be called again. Roll the batch back,
- * reserve and upload it again; what is committed already cannot be rolled back: its blocks may hold anything.
- * DEVICE_LOST: the driver takes no more commands for the device; destroy its caches (which works as ever) and
- * close it. Caches on other devices, and new ones, are not touched by that. The log is told once.
+ * A call that the driver refuses has changed nothing on the host and may be repeated. Where a comment here or in
+ * append.h, attention.h, copy.h and gather.h says DEVICE, the function returns DEVICE, DEVICE_MEMORY, DEVICE_LOST,
+ * NO_MEMORY or BUILD, by the driver's code. So it does (DEVICE) when an event of its wait list has failed already.
+ *
+ * A command that was enqueued may still fail when it runs, because of the device or because an event of its wait list
+ * has failed. Its event then has a negative status, and what it should have written is undefined. On an in-order queue
+ * the driver runs the commands behind it all the same, so that outputs are wrong though their own events are complete.
+ * Three things tell of a failure: the events; clkv_cache_check; and clkv_batch_commit of a cache whose `commit` is
+ * CLKV_COMMIT_STRICT. Some later calls notice it as well and return DEVICE, once; they may be repeated. Then roll the
+ * batch back, reserve it and upload it again. What is committed cannot be rolled back: its blocks may hold anything.
+ * The cache's later commands never use what a failed one has left for block ids: they do not run, or fail.
+ *
+ * An operation that enqueues several commands returns the event of the last one. Each of them runs only if the one
+ * before it has succeeded, so that this event tells of a failure of any; but its profiling times are those of the last
+ * command alone. Uploads and attention give the event of the first one too (`first_event`).
+ *
+ * DEVICE_LOST: the driver takes no more commands for the device. Destroy its caches (which works as always) and close
+ * it. Caches on other devices, and new ones, are not affected. The log gets one line.
+ *
+ * In a child of fork() every function on a cache returns FORKED; destroying it frees the child's memory (device.h).
  *
  * Thread-safe: functions on one cache lock it; a batch belongs to one thread at a time.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -34,6 +44,15 @@ extern "C" {
 
 typedef struct clkv_cache clkv_cache;
 
+/* What clkv_batch_commit wants to know of a batch that was uploaded. */
+typedef enum clkv_commit {
+    CLKV_COMMIT_DEFAULT = 0,  /* CLKV_COMMIT_TRUSTING */
+    CLKV_COMMIT_TRUSTING = 1, /* nothing */
+    CLKV_COMMIT_STRICT = 2,   /* every layer has been appended since the last upload, else STATE; and no command of the
+                                 batch is known to have failed, else DEVICE. The batch then stays reserved. It does not
+                                 wait: a command that fails after the commit is told by clkv_cache_check only */
+} clkv_commit;
+
 typedef struct clkv_cache_params {
     size_t size;
     /* the model; no defaults but where said */
@@ -48,7 +67,9 @@ typedef struct clkv_cache_params {
     uint64_t memory_bytes;     /* of slabs on the device, rounded down to whole blocks */
     uint64_t max_slab_bytes;   /* default and upper limit: the device's allocation limit */
     /* the host half; as in clkv_manager_params, defaults included */
-    uint32_t block_size, max_sequences, max_context, watermark, hash_bits;
+    uint32_t block_size, max_sequences;
+    uint32_t max_context;      /* tokens; default 131072; at most what the pool holds, whatever is asked for */
+    uint32_t watermark, hash_bits;
     uint64_t hash_seed, shuffle_seed;
     int event_content;
     clkv_prefix_use prefix;
@@ -61,6 +82,7 @@ typedef struct clkv_cache_params {
     uint64_t (*clock_ms)(void *user);
     clkv_cache_event_fn on_event;
     void *user;
+    clkv_commit commit;        /* what clkv_batch_commit asks before; default CLKV_COMMIT_TRUSTING */
     uint32_t max_batch_tokens; /* tokens in one batch; default 8192: sizes the split-KV workspace's growth */
     uint32_t window;           /* the model's sliding window in tokens; default 0 = none. There are no kernels for
                                   one yet: another value is UNSUPPORTED */
@@ -94,6 +116,12 @@ typedef enum clkv_visibility {
     CLKV_SEE_ALL = 2,     /* its sequence's whole context, new tokens included */
 } clkv_visibility;
 
+/* Whether an upload brings the positions of the batch's tokens to the device. */
+typedef enum clkv_positions {
+    CLKV_POSITIONS_NONE = 0, /* default */
+    CLKV_POSITIONS_SEND = 1, /* 4 bytes a token more; see clkv_cache_get_positions */
+} clkv_positions;
+
 typedef struct clkv_upload_params {
     size_t size;
     clkv_visibility visibility;
@@ -101,15 +129,25 @@ typedef struct clkv_upload_params {
                               of exactly N tokens, and a sequence's result has the same bits whatever
                               else is in the batch */
     uint32_t parts;        /* 0: automatic; N: about N parts for each sequence, for tests and tuning */
+    clkv_positions positions;
+    cl_event *first_event; /* not NULL: gets the event of the first command, the write; the caller's to release */
 } clkv_upload_params;
 
 /* Plans a reserved batch and enqueues everything its pass needs on the device in one packed non-blocking
  * write: changes of block tables, context lengths, slots, work items; then copy-on-write, if any. What
  * is sent does not grow with context length. params may be NULL. A batch may be uploaded again (with
  * other params) until it is committed or rolled back.
- * STATE: not reserved. INVALID: a batch of another manager, an unknown visibility. NO_MEMORY, DEVICE. */
+ * STATE: not reserved. INVALID: a batch of another manager, an unknown visibility or positions. NO_MEMORY, DEVICE. */
 CLKV_API clkv_status clkv_cache_upload(clkv_cache *cache, clkv_batch *batch, const clkv_upload_params *params,
                                        cl_uint n_wait, const cl_event *wait, cl_event *event);
+
+/* Where the positions of an uploaded batch's tokens are on the device, for the caller's own kernels (RoPE, say): int32,
+ * one for each token in the order of the batch, from `offset` bytes on. The buffer is the cache's: it must only be read,
+ * and only by commands enqueued before the batch is uploaded again, committed, rolled back or destroyed. On an in-order
+ * queue nothing else is needed. On an out-of-order queue such a command waits for the upload's event, and an append or
+ * attention of the batch waits for the command, so that the next upload cannot overtake it.
+ * STATE: the batch is not uploaded, or without CLKV_POSITIONS_SEND. INVALID. */
+CLKV_API clkv_status clkv_cache_get_positions(clkv_cache *cache, const clkv_batch *batch, cl_mem *mem, size_t *offset);
 
 /* What the last upload planned; for tools and tests. */
 typedef struct clkv_plan_info {
@@ -123,6 +161,11 @@ typedef struct clkv_plan_info {
 
 /* INVALID. STATE: the batch is not uploaded. */
 CLKV_API clkv_status clkv_cache_get_plan_info(clkv_cache *cache, const clkv_batch *batch, clkv_plan_info *info);
+
+/* Asks, without waiting, whether commands that the cache has enqueued have failed so far. DEVICE: one has. The text
+ * names the first of those that were not told yet, driver_code is its event's status; all that are known by now count as
+ * told. For callers who take no events: call it once a step, say, or when the step's output has been read. INVALID. */
+CLKV_API clkv_status clkv_cache_check(clkv_cache *cache);
 
 /* Fills every slab with one byte, enqueued: 0xff makes every element NaN (for tests), 0 clears. Any
  * content is lost while sequences and index still believe in it. DEVICE. */

@@ -9,9 +9,9 @@
 extern "C" {
 #endif
 
-/* Copies content only, of all layers of a group; ownership is the caller's affair. No block may be both source
- * and target, or a target twice (INVALID). clkv_cache_upload does this for copy-on-write by itself. BUILD, DEVICE.
- */
+/* Enqueues the write of the list and then the copies; the event is that of the last command. Copies content only, of
+ * all layers of a group; ownership is the caller's affair. clkv_cache_upload does this for copy-on-write by itself.
+ * INVALID: a block that is both source and target, or a target twice; group. NO_MEMORY, DEVICE_MEMORY, BUILD, DEVICE. */
 CLKV_API clkv_status clkv_copy_blocks(clkv_cache *cache, uint32_t group, const clkv_block_copy *copies, uint32_t n,
                                       cl_uint n_wait, const cl_event *wait, cl_event *event);
 

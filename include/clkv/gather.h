@@ -4,6 +4,7 @@
 #define CLKV_GATHER_H
 
 #include <clkv/cache.h>
+#include <clkv/tensor.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -12,15 +13,16 @@ extern "C" {
 typedef struct clkv_gather_params {
     size_t size;
     uint32_t layer;
-    uint32_t first, count;      /* positions [first, first + count); count 0 = to the end */
-    clkv_type type;             /* of k and v: CLKV_F32 (default) or CLKV_F16 */
-    cl_mem k;                   /* [token][kv_head][head_dim]; NULL = not wanted */
-    cl_mem v;                   /* [token][kv_head][head_dim_v]; NULL = not wanted */
-    size_t k_offset, v_offset;  /* elements before the first token */
+    uint32_t first, count; /* positions [first, first + count); count 0 = to the end */
+    clkv_tensor k;         /* [token][kv_head][head_dim]; mem NULL = not wanted */
+    clkv_tensor v;         /* [token][kv_head][head_dim_v]; mem NULL = not wanted; of the same type as k */
 } clkv_gather_params;
 
-/* INVALID: layer, range, buffers. BUSY: the sequence is in a reserved
- * batch that is not uploaded. BUILD, DEVICE. */
+/* Enqueues the conversion of a sequence's keys and values to the tensors' type, as the cache holds them. Where the
+ * device does not have the sequence's block table yet, a write and a command before it bring it there: the event is
+ * that of the last command.
+ * INVALID: layer, range, neither k nor v, a tensor (see tensor.h), k and v overlap. BUSY: the sequence is in a reserved batch that is not uploaded. UNSUPPORTED: k and v are of different
+ * types. NO_MEMORY, DEVICE_MEMORY, BUILD, DEVICE. */
 CLKV_API clkv_status clkv_gather(clkv_cache *cache, const clkv_sequence *sequence, const clkv_gather_params *params,
                                  cl_uint n_wait, const cl_event *wait, cl_event *event);
 

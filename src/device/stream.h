@@ -2,11 +2,15 @@
  *
  * An in-order queue orders by itself. On an out-of-order queue every command also waits for the last one
  * of the same stream; if that one has failed on the device, so does the next call (DEVICE), which says so, and
- * the stream begins anew: a driver may never run what waits for a failed command. SPDX-License-Identifier: Apache-2.0 */
+ * the stream begins anew: a driver may never run what waits for a failed command.
+ *
+ * An event of the caller's wait list that has failed already makes the call fail (DEVICE). pocl 3.1 would neither run
+ * nor fail the command; and it aborts when a command fails whose event nobody holds and for which others wait, so that
+ * with a watch, which holds them, late failures are safe there too. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_DEVICE_STREAM_H
 #define CLKV_DEVICE_STREAM_H
 
-#include <clkv/device.h>
+#include "device/watch.h"
 
 typedef struct clkv_stream {
     clkv_device *device;
@@ -14,6 +18,8 @@ typedef struct clkv_stream {
     int out_of_order;
     cl_event last; /* out-of-order only; owned */
     cl_event also; /* in-order only, borrowed: the next command must not run unless this one has succeeded */
+    clkv_watch *watch;  /* borrowed: gets every command; or NULL */
+    clkv_failure *set;  /* borrowed: the commands from now on belong to it; or NULL */
 } clkv_stream;
 
 void clkv_stream_init(clkv_stream *stream, clkv_device *device);
@@ -36,6 +42,9 @@ void clkv_stream_only_after(clkv_stream *stream, cl_event event);
 
 /* Takes a pointer to NULL, and leaves one. */
 void clkv_event_release(cl_event *event);
+
+/* Gives the caller an event that we keep. DEVICE: *out is untouched. */
+clkv_status clkv_event_share(cl_event event, cl_event *out);
 
 /* CL_COMPLETE, a positive number while it is not, or a negative one: the command failed. */
 cl_int clkv_event_status(cl_event event);

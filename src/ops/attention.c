@@ -47,15 +47,20 @@ clkv_status clkv_ops_attention(clkv_ops *ops, const clkv_packed *packed, uint32_
     clkv_arg_mem(&args, ops->part_o);
     clkv_arg_mem(&args, ops->part_sums);
     st = clkv_args_done(&args, "clkv_attention");
-    cl_event after = NULL, parts = NULL;
+    cl_event after = NULL, first = NULL;
     if (st == CLKV_OK) st = clkv_ring_ready(packed->slot, &after);
     if (st != CLKV_OK) return st;
     const int split = packed->plan.n_merges > 0;
     clkv_stream_only_after(&ops->stream, after);
     st = clkv_stream_launch(&ops->stream, "clkv_attention", k.kernel,
                             (size_t)packed->plan.n_items * ops->shape.kv_heads, k.group, events->n_wait, events->wait,
-                            split ? &parts : events->event);
-    if (st == CLKV_OK && split) st = merge(ops, packed, o, lse, parts, events->event);
-    clkv_event_release(&parts);
+                            split || events->first ? &first : events->event);
+    if (st == CLKV_OK && split) st = merge(ops, packed, o, lse, first, events->event);
+    else if (st == CLKV_OK && events->first && events->event) st = clkv_event_share(first, events->event);
+    if (st == CLKV_OK && events->first) {
+        *events->first = first;
+        first = NULL;
+    }
+    clkv_event_release(&first);
     return st;
 }

@@ -21,6 +21,7 @@ clkv_status clkv_ops_gather(clkv_ops *ops, uint32_t row, uint32_t layer, uint32_
     clkv_arg_uint(&args, (k->mem ? 1u : 0u) | (v->mem ? 2u : 0u));
     st = clkv_args_done(&args, "clkv_gather");
     if (st != CLKV_OK) return st;
+    clkv_stream_only_after(&ops->stream, events->after);
     return clkv_stream_launch(&ops->stream, "clkv_gather", kernel.kernel, (size_t)n * ops->shape.kv_heads,
                               kernel.group, events->n_wait, events->wait, events->event);
 }

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "device/buffer.h"
+#include "device/process.h"
 #include "program/program.h"
 
 #include <stdio.h>
@@ -107,7 +108,7 @@ void clkv_ops_free(clkv_ops *ops)
     for (int f = 0; f < CLKV_FAMILIES; f++) {
         for (int i = 0; i < 4; i++) {
             clkv_kernel *slot = &ops->kernels[f][i / 2][i % 2];
-            if (slot->kernel) clReleaseKernel(slot->kernel);
+            if (slot->kernel && !clkv_process_forked()) clReleaseKernel(slot->kernel);
             slot->kernel = NULL;
         }
     }

@@ -19,6 +19,8 @@
 #include "device/stream.h"
 #include "device/tuning.h"
 
+#include <clkv/tensor.h>
+
 typedef struct clkv_shape {
     uint32_t layers, heads, kv_heads, head_dim, head_dim_v, block_size;
     clkv_type k_type, v_type;
@@ -54,6 +56,7 @@ typedef struct clkv_packed {
     clkv_ring_slot *slot;
     clkv_plan plan;
     uint32_t n_tokens, n_copies, n_clears, n_changes;
+    int has_positions;     /* of the tokens: int32, at the beginning */
     uint32_t items_at, merges_at, copies_at, clears_at, changes_at, slots_at; /* uints into the slot */
     size_t bytes;          /* of the packed upload */
 } clkv_packed;
@@ -79,22 +82,17 @@ clkv_status clkv_ops_reserve_parts(clkv_ops *ops, uint32_t parts);
 /* Bytes of cl_mem beside the slabs and the ring. */
 uint64_t clkv_ops_bytes(const clkv_ops *ops);
 
-/* Wait lists and events of one command, as the caller gave them. An operation of several commands has one event,
- * the last one's: each of them runs only if the one before has succeeded. */
+/* Wait lists and events of one operation, as the caller gave them. Of several commands each runs only if the one before
+ * has succeeded. */
 typedef struct clkv_events {
     cl_uint n_wait;
     const cl_event *wait;
-    cl_event *event; /* or NULL */
+    cl_event *event; /* gets that of the last command; or NULL */
+    cl_event *first; /* gets that of the first command; or NULL. Only uploads and attention look at it */
     cl_event after;  /* of our own, or NULL: the command must not run unless this one has succeeded */
 } clkv_events;
 
-typedef struct clkv_tensor { /* a caller's tensor */
-    cl_mem mem;          /* NULL: not wanted, where that is allowed */
-    size_t offset;       /* elements */
-    clkv_type type;
-} clkv_tensor;
-
-/* The operations. Arguments are checked by the caller; every one enqueues and returns. None runs on the device
+/* The operations. Arguments are checked by the caller (a tensor whose mem is NULL is not wanted); every one enqueues and returns. None runs on the device
  * unless what it reads of a slot has arrived there: garbage would be taken for block ids. */
 clkv_status clkv_ops_append(clkv_ops *ops, const clkv_packed *packed, uint32_t layer, const clkv_tensor *k,
                             const clkv_tensor *v, const clkv_events *events);

@@ -261,14 +261,15 @@ static clkv_status upload(workload *w, const workload_step *step)
 
 static clkv_status append(workload *w, const workload_step *step)
 {
-    const clkv_append_params params = { .size = sizeof params, .layer = step->a, .k = w->k, .v = w->v };
+    const clkv_append_params params = { .size = sizeof params, .layer = step->a, .k = { .mem = w->k },
+                                        .v = { .mem = w->v } };
     AFTER_LAST(w, clkv_append(w->cache, w->batch, &params, n_wait, wait, &event));
 }
 
 static clkv_status attend(workload *w, const workload_step *step)
 {
-    const clkv_attention_params params = { .size = sizeof params, .layer = step->a, .q = w->q, .o = w->o,
-                                           .lse = w->lse };
+    const clkv_attention_params params = { .size = sizeof params, .layer = step->a, .q = { .mem = w->q },
+                                           .o = { .mem = w->o }, .lse = { .mem = w->lse } };
     AFTER_LAST(w, clkv_attention(w->cache, w->batch, &params, n_wait, wait, &event));
 }
 
@@ -287,7 +288,8 @@ static clkv_status commit(workload *w, const workload_step *step)
 static clkv_status gather(workload *w, const workload_step *step)
 {
     const clkv_gather_params params = { .size = sizeof params, .layer = 1, .first = step->b,
-                                        .count = step->c - step->b, .k = w->k, .v = w->v };
+                                        .count = step->c - step->b, .k = { .mem = w->k },
+                                        .v = { .mem = w->v } };
     AFTER_LAST(w, clkv_gather(w->cache, w->sequences[step->a], &params, n_wait, wait, &event));
 }
 

@@ -79,6 +79,12 @@ environment) # a variable that the code reads is documented
             grep -rqwF "$name" docs README.md include || echo "$name is read, but not in docs/, README.md or a public header"
         done)
     ;;
+where) # the device half's functions that return a status are all in the test of clkv_error.where
+    breaches=$(grep -ohE '^CLKV_API clkv_status clkv_[a-z_]+' include/clkv/{append,attention,cache,copy,device,gather}.h |
+        sed 's/.* //' | while read -r name; do
+            grep -qF "\"$name\"" tests/device/test_where.c || echo "$name is not in tests/device/test_where.c"
+        done)
+    ;;
 output) # the programs print through tools/output.c, which waits for slow readers
     breaches=$(ours .c .h | grep -E '^tools/' |
         xargs grep -nE '\b(v?printf|puts|putchar|perror)\(|\b(v?fprintf|fputs|fputc|putc|fwrite|fflush)\(.*\bstd(out|err)\b')
