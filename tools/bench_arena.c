@@ -2,6 +2,7 @@
 #include "bench_arena.h"
 
 #include "clock.h"
+#include "compiling.h"
 #include "exit.h"
 #include "random.h"
 
@@ -133,8 +134,11 @@ static int make_cache(bench_arena *a, clkv_device *device, int shuffled)
         .shuffle_seed = shuffled ? 1 : 0,
         .prefix = CLKV_PREFIX_OFF,
         .max_batch_tokens = tokens > FILL_TOKENS ? tokens : FILL_TOKENS,
+        .compile = CLKV_COMPILE_LATER,
     };
     clkv_status status = clkv_cache_create(&a->cache, device, &params);
+    if (status == CLKV_OK)
+        status = compile_kernels(a->cache, CLKV_OP_UPLOAD | CLKV_OP_APPEND | CLKV_OP_ATTENTION);
     if (status == CLKV_OK) status = clkv_batch_create(&a->batch, clkv_cache_manager(a->cache));
     if (status != CLKV_OK) return tool_fail_status(status, "making a cache of %u blocks", params.blocks);
     a->sequences = calloc(s->batch, sizeof *a->sequences);

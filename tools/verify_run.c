@@ -1,6 +1,7 @@
 /* verify_run.c: see verify_run.h. SPDX-License-Identifier: Apache-2.0 */
 #include "verify_run.h"
 
+#include "compiling.h"
 #include "random.h"
 
 #include <clkv/clkv.h>
@@ -87,10 +88,12 @@ static int make_cache(run *r)
         .shuffle_seed = random_next(&r->random) | 1,
         .prefix = CLKV_PREFIX_OFF,
         .max_batch_tokens = c->q_tokens > HISTORY_TOKENS ? c->q_tokens : HISTORY_TOKENS,
+        .compile = CLKV_COMPILE_LATER,
     };
     const clkv_status status = clkv_cache_supported(r->options->device, &params);
     if (status != CLKV_OK) return lose(r, VERIFY_UNSUPPORTED, "shape", clkv_last_error()->message);
     return check(r, clkv_cache_create(&r->cache, r->options->device, &params), "making the cache") ||
+           check(r, compile_kernels(r->cache, CLKV_OP_UPLOAD | CLKV_OP_APPEND | CLKV_OP_ATTENTION), "compiling") ||
            check(r, clkv_cache_fill(r->cache, 0xff), "filling it with NaN") ||
            check(r, clkv_batch_create(&r->batch, clkv_cache_manager(r->cache)), "making a batch");
 }

@@ -4,7 +4,7 @@
  * items are (sequence, tile of queries × GQA group, KV head, token range). Long contexts are split
  * (split-KV) and the parts merged by their log-sum-exp, as in Flash-Decoding; the softmax is the online
  * one of Milakov & Gimelshein 2018, as used by FlashAttention (Dao et al. 2022).
- * Thread-safe; enqueues, never blocks. SPDX-License-Identifier: Apache-2.0 */
+ * Thread-safe; enqueues, never blocks, never compiles. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_ATTENTION_H
 #define CLKV_ATTENTION_H
 
@@ -34,7 +34,8 @@ typedef struct clkv_attention_params {
  * Not finite: a score of NaN or +infinity makes its query head NaN; -infinity is weight 0, and a query head without any
  * weight is 0 with log-sum-exp -infinity; a value that is not finite makes its dimension infinite or NaN, for queries
  * that see its token only. |scale q k| must stay below 6e29.
- * STATE: the batch is not uploaded. INVALID: layer, scale, or a tensor (see tensor.h); an overlap. BUILD, DEVICE. */
+ * STATE: the batch is not uploaded, or the kernels are not compiled for these types (clkv_cache_warm_up). INVALID: layer,
+ * scale, or a tensor (see tensor.h); an overlap. DEVICE. */
 CLKV_API clkv_status clkv_attention(clkv_cache *cache, clkv_batch *batch, const clkv_attention_params *params,
                                     cl_uint n_wait, const cl_event *wait, cl_event *event);
 

@@ -6,12 +6,13 @@
  *              └─ ring       staging buffers for batch uploads
  *
  * One step: reserve a batch, clkv_cache_upload, then per layer clkv_append and clkv_attention, then
- * commit. Operations enqueue on the device's queue and never block; wait lists and events are OpenCL's.
+ * commit. Operations enqueue on the device's queue and never block, not even to compile: kernels are compiled when
+ * the cache is made, or by clkv_cache_warm_up. Wait lists and events are OpenCL's.
  * Commands of one cache take effect in the order in which they are called.
  *
  * A call that the driver refuses has changed nothing on the host and may be repeated. Where a comment here or in
- * append.h, attention.h, copy.h and gather.h says DEVICE, the function returns DEVICE, DEVICE_MEMORY, DEVICE_LOST,
- * NO_MEMORY or BUILD, by the driver's code. So it does (DEVICE) when an event of its wait list has failed already.
+ * append.h, attention.h, copy.h and gather.h says DEVICE, the function returns DEVICE, DEVICE_MEMORY,
+ * DEVICE_LOST or NO_MEMORY, by the driver's code. So it does (DEVICE) when an event of its wait list has failed already.
  *
  * A command that was enqueued may still fail when it runs, because of the device or because an event of its wait list
  * has failed. Its event then has a negative status, and what it should have written is undefined. On an in-order queue
@@ -53,6 +54,16 @@ typedef enum clkv_commit {
                                  wait: a command that fails after the commit is told by clkv_cache_check only */
 } clkv_commit;
 
+/* When the kernels are compiled, which takes seconds where the program cache has none. Operations never compile. */
+typedef enum clkv_compile {
+    CLKV_COMPILE_DEFAULT = 0, /* by clkv_cache_create: all operations, for tensors in CLKV_F32 */
+    CLKV_COMPILE_LATER = 1,   /* by clkv_cache_warm_up */
+} clkv_compile;
+
+/* How many kernels of those that are missing have been compiled: at the beginning with done = 0, and whenever there are
+ * more, on the thread that called. It may not call clkv on this cache. */
+typedef void (*clkv_progress_fn)(void *user, uint32_t done, uint32_t total);
+
 typedef struct clkv_cache_params {
     size_t size;
     /* the model; no defaults but where said */
@@ -86,6 +97,8 @@ typedef struct clkv_cache_params {
     uint32_t max_batch_tokens; /* tokens in one batch; default 8192: sizes the split-KV workspace's growth */
     uint32_t window;           /* the model's sliding window in tokens; default 0 = none. There are no kernels for
                                   one yet: another value is UNSUPPORTED */
+    clkv_compile compile;
+    clkv_progress_fn on_progress; /* of compiling in clkv_cache_create, with `user`; NULL = nobody asks */
 } clkv_cache_params;
 
 /* The bytes that one block takes on the device, all layers; 0 for params that are wrong. */
@@ -95,9 +108,39 @@ CLKV_API uint64_t clkv_cache_block_bytes(const clkv_cache_params *params);
  * or INVALID or DEVICE_MEMORY, with the reason in clkv_last_error(). */
 CLKV_API clkv_status clkv_cache_supported(const clkv_device *device, const clkv_cache_params *params);
 
-/* Allocates slabs, rows and staging; blocking. The device must outlive the cache.
- * INVALID, UNSUPPORTED, NO_MEMORY, DEVICE_MEMORY: the slabs do not fit. DEVICE. */
+/* Allocates slabs, rows and staging, and compiles kernels unless params.compile says later; blocking, perhaps for
+ * seconds. The device must outlive the cache.
+ * INVALID, UNSUPPORTED, NO_MEMORY, DEVICE_MEMORY: the slabs do not fit. BUILD, DEVICE. */
 CLKV_API clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_cache_params *params);
+
+/* What kernels are for. */
+typedef enum clkv_operation {
+    CLKV_OP_UPLOAD = 1,    /* clkv_cache_upload, clkv_cache_clear_freed */
+    CLKV_OP_APPEND = 2,    /* clkv_append */
+    CLKV_OP_ATTENTION = 4, /* clkv_attention */
+    CLKV_OP_GATHER = 8,    /* clkv_gather */
+    CLKV_OP_COPY = 16,     /* clkv_copy_blocks */
+} clkv_operation;
+
+#define CLKV_TYPE_BIT(type) (1u << (type))
+
+typedef struct clkv_warm_up_params {
+    size_t size;
+    uint32_t operations;          /* bits of clkv_operation; 0 = all */
+    uint32_t inputs, outputs;     /* types of the tensors that are read and written, a CLKV_TYPE_BIT each; 0 = CLKV_F32.
+                                     Attention is compiled for each of inputs with each of outputs */
+    clkv_progress_fn on_progress; /* NULL = nobody asks */
+    void *user;
+} clkv_warm_up_params;
+
+/* Compiles the kernels of these operations that are not there yet; params may be NULL. Blocking: when it returns OK,
+ * machine code is complete, and is in the program cache on disk. Several kernels are compiled at a time, on threads of
+ * the library's own that end before this returns (CLKV_COMPILE_THREADS in docs/devices.md). The cache is not locked
+ * meanwhile: other threads may use it, or call this too. An operation whose kernel is not compiled returns STATE.
+ * On failure nothing has changed, but programs that were compiled need not be compiled again.
+ * INVALID: unknown bits. UNSUPPORTED: a kernel needs more local memory than the device has. BUILD, DEVICE,
+ * NO_MEMORY. */
+CLKV_API clkv_status clkv_cache_warm_up(clkv_cache *cache, const clkv_warm_up_params *params);
 
 /* Waits for the cache's own commands, then frees what it has on the device. It cannot fail: where the driver does
  * not let it wait, what commands under way still use is freed when they are through. Sequences and batches of its
@@ -137,7 +180,7 @@ typedef struct clkv_upload_params {
  * write: changes of block tables, context lengths, slots, work items; then copy-on-write, if any. What
  * is sent does not grow with context length. params may be NULL. A batch may be uploaded again (with
  * other params) until it is committed or rolled back.
- * STATE: not reserved. INVALID: a batch of another manager, an unknown visibility or positions. NO_MEMORY, DEVICE. */
+ * STATE: not reserved, or kernels are not compiled (clkv_cache_warm_up). INVALID: a batch of another manager, an unknown visibility or positions. NO_MEMORY, DEVICE. */
 CLKV_API clkv_status clkv_cache_upload(clkv_cache *cache, clkv_batch *batch, const clkv_upload_params *params,
                                        cl_uint n_wait, const cl_event *wait, cl_event *event);
 
@@ -174,8 +217,8 @@ CLKV_API clkv_status clkv_cache_fill(clkv_cache *cache, uint8_t byte);
 /* Enqueues now what the next upload would: zeros into all blocks that have been freed so far. When the event
  * completes (and not before), nothing of what they held is on the device. For a server that has nothing else
  * to submit, or must be able to say that a tenant's data is gone: end its sequences, clkv_manager_reset or
- * eviction for what is cached, then this. STATE: the cache was made without clear_freed. NO_MEMORY, BUILD,
- * DEVICE: the blocks are still to be cleared. */
+ * eviction for what is cached, then this. STATE: the cache was made without clear_freed, or the kernel is not compiled
+ * (clkv_cache_warm_up). NO_MEMORY, DEVICE: the blocks are still to be cleared. */
 CLKV_API clkv_status clkv_cache_clear_freed(clkv_cache *cache, cl_uint n_wait, const cl_event *wait,
                                             cl_event *event);
 

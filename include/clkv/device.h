@@ -1,5 +1,5 @@
 /* clkv/device.h: an OpenCL device, opened by clkv or handed in by the caller, with its facts.
- * Thread-safe: a clkv_device is immutable once open, but for its program table, which locks itself.
+ * Thread-safe: a clkv_device is immutable once open, but for its table of programs, which locks itself.
  *
  * Forking: OpenCL drivers work only in the process that first used them; in a child of fork() some wait for ever. From
  * the first clkv_device_list or clkv_device_open on, every function that would call OpenCL returns FORKED in a child
@@ -85,9 +85,7 @@ CLKV_API clkv_status clkv_device_list(clkv_device_info *infos, size_t n, size_t 
  * compiler, or is big-endian (a list leaves such devices out). DEVICE: a driver call failed. NO_MEMORY. */
 CLKV_API clkv_status clkv_device_open(clkv_device **out, const clkv_device_params *params);
 
-/* Lets go of the caller's reference. Caches hold one each: the last to go releases context and queue. Blocking then:
- * some drivers have the complete binaries of programs only now (pocl), and they are written to the disk cache here;
- * a process that ends without this call leaves them uncompiled for the next. */
+/* Lets go of the caller's reference. Caches hold one each: the last to go releases context and queue. */
 CLKV_API void clkv_device_close(clkv_device **device);
 
 /* Fills as much of *info as info->size has room for; info->size becomes the number of bytes that were filled.

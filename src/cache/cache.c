@@ -11,6 +11,7 @@
 #include "device/buffer.h"
 #include "device/device.h"
 #include "device/process.h"
+#include "ops/kernel.h"
 
 #include <string.h>
 
@@ -37,6 +38,16 @@ static clkv_status set_shape(clkv_cache *cache)
     return st;
 }
 
+/* Unless the caller wants to say later what it needs. */
+static clkv_status compile(clkv_cache *cache)
+{
+    clkv_warm_up_params all = CLKV_PARAMS_INIT(clkv_warm_up_params);
+    if (cache->params.compile == CLKV_COMPILE_LATER) return CLKV_OK;
+    all.on_progress = cache->params.on_progress;
+    all.user = cache->params.user;
+    return clkv_cache_compile(cache, &all);
+}
+
 static clkv_status create(clkv_cache **out, clkv_device *device, const clkv_cache_params *params)
 {
     if (!out) return CLKV_FAIL(CLKV_ERROR_INVALID, "out is NULL");
@@ -53,6 +64,7 @@ static clkv_status create(clkv_cache **out, clkv_device *device, const clkv_cach
     }
     cache->has_lock = 1;
     if ((st = set_shape(cache)) != CLKV_OK) goto fail;
+    if ((st = clkv_programs_of(&cache->ops.programs, device)) != CLKV_OK) goto fail;
     clkv_stream_init(&cache->ops.stream, device);
     if ((st = clkv_watch_create(&cache->watch)) != CLKV_OK) goto fail;
     cache->ops.stream.watch = cache->watch;
@@ -64,6 +76,7 @@ static clkv_status create(clkv_cache **out, clkv_device *device, const clkv_cach
         goto fail;
     if ((st = create_rows(cache)) != CLKV_OK) goto fail;
     if ((st = clkv_ops_reserve_parts(&cache->ops, 0)) != CLKV_OK) goto fail;
+    if ((st = compile(cache)) != CLKV_OK) goto fail;
     clkv_log(CLKV_LOG_INFO, "cache: %u blocks of %u tokens, %llu bytes in %u slabs", (unsigned)resolved.blocks,
              (unsigned)resolved.block_size, (unsigned long long)resolved.memory_bytes,
              (unsigned)cache->ops.slabs.n);

@@ -127,6 +127,8 @@ clkv_status clkv_cache_resolve(const clkv_device *device, const clkv_cache_param
     if (st != CLKV_OK) return st;
     fill_model_defaults(&p);
     st = check_model(&p);
+    if (st == CLKV_OK && p.compile != CLKV_COMPILE_DEFAULT && p.compile != CLKV_COMPILE_LATER)
+        st = CLKV_FAIL(CLKV_ERROR_INVALID, "compile is %d: CLKV_COMPILE_DEFAULT or CLKV_COMPILE_LATER", (int)p.compile);
     if (st == CLKV_OK) st = resolve_blocks(device, &p);
     if (st != CLKV_OK) return st;
     if (p.max_sequences == 0) p.max_sequences = DEFAULT_SEQUENCES;

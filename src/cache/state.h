@@ -54,6 +54,9 @@ void clkv_cache_begin(clkv_cache *cache, clkv_upload *upload);
 /* What an operation returns, with the cache locked: says in the log that the device is lost, once. */
 clkv_status clkv_cache_done(clkv_cache *cache, clkv_status st);
 
+/* clkv_cache_warm_up behind its checks. */
+clkv_status clkv_cache_compile(clkv_cache *cache, const clkv_warm_up_params *params);
+
 /* The upload of an uploaded batch of this cache. STATE: not uploaded. INVALID: another cache's. */
 clkv_status clkv_cache_upload_of(clkv_cache *cache, const clkv_batch *batch, clkv_upload **out);
 

@@ -13,6 +13,7 @@
 #include "core/memory.h"
 #include "core/params.h"
 #include "device/device.h"
+#include "ops/kernel.h"
 
 #include <string.h>
 
@@ -168,6 +169,17 @@ static void forget_lost_upload(const clkv_cache *cache, clkv_batch *batch)
     if (earlier->packed.n_clears && clkv_ring_failed(earlier->packed.slot)) clkv_batch_unclear(batch);
 }
 
+/* All that an upload may need, even if this one does not: an upload fails at once, or never for want of one. */
+static clkv_status check_kernels(const clkv_cache *cache)
+{
+    clkv_kernel kernel;
+    clkv_status st = clkv_ops_kernel(&cache->ops, CLKV_FAMILY_COPY, CLKV_F32, CLKV_F32, &kernel);
+    if (st == CLKV_OK) st = clkv_ops_kernel(&cache->ops, CLKV_FAMILY_ROWS, CLKV_F32, CLKV_F32, &kernel);
+    if (st == CLKV_OK && cache->params.clear_freed)
+        st = clkv_ops_kernel(&cache->ops, CLKV_FAMILY_CLEAR, CLKV_F32, CLKV_F32, &kernel);
+    return st;
+}
+
 static clkv_status upload(clkv_cache *cache, clkv_batch *batch, const clkv_upload_params *params,
                           const clkv_events *events)
 {
@@ -178,6 +190,7 @@ static clkv_status upload(clkv_cache *cache, clkv_batch *batch, const clkv_uploa
     forget_lost_upload(cache, batch);
     clkv_batch_view view;
     clkv_status st = clkv_batch_get_view(batch, cache->manager, &view);
+    if (st == CLKV_OK) st = check_kernels(cache);
     if (st == CLKV_OK) st = plan(cache, packed, &view, params);
     if (st == CLKV_OK) st = clkv_ops_reserve_parts(&cache->ops, packed->plan.n_parts);
     if (st != CLKV_OK) return st;

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "device/device.h"
+#include "device/event.h"
 #include "device/process.h"
 
 #include <string.h>
@@ -16,27 +17,6 @@ typedef struct waits {
     cl_event own[16]; /* room for most lists */
     cl_event *heap;
 } waits;
-
-void clkv_event_release(cl_event *event)
-{
-    if (*event && !clkv_process_forked()) clReleaseEvent(*event);
-    *event = NULL;
-}
-
-clkv_status clkv_event_share(cl_event event, cl_event *out)
-{
-    const cl_int err = clRetainEvent(event);
-    if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clRetainEvent", "an event for the caller");
-    *out = event;
-    return CLKV_OK;
-}
-
-cl_int clkv_event_status(cl_event event)
-{
-    cl_int status = CL_QUEUED;
-    const cl_int err = clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, NULL);
-    return err == CL_SUCCESS ? status : CL_QUEUED;
-}
 
 /* The event of ours that the next command waits for, NULL where that one is over; and if it has failed, an error:
  * a command that waits for it would fail too, or (pocl 3.1) never be heard of again. */

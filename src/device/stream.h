@@ -10,6 +10,7 @@
 #ifndef CLKV_DEVICE_STREAM_H
 #define CLKV_DEVICE_STREAM_H
 
+#include "device/event.h"
 #include "device/watch.h"
 
 typedef struct clkv_stream {
@@ -39,15 +40,6 @@ clkv_status clkv_stream_fill(clkv_stream *stream, cl_mem dst, uint8_t byte, size
 /* The next launch runs only if `event` (NULL: nothing) succeeds. An in-order queue runs a command also when an
  * earlier one has failed; on an out-of-order one the stream sees to it. The event must live until then. */
 void clkv_stream_only_after(clkv_stream *stream, cl_event event);
-
-/* Takes a pointer to NULL, and leaves one. */
-void clkv_event_release(cl_event *event);
-
-/* Gives the caller an event that we keep. DEVICE: *out is untouched. */
-clkv_status clkv_event_share(cl_event event, cl_event *out);
-
-/* CL_COMPLETE, a positive number while it is not, or a negative one: the command failed. */
-cl_int clkv_event_status(cl_event event);
 
 /* Waits for the stream's last command and forgets it. For teardown only. */
 void clkv_stream_finish(clkv_stream *stream);

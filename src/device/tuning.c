@@ -1,7 +1,8 @@
 /* tuning.c: the numbers table. SPDX-License-Identifier: Apache-2.0 */
-#include "device/device.h"
+#include "device/tuning.h"
 
 #include "core/error.h"
+#include "device/quirks.h"
 
 #include <string.h>
 
@@ -64,9 +65,4 @@ clkv_status clkv_tuning_choose(clkv_tuning *out, const clkv_facts *facts, uint32
         .copy_group = power_of_two_within(table[row].copy_group, info->max_work_group),
     };
     return CLKV_OK;
-}
-
-const clkv_tuning *clkv_device_tuning(const clkv_device *device)
-{
-    return &device->tuning;
 }

@@ -22,7 +22,6 @@ typedef struct clkv_tuning {
  * take "cpu", unless a quirk says otherwise). INVALID. */
 clkv_status clkv_tuning_choose(clkv_tuning *out, const clkv_facts *facts, uint32_t quirks, const char *forced);
 
-const clkv_tuning *clkv_device_tuning(const clkv_device *device);
 const char *clkv_variant_name(clkv_variant variant);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
-#include "device/stream.h"
+#include "device/event.h"
 
 #include <pthread.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  *            ├─ slabs      the blocks
  *            ├─ rows       block tables  [max_sequences][row_stride]
  *            ├─ workspace  unmerged parts of split contexts, grown on demand
- *            └─ kernels    one per (family, input type, output type), made at first use
+ *            └─ kernels    one for each spec; made by clkv_cache_warm_up, never by an operation
  *
  *   clkv_packed ─ where in the packed upload the lists of one batch are, and how long they are
  *
@@ -17,7 +17,8 @@
 #include "device/ring.h"
 #include "device/slab.h"
 #include "device/stream.h"
-#include "device/tuning.h"
+#include "ops/spec.h"
+#include "program/program.h"
 
 #include <clkv/tensor.h>
 
@@ -25,16 +26,6 @@ typedef struct clkv_shape {
     uint32_t layers, heads, kv_heads, head_dim, head_dim_v, block_size;
     clkv_type k_type, v_type;
 } clkv_shape;
-
-typedef enum clkv_family {
-    CLKV_FAMILY_ATTENTION, CLKV_FAMILY_MERGE, CLKV_FAMILY_APPEND, CLKV_FAMILY_CLEAR, CLKV_FAMILY_COPY,
-    CLKV_FAMILY_GATHER, CLKV_FAMILY_ROWS, CLKV_FAMILIES,
-} clkv_family;
-
-typedef struct clkv_kernel {
-    cl_kernel kernel; /* NULL until first used */
-    size_t group;     /* work-items per work-group it was built for */
-} clkv_kernel;
 
 typedef struct clkv_ops {
     clkv_device *device;
@@ -49,7 +40,8 @@ typedef struct clkv_ops {
     size_t rows_bytes;
     cl_mem part_o, part_sums;
     uint32_t parts_capacity;
-    clkv_kernel kernels[CLKV_FAMILIES][2][2]; /* [family][input is half][output is half] */
+    clkv_programs *programs; /* the device's */
+    clkv_kernels kernels;
 } clkv_ops;
 
 typedef struct clkv_packed {
@@ -63,18 +55,6 @@ typedef struct clkv_packed {
 
 /* Releases everything but what the caller made (stream, slabs). Takes half-built ones. */
 void clkv_ops_free(clkv_ops *ops);
-
-/* The kernel of a family for these tensor types, built at first use; owned by ops. On devices that allow
- * the kernel a smaller work-group than the tuning table says it is built again for that. BUILD, DEVICE,
- * UNSUPPORTED: more local memory than the device has. */
-clkv_status clkv_ops_kernel(clkv_ops *ops, clkv_family family, clkv_type in, clkv_type out, clkv_kernel *kernel);
-
-/* How a family's kernel is built, also for those who build it elsewhere (tests/portability): the file and the
- * kernel's name in it; queries per tile and the work-group of the tuning table; the options, cut to n bytes. */
-void clkv_ops_source(const clkv_ops *ops, clkv_family family, const char **file, const char **kernel);
-uint32_t clkv_ops_tile_tokens(const clkv_ops *ops); /* by shape and tuning */
-size_t clkv_ops_group(const clkv_ops *ops, clkv_family family);
-void clkv_ops_options(const clkv_ops *ops, size_t group, int in_half, int out_half, char *out, size_t n);
 
 /* Room for the unmerged parts of a batch. Commands under way keep the old memory alive. DEVICE_MEMORY. */
 clkv_status clkv_ops_reserve_parts(clkv_ops *ops, uint32_t parts);

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "raw.h"
 #include "targets.h"
+#include "warm_up.h"
 
 #include "../leftovers.h"
 
@@ -45,7 +46,10 @@ static void twins_open(twins *t, clkv_device *device, clkv_type k_type, clkv_typ
     params.shuffle_seed = 11;
     params.prefix = CLKV_PREFIX_OFF;
     params.max_slab_bytes = clkv_cache_block_bytes(&params) * ((t->blocks + slabs - 1) / slabs);
+    params.compile = CLKV_COMPILE_LATER;
     ck_ok(clkv_cache_create(&t->cache, device, &params));
+    warm_up_for(t->cache, CLKV_OP_UPLOAD | CLKV_OP_APPEND | CLKV_OP_COPY | CLKV_OP_GATHER, 0,
+                type_bit(0) | type_bit(1));
     ck_ok(clkv_cache_fill(t->cache, 0xff));
     t->manager = clkv_cache_manager(t->cache);
     t->layout = (clkv_ref_layout){.kv_heads = KV_HEADS,
@@ -245,6 +249,7 @@ START_TEST(beyond_32_bits)
     params.blocks = (uint32_t)((((uint64_t)1 << 33) + block - 1) / block) + 8;
     params.max_context = params.blocks * params.block_size;
     params.prefix = CLKV_PREFIX_OFF;
+    params.compile = CLKV_COMPILE_LATER;
     clkv_cache *cache;
     const clkv_status st = clkv_cache_create(&cache, device, &params);
     if (st == CLKV_ERROR_DEVICE_MEMORY || st == CLKV_ERROR_NO_MEMORY) {
@@ -252,6 +257,7 @@ START_TEST(beyond_32_bits)
         return;
     }
     ck_ok(st);
+    warm_up_for(cache, CLKV_OP_UPLOAD | CLKV_OP_APPEND | CLKV_OP_GATHER, 0, 0);
     twins t = {.device = device, .cache = cache, .manager = clkv_cache_manager(cache)};
     const size_t n = 64 * 256;
     float *rows = malloc(2 * n * sizeof(float)), *back = malloc(2 * n * sizeof(float));

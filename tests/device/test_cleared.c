@@ -4,6 +4,7 @@
 #include "raw.h"
 #include "story.h"
 #include "targets.h"
+#include "warm_up.h"
 
 #include "../leftovers.h"
 
@@ -28,7 +29,9 @@ static void desk_open(desk *d, clkv_device *device, int clear_freed)
     params.clear_freed = clear_freed;
     params.max_slab_bytes = clkv_cache_block_bytes(&params) * 5;
     *d = (desk){.device = device};
+    params.compile = CLKV_COMPILE_LATER;
     ck_ok(clkv_cache_create(&d->cache, device, &params));
+    warm_up_for(d->cache, CLKV_OP_UPLOAD | CLKV_OP_APPEND | CLKV_OP_GATHER, 0, 0);
     ck_ok(clkv_cache_fill(d->cache, 0xff));
     d->manager = clkv_cache_manager(d->cache);
     ck_ok(clkv_batch_create(&d->batch, d->manager));

@@ -3,6 +3,7 @@
  * refused of tensors is in test_tensors.c.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "open.h"
+#include "warm_up.h"
 
 #include <clkv/clkv.h>
 
@@ -23,6 +24,7 @@ static clkv_cache_params good_params(void)
     params.block_size = BLOCK;
     params.blocks = BLOCKS;
     params.max_batch_tokens = BATCH;
+    params.compile = CLKV_COMPILE_LATER;
     return params;
 }
 
@@ -165,6 +167,7 @@ static void begin(scene *s)
     *s = (scene){.mem = make_buffer(BATCH * HEADS * DIM_V * sizeof(float)), .out = make_buffer(BATCH * HEADS * DIM_V * sizeof(float))};
     ck_ok(clkv_cache_create(&s->cache, device, &params));
     ck_ok(clkv_cache_create(&s->other, device, &params));
+    warm_up_for(s->cache, 0, 0, 0);
     s->manager = clkv_cache_manager(s->cache);
     ck_ok(clkv_batch_create(&s->batch, s->manager));
     ck_ok(clkv_batch_create(&s->foreign, clkv_cache_manager(s->other)));

@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include "content.h"
+#include "warm_up.h"
 
 #include "cache/state.h"
 
@@ -190,7 +191,10 @@ void world_open(world *w, const test_case *c, clkv_device *device)
     params.block_size = c->block_size;
     params.shuffle_seed = c->seed;
     params.max_slab_bytes = clkv_cache_block_bytes(&params) * per_slab;
+    params.compile = CLKV_COMPILE_LATER;
     ck_ok(clkv_cache_create(&w->cache, device, &params));
+    warm_up_for(w->cache, CLKV_OP_UPLOAD | CLKV_OP_APPEND | CLKV_OP_ATTENTION, type_bit(c->in_f16),
+                type_bit(c->out_f16));
     fill_rest(w);
     w->manager = clkv_cache_manager(w->cache);
     ck_ok(clkv_batch_create(&w->batch, w->manager));

@@ -3,6 +3,7 @@
 #include "content.h"
 #include "oracle.h"
 #include "world.h"
+#include "warm_up.h"
 
 #include <clkv/ref.h>
 
@@ -203,6 +204,7 @@ const char *world_check_blocks(const world *w, uint32_t entry, uint32_t first, u
     params.v.mem = v.mem;
     params.k.offset = k.offset;
     params.v.offset = v.offset;
+    warm_up_for(w->cache, CLKV_OP_GATHER, 0, type_bit(f16));
     ck_ok(clkv_gather(w->cache, w->sequences[entry], &params, 0, NULL, NULL));
     const char *wrong_k = check_gathered(w, "k", &k, w->k[entry] + first * per_k);
     const char *wrong_v = check_gathered(w, "v", &v, w->v[entry] + first * per_v);

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VOCABULARY = 11, END = 10, LONGEST = 200, MOST_REQUESTS = 64, MOST_PASSES = 20000, UNWRITTEN = 0xffff };
+enum { VOCABULARY = 11, END = 10, LONGEST = 2200, MOST_REQUESTS = 64, MOST_PASSES = 20000, UNWRITTEN = 0xffff };
 
 struct llm_runtime {
     clkv_manager *manager;
@@ -104,12 +104,14 @@ int llm_runtime_sampled(llm_runtime *r, uint32_t *ids, char *why)
 typedef struct run {
     uint32_t blocks, block_size, concurrency, chunk, draft, requests, samples, shared;
     float temperature;
+    bool follow; /* every other prompt is the text that the one before it becomes */
 } run;
 
 typedef struct outcome {
     clkv_stats stats;
     uint64_t passes, tokens;
     uint32_t offered, accepted, told;
+    uint64_t prompts, reused; /* tokens */
 } outcome;
 
 static void on_ids(void *user, llm_request *request, uint32_t n)
@@ -148,6 +150,15 @@ static llm_request *make_request(const run *how, uint32_t number, uint64_t *stat
     return r;
 }
 
+/* A prompt that is what another request's text will be. */
+static llm_request *make_follower(const llm_request *before)
+{
+    uint32_t ids[LONGEST], n = before->n_prompt;
+    memcpy(ids, before->ids, n * sizeof *ids);
+    for (; n < before->most; n++) ids[n] = next_token(ids, n, &before->how, 0) % END;
+    return llm_request_create(ids, n, n + 10, &before->how);
+}
+
 static outcome serve(const run *how)
 {
     outcome out = { .stats = CLKV_PARAMS_INIT(clkv_stats) };
@@ -171,7 +182,7 @@ static outcome serve(const run *how)
     runtime.most_tokens = llm_schedule_batch_tokens(&serving.schedule, how->block_size);
     ck_assert_msg(!llm_server_init(&server, &serving, why), "%s", why);
     for (uint32_t i = 0; i < how->requests; i++) {
-        requests[i] = make_request(how, i, &state);
+        requests[i] = how->follow && i % 2 ? make_follower(requests[i - 1]) : make_request(how, i, &state);
         coins[i * 4] = requests[i]->coins;
         for (uint32_t s = 1; s < how->samples; s++) coins[i * 4 + s] = requests[i]->forks[s - 1]->coins;
         ck_assert_msg(!llm_server_add(&server, requests[i], why), "%s", why);
@@ -189,6 +200,8 @@ static outcome serve(const run *how)
             generated += r->n_ids - r->n_prompt;
             out.offered += r->offered;
             out.accepted += r->accepted;
+            out.prompts += s ? 0 : r->n_prompt;
+            out.reused += s ? 0 : r->reused;
         }
     }
     ck_assert_uint_eq(out.told, generated);
@@ -275,7 +288,52 @@ START_TEST(equal_prefixes_are_computed_once)
     how.shared = 64; /* 16 blocks */
     how.chunk = 16;
     outcome out = serve(&how);
-    ck_assert_uint_ge(out.stats.hit_tokens, (how.requests - 1) * how.shared);
+    ck_assert_uint_ge(out.reused, (how.requests - 1) * how.shared);
+    ck_assert_uint_eq(out.stats.hit_tokens, out.reused);
+}
+END_TEST
+
+/* Also in a pool that holds them all only because they share: those that wait take no room for what is coming. */
+START_TEST(sixteen_prompts_given_at_once)
+{
+    run how = plain;
+    how.requests = how.concurrency = 16;
+    how.shared = 2000; /* 125 blocks */
+    how.block_size = 16;
+    how.chunk = _i ? 100 : 512;
+    how.blocks = 16 * 140;
+    outcome out = serve(&how);
+    ck_assert_uint_eq(out.reused, 15 * 2000);
+    ck_assert_uint_eq(out.stats.hit_tokens, 15 * 2000);
+    ck_assert_uint_eq(out.stats.lookups, 16);
+    /* What was generated was fed again, but for the last of each text that was not ended by the model. */
+    const uint64_t new = out.prompts - out.reused + out.told;
+    ck_assert_uint_le(out.tokens, new);
+    ck_assert_uint_ge(out.tokens, new - 16);
+    how.blocks = 125 + 16 * 8;
+    outcome small = serve(&how);
+    ck_assert_uint_eq(small.stats.preemptions, 0);
+    ck_assert_uint_eq(small.tokens, out.tokens);
+    ck_assert_uint_eq(small.passes, out.passes);
+    /* A pool for few of them: those that are let in later look the prefix up anew, and still find it. */
+    how.blocks = 125 + 3 * 8;
+    small = serve(&how);
+    ck_assert_uint_eq(small.reused, 15 * 2000);
+    ck_assert_uint_gt(small.passes, out.passes);
+}
+END_TEST
+
+/* A prompt may wait for what another text is just generating, or guessing wrongly; it must not wait for ever, and
+ * each ends as it must. */
+START_TEST(prompts_that_others_generate)
+{
+    run how = plain;
+    how.follow = true;
+    how.draft = _i % 3 * 3;
+    how.chunk = 1 + (uint32_t)_i;
+    uint64_t preempted = 0;
+    for (how.blocks = 28; how.blocks < 80; how.blocks += 7) preempted += serve(&how).stats.preemptions;
+    ck_assert_uint_gt(preempted, 0);
 }
 END_TEST
 
@@ -364,6 +422,8 @@ int main(void)
     tcase_add_test(tc, drafts_save_passes);
     tcase_add_test(tc, samples_share_their_prompt);
     tcase_add_test(tc, equal_prefixes_are_computed_once);
+    tcase_add_loop_test(tc, sixteen_prompts_given_at_once, 0, 2);
+    tcase_add_loop_test(tc, prompts_that_others_generate, 0, 9);
     tcase_add_test(tc, nothing_to_generate);
     tcase_add_test(tc, more_samples_than_sequences);
     tcase_add_test(tc, sampling_that_makes_no_sense_is_refused);

@@ -36,13 +36,14 @@ typedef struct llm_request {
     uint32_t n_forks;
 
     /* the scheduler's */
-    clkv_sequence *sequence; /* NULL while it waits, and when it is finished */
+    clkv_sequence *sequence; /* NULL until the scheduler looks its ids up, and when it is finished */
     bool preempted;
+    uint32_t reached;        /* ids that were in the cache when it was preempted, and may have to be computed again */
 
     /* what came of it */
     llm_finish finish;
     uint32_t end;                 /* the end token, with LLM_FINISH_END */
-    uint32_t reused;              /* tokens of the prompt that were found in the cache */
+    uint32_t reused;              /* tokens of the prompt that were found in the cache and never computed */
     uint32_t offered, accepted;   /* drafts */
     double begun, first, ended;   /* clock_seconds() when it was handed in, had its first token, was finished */
     void *user;                   /* the caller's */

@@ -82,11 +82,8 @@ static uint64_t blocks_wanted(const llm_schedule *s, const llm_request *r)
 
 /* Whether a request fits beside the running ones, with a block for each of them to grow into: without that,
  * letting in and preempting take turns. */
-static int fits(llm_schedule *s, const llm_request *r, bool *out, char *why)
+static bool fits(const llm_schedule *s, const llm_request *r)
 {
-    clkv_stats stats = CLKV_PARAMS_INIT(clkv_stats);
-    clkv_status status = clkv_manager_get_stats(s->manager, &stats);
-    if (status) return llm_fail_clkv(why, "statistics");
     uint64_t needed = blocks_wanted(s, r);
     bool alone = true;
     for (uint32_t i = 0; i < s->n_alive; i++) {
@@ -95,19 +92,24 @@ static int fits(llm_schedule *s, const llm_request *r, bool *out, char *why)
         needed += blocks_wanted(s, other) + 1;
         alone = false;
     }
-    *out = alone || needed <= stats.blocks_free + stats.blocks_cached;
-    return 0;
+    return alone || needed <= clkv_manager_available(s->manager);
+}
+
+/* Counts what a lookup has added to a request. What it had before it was preempted was counted, or computed, then. */
+static void count_found(llm_request *r, size_t before, size_t now)
+{
+    const uint32_t known = at_least(r->reached, (uint32_t)before);
+    if (now > known) r->reused += (uint32_t)now - known;
 }
 
 /* Resumes a preempted request if it fits; else it stays as it is and s->full is set. */
 static int resume(llm_schedule *s, llm_request *r, char *why)
 {
     size_t found;
-    bool room;
     clkv_status status = clkv_sequence_resume(r->sequence, r->ids, r->n_ids, &found);
     if (status) return llm_fail_clkv(why, "resuming a sequence");
-    if (fits(s, r, &room, why)) return -1;
-    if (room) {
+    if (fits(s, r)) {
+        count_found(r, 0, found);
         r->preempted = false;
         return 0;
     }
@@ -116,83 +118,14 @@ static int resume(llm_schedule *s, llm_request *r, char *why)
     return status ? llm_fail_clkv(why, "putting a sequence back") : 0;
 }
 
-/* Sequences that live now, or will once those that are computing their prompt have forked. */
-static uint32_t sequences(const llm_schedule *s)
+/* Lets the preempted requests in that fit, oldest first. When no request runs, the first of them always fits. */
+static int let_back_in(llm_schedule *s, char *why)
 {
-    uint32_t n = s->n_alive;
-    for (uint32_t i = 0; i < s->n_alive; i++)
-        if (s->alive[i]->n_ids == s->alive[i]->n_prompt) n += s->alive[i]->n_forks;
-    return n;
-}
-
-/* Whether somebody is computing more of this prompt's beginning than the cache has. */
-static int is_coming(llm_schedule *s, const llm_request *r, bool *out, char *why)
-{
-    size_t found;
-    *out = false;
-    clkv_status status = clkv_manager_lookup(s->manager, NULL, 0, r->ids, r->n_ids, &found);
-    if (status) return llm_fail_clkv(why, "looking a prompt up");
-    for (uint32_t i = 0; i < s->n_alive && !*out; i++) {
-        const llm_request *other = s->alive[i];
-        if (other->preempted || llm_request_pending(other) == 1) continue;
-        uint32_t most = at_most(r->n_ids - 1, other->n_ids), common = 0;
-        while (common < most && r->ids[common] == other->ids[common]) common++;
-        *out = common / s->block_size * s->block_size > found;
-    }
-    return 0;
-}
-
-/* Gives a waiting request its sequence, or what a kept one has become: a victim of others has to be resumed. */
-static int take_sequence(llm_schedule *s, llm_request *r, char *why)
-{
-    size_t found = 0;
-    clkv_status status = CLKV_OK;
-    if (r->sequence) {
-        found = clkv_sequence_length(r->sequence);
-        if (!found) status = clkv_sequence_resume(r->sequence, r->ids, r->n_ids, &found);
-    } else {
-        clkv_sequence_params params = CLKV_PARAMS_INIT(clkv_sequence_params);
-        params.tokens = r->ids;
-        params.n_tokens = r->n_ids;
-        status = clkv_sequence_create(&r->sequence, s->manager, &params, &found);
-    }
-    if (status) return llm_fail_clkv(why, "looking a prompt up");
-    r->reused = (uint32_t)found;
-    return 0;
-}
-
-/* Lets the longest waiting request in, if it fits, else sets s->full. *later: it had better wait a step. */
-static int admit(llm_schedule *s, bool *later, char *why)
-{
-    llm_request *r = s->waiting[0];
-    bool room;
-    *later = s->n_alive && sequences(s) + 1 + r->n_forks > s->max_sequences;
-    if (*later) return 0;
-    if (is_coming(s, r, later, why)) return -1;
-    if (*later) return 0;
-    if (take_sequence(s, r, why) || fits(s, r, &room, why)) return -1;
-    if (!room) {
-        s->full = true;
-        if (!r->keep) clkv_sequence_destroy(&r->sequence);
-        return 0;
-    }
-    s->alive[s->n_alive++] = r;
-    s->n_waiting--;
-    for (size_t i = 0; i < s->n_waiting; i++) s->waiting[i] = s->waiting[i + 1];
-    return 0;
-}
-
-/* Lets in what fits: preempted requests first, oldest first, then new ones. When none runs, the first of them
- * always fits. */
-static int let_in(llm_schedule *s, char *why)
-{
-    bool runs = false, later = false;
+    bool runs = false;
     for (uint32_t i = 0; i < s->n_alive; i++) runs |= !s->alive[i]->preempted;
     if (!runs) s->full = false;
     for (uint32_t i = 0; i < s->n_alive && !s->full; i++)
         if (s->alive[i]->preempted && resume(s, s->alive[i], why)) return -1;
-    while (!s->full && !later && s->n_waiting)
-        if (admit(s, &later, why)) return -1;
     return 0;
 }
 
@@ -234,6 +167,32 @@ static int check_pending(const llm_schedule *s, char *why)
     return 0;
 }
 
+/* Takes what others have computed of a prompt since it was last looked up. *later: a sequence of this batch computes
+ * what the request needs next, so the request had better wait for the next step. In the middle of a block nothing
+ * can be found. */
+static int catch_up(llm_schedule *s, llm_request *r, bool *later, char *why)
+{
+    const size_t before = clkv_sequence_length(r->sequence);
+    size_t coming = 0, now = before;
+    *later = false;
+    if (before % s->block_size) return 0;
+    clkv_status status = clkv_sequence_pending(r->sequence, r->ids, r->n_ids, &coming);
+    if (!status && !coming) status = clkv_sequence_resume(r->sequence, r->ids, r->n_ids, &now);
+    if (status) return llm_fail_clkv(why, "looking a prompt up");
+    count_found(r, before, now);
+    *later = coming > 0;
+    return 0;
+}
+
+/* Adds a chunk of a request's prompt. */
+static int add_chunk(llm_schedule *s, llm_request *r, char *why)
+{
+    bool later;
+    if (catch_up(s, r, &later, why)) return -1;
+    return later ? 0 : add(s, r, s->end - batch_tokens(s), 0, why);
+}
+
+/* The batch of the requests that run. It holds something if any runs: who waits does so for another in the batch. */
 static int build(llm_schedule *s, uint32_t draft, char *why)
 {
     if (check_pending(s, why)) return -1;
@@ -244,21 +203,86 @@ static int build(llm_schedule *s, uint32_t draft, char *why)
         llm_request *r = s->alive[i];
         if (!r->preempted && llm_request_pending(r) == 1 && add(s, r, 1, draft, why)) return -1;
     }
-    const uint32_t end = at_least(s->chunk, batch_tokens(s) + s->block_size);
-    for (uint32_t i = 0; i < s->n_alive && batch_tokens(s) < end; i++) {
+    s->end = at_least(s->chunk, batch_tokens(s) + s->block_size);
+    for (uint32_t i = 0; i < s->n_alive && batch_tokens(s) < s->end; i++) {
         llm_request *r = s->alive[i];
-        if (!r->preempted && llm_request_pending(r) > 1 && add(s, r, end - batch_tokens(s), 0, why)) return -1;
+        if (!r->preempted && llm_request_pending(r) > 1 && add_chunk(s, r, why)) return -1;
     }
     return 0;
 }
 
+/* ---- new requests ---- */
+
+/* Sequences that live now, or will once those that are computing their prompt have forked. */
+static uint32_t sequences(const llm_schedule *s)
+{
+    uint32_t n = s->n_alive;
+    for (uint32_t i = 0; i < s->n_alive; i++)
+        if (s->alive[i]->n_ids == s->alive[i]->n_prompt) n += s->alive[i]->n_forks;
+    return n;
+}
+
+/* Gives a waiting request a sequence, or takes the one that it has kept, and what the cache holds of its ids. */
+static int take_sequence(llm_schedule *s, llm_request *r, bool *later, char *why)
+{
+    r->reached = 0;
+    if (r->sequence) {
+        r->reused = (uint32_t)clkv_sequence_length(r->sequence);
+        return catch_up(s, r, later, why);
+    }
+    clkv_sequence_params params = CLKV_PARAMS_INIT(clkv_sequence_params);
+    size_t found;
+    params.tokens = r->ids;
+    params.n_tokens = r->n_ids;
+    if (clkv_sequence_create(&r->sequence, s->manager, &params, &found)) return llm_fail_clkv(why, "looking a prompt up");
+    r->reused = (uint32_t)found;
+    return catch_up(s, r, later, why);
+}
+
+/* Lets the longest waiting request into the batch, if it fits, else sets s->full. *later: it had better wait a step;
+ * its sequence holds what was found. When no request runs, it always fits. */
+static int admit(llm_schedule *s, bool *later, char *why)
+{
+    llm_request *r = s->waiting[0];
+    *later = s->n_alive && sequences(s) + 1 + r->n_forks > s->max_sequences;
+    if (*later) return 0;
+    if (take_sequence(s, r, later, why)) return -1;
+    if (*later) return 0;
+    if (!fits(s, r)) {
+        s->full = true;
+        if (!r->keep) clkv_sequence_destroy(&r->sequence);
+        return 0;
+    }
+    s->alive[s->n_alive++] = r;
+    s->n_waiting--;
+    for (size_t i = 0; i < s->n_waiting; i++) s->waiting[i] = s->waiting[i + 1];
+    return add(s, r, s->end - batch_tokens(s), 0, why);
+}
+
+/* New requests share what the running ones have left of the step's tokens. */
+static int admit_all(llm_schedule *s, char *why)
+{
+    bool later = false;
+    while (!s->full && !later && s->n_waiting && batch_tokens(s) < s->end)
+        if (admit(s, &later, why)) return -1;
+    return 0;
+}
+
+/* ---- the pool's blocks ---- */
+
+/* The victim may be the sequence of a request that waits: then it goes on waiting. */
 static int preempt(llm_schedule *s, clkv_sequence *victim, char *why)
 {
+    const uint32_t length = (uint32_t)clkv_sequence_length(victim);
     clkv_status status = clkv_batch_clear(s->batch);
     if (!status) status = clkv_sequence_preempt(victim);
     if (status) return llm_fail_clkv(why, "preempting a sequence");
-    for (uint32_t i = 0; i < s->n_alive; i++)
-        if (s->alive[i]->sequence == victim) s->alive[i]->preempted = true;
+    for (uint32_t i = 0; i < s->n_alive; i++) {
+        llm_request *r = s->alive[i];
+        if (r->sequence != victim) continue;
+        r->preempted = true;
+        r->reached = at_least(r->reached, length);
+    }
     s->full = true;
     return 0;
 }
@@ -295,7 +319,7 @@ static int reserve(llm_schedule *s, char *why)
 int llm_schedule_next(llm_schedule *s, char *why)
 {
     for (int round = 0; round < MOST_ROUNDS; round++) {
-        if (let_in(s, why) || build(s, s->draft, why) || reserve(s, why)) return -1;
+        if (let_back_in(s, why) || build(s, s->draft, why) || admit_all(s, why) || reserve(s, why)) return -1;
         if (batch_tokens(s) || !(s->n_alive || s->n_waiting)) return 0;
     }
     return llm_fail(why, "no progress: of %u texts that were begun and %zu that wait none can go on",

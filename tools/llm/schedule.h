@@ -5,13 +5,16 @@
  *                 resume │ ▼ preempt, when blocks run out
  *                      preempted
  *
- * Decoding goes first; prompts share what is left of the step's tokens, by age. A prompt whose beginning somebody
- * is computing at the moment waits until it can be found in the cache. When a batch does not fit the pool, drafts
- * are dropped first; then the library names a victim. Preempted requests come back before new ones are let in,
- * oldest first, so the oldest always runs to its end (batch.h says why), and by induction all do.
+ * Decoding goes first; prompts share what is left of the step's tokens, by age. A prompt whose next blocks another
+ * sequence of the same batch computes (clkv_sequence_pending) is left out of that batch: after the commit it finds
+ * them. When a batch does not fit the pool, drafts are dropped first; then the library names a victim. Preempted
+ * requests come back before new ones are let in, oldest first, so the oldest always runs to its end (batch.h says
+ * why), and by induction all do. Waiting for another's blocks does not change that: a block is waited for only in the
+ * step that fills it, and if a guess in it was wrong, the other text has become a different one.
  *
- * Invariants: `alive` is in order of age and holds exactly the unfinished requests that have a sequence; those and
- * the forks that they will have are at most max_sequences.
+ * Invariants: `alive` is in order of age and holds exactly the unfinished requests that have been let in; those and
+ * the forks that they will have are at most max_sequences. Of the waiting requests, the first may have a sequence
+ * already, and a chat's has one that it kept.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_TOOLS_LLM_SCHEDULE_H
 #define CLKV_TOOLS_LLM_SCHEDULE_H
@@ -38,6 +41,7 @@ typedef struct llm_schedule {
     llm_request **alive;
     uint32_t n_alive;
     bool full;             /* nothing more fits until a request has finished */
+    uint32_t end;          /* tokens that this step's batch may have */
     llm_turn *turns;       /* of the batch */
     uint32_t n_turns;
     uint32_t *tokens;      /* its ids, clkv_batch_tokens of them */
