@@ -3,22 +3,32 @@
 
 #include "core/error.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
 static atomic_long first; /* the process that first used OpenCL; 0: none has. A child inherits it. */
+/* Set by fork() in its child, so that asking costs no system call: every operation asks. */
+static atomic_int forked;
+
+static void in_child(void)
+{
+    atomic_store(&forked, 1);
+}
 
 int clkv_process_forked(void)
 {
-    const long user = atomic_load(&first);
-    return user != 0 && user != (long)getpid();
+    return atomic_load_explicit(&forked, memory_order_relaxed);
 }
 
 clkv_status clkv_process_enter(void)
 {
+    if (clkv_process_forked())
+        return CLKV_FAIL(CLKV_ERROR_FORKED, "this process was forked from process %ld, which had used OpenCL: "
+                         "drivers do not work in a child process", atomic_load(&first));
     long none = 0;
-    atomic_compare_exchange_strong(&first, &none, (long)getpid());
-    if (!clkv_process_forked()) return CLKV_OK;
-    return CLKV_FAIL(CLKV_ERROR_FORKED, "this process was forked from process %ld, which had used OpenCL: "
-                     "drivers do not work in a child process", atomic_load(&first));
+    if (!atomic_compare_exchange_strong(&first, &none, (long)getpid())) return CLKV_OK;
+    if (!pthread_atfork(NULL, NULL, in_child)) return CLKV_OK;
+    atomic_store(&first, 0);
+    return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "noticing a fork");
 }

@@ -10,7 +10,7 @@
 clkv_status clkv_process_enter(void);
 
 /* Whether an ancestor of this process has used OpenCL by clkv. OpenCL must not be called then, not even to release
- * an object: drivers wait for threads that a fork does not copy. Any thread; one system call. */
+ * an object: drivers wait for threads that a fork does not copy. Any thread; reads a flag that fork() sets. */
 int clkv_process_forked(void);
 
 #endif
