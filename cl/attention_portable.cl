@@ -89,10 +89,11 @@ typedef struct task {
     uint end;                   /* of the keys that the sweep reads */
 } task;
 
-/* Where a row of the sweep lies in Q (× head_dim), O (× head_dim_v) and lse; and in the workspace of parts. */
+/* Where a row of the sweep lies in a caller's tensor [token][head][dim], and in the workspace of parts. */
 #define ROW_QUERY(k, row) (((k)->row0 + (row)) / CLKV_GROUP)
 #define ROW_HEAD(k, row) ((k)->kv_head * CLKV_GROUP + ((k)->row0 + (row)) % CLKV_GROUP)
-#define ROW_AT(k, row) (((ulong)(k)->item.token + ROW_QUERY(k, row)) * CLKV_HEADS + ROW_HEAD(k, row))
+#define ROW_AT(k, row, stride, dim)                                                                                \
+    ((ulong)((k)->item.token + ROW_QUERY(k, row)) * (stride) + ROW_HEAD(k, row) * (dim))
 #define PART_ROW_AT(k, row) (((ulong)(k)->item.part + ROW_QUERY(k, row)) * CLKV_HEADS + ROW_HEAD(k, row))
 
 /* Tokens below this are seen by a row of the sweep; 0 for rows that are only padding. */
@@ -264,19 +265,19 @@ static inline void output(const task *k, uint t0, uint group, uint column, __loc
 
 /* The sweep's queries, scaled so that exp2 makes weights of scores. */
 static inline void load_queries(const task *k, float scale, __global const clkv_in *q, ulong q_offset,
-                                __local float *out)
+                                uint q_stride, __local float *out)
 {
     for (uint i = (uint)get_local_id(0); i < SWEEP_ROWS * CLKV_HEAD_DIM; i += CLKV_WORK_GROUP) {
         const uint row = i / CLKV_HEAD_DIM;
-        const ulong at = q_offset + ROW_AT(k, row) * CLKV_HEAD_DIM + i % CLKV_HEAD_DIM;
+        const ulong at = q_offset + ROW_AT(k, row, q_stride, CLKV_HEAD_DIM) + i % CLKV_HEAD_DIM;
         out[i] = row < k->rows ? CLKV_IN_LOAD(q, at) * (scale * M_LOG2E_F) : 0.0f;
     }
 }
 
 /* Adds up the lanes' sums of weights. scaling[row] becomes what normalises the row, 0 where it saw no key. */
 static inline void finish_rows(const task *k, __local const float *reduce, __local float *scaling,
-                               const float *tops, __global float *lse, ulong lse_offset, uint want_lse,
-                               __global float2 *part_sums)
+                               const float *tops, __global float *lse, ulong lse_offset, uint lse_stride,
+                               uint want_lse, __global float2 *part_sums)
 {
     const uint lid = (uint)get_local_id(0);
 #pragma unroll
@@ -291,7 +292,7 @@ static inline void finish_rows(const task *k, __local const float *reduce, __loc
             if (k->item.part != CLKV_DIRECT)
                 part_sums[PART_ROW_AT(k, row)] = (float2)(tops[i], total);
             else if (want_lse)
-                lse[lse_offset + ROW_AT(k, row)] = any ? (tops[i] + log2(total)) * M_LN2_F : -INFINITY;
+                lse[lse_offset + ROW_AT(k, row, lse_stride, 1)] = any ? (tops[i] + log2(total)) * M_LN2_F : -INFINITY;
         }
     }
 }
@@ -299,7 +300,7 @@ static inline void finish_rows(const task *k, __local const float *reduce, __loc
 /* Adds up the token groups' sums of `rows` rows from row r0 on, and stores them. */
 static inline void store_rows(const task *k, uint r0, uint rows, __local const float *area,
                               __local const float *scaling, __global clkv_out *o, ulong o_offset,
-                              __global float *part_o)
+                              uint o_stride, __global float *part_o)
 {
     for (uint i = (uint)get_local_id(0); i < rows * CLKV_HEAD_DIM_V; i += CLKV_WORK_GROUP) {
         const uint r = i / CLKV_HEAD_DIM_V, d = i % CLKV_HEAD_DIM_V, row = r0 + r;
@@ -310,7 +311,7 @@ static inline void store_rows(const task *k, uint r0, uint rows, __local const f
         if (k->item.part != CLKV_DIRECT)
             part_o[PART_ROW_AT(k, row) * CLKV_HEAD_DIM_V + d] = sum;
         else
-            CLKV_OUT_STORE(sum, o, o_offset + ROW_AT(k, row) * CLKV_HEAD_DIM_V + d);
+            CLKV_OUT_STORE(sum, o, o_offset + ROW_AT(k, row, o_stride, CLKV_HEAD_DIM_V) + d);
     }
 }
 
@@ -321,8 +322,8 @@ __attribute__((reqd_work_group_size(CLKV_WORK_GROUP, 1, 1)))
 __kernel void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint row_stride,
                              __global const uint *batch, uint items_at, uint layer, ulong block_bytes,
                              uint blocks_per_slab, float scale, __global const clkv_in *q, ulong q_offset,
-                             __global clkv_out *o, ulong o_offset, __global float *lse, ulong lse_offset,
-                             uint want_lse, __global float *part_o, __global float2 *part_sums)
+                             uint q_stride, __global clkv_out *o, ulong o_offset, uint o_stride,
+                             __global float *lse, ulong lse_offset, uint lse_stride, uint want_lse, __global float *part_o, __global float2 *part_sums)
 {
     __local float4 q4[SWEEP_ROWS * QUADS], area4[AREA / 4];
     __local float reduce[CLKV_WORK_GROUP > SWEEP_ROWS ? CLKV_WORK_GROUP : SWEEP_ROWS], scaling[SWEEP_ROWS];
@@ -345,7 +346,7 @@ __kernel void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint r
         k.row0 = row0;
         k.rows = min((uint)SWEEP_ROWS, tile_rows - row0);
         k.end = row_limit(&k, k.rows - 1); /* the last row sees most */
-        load_queries(&k, scale, q, q_offset, (__local float *)q4);
+        load_queries(&k, scale, q, q_offset, q_stride, (__local float *)q4);
         barrier(CLK_LOCAL_MEM_FENCE);
 
         v_vec sums[LANE_COLUMNS][SWEEP_ROWS];
@@ -378,7 +379,7 @@ __kernel void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint r
 #pragma unroll
         for (uint i = 0; i < LANE_ROWS; i++) reduce[lid + i * CLKV_WORK_GROUP] = totals[i];
         barrier(CLK_LOCAL_MEM_FENCE);
-        finish_rows(&k, reduce, scaling, tops, lse, lse_offset, want_lse, part_sums);
+        finish_rows(&k, reduce, scaling, tops, lse, lse_offset, lse_stride, want_lse, part_sums);
         /* Unrolled: pocl 3.1 loses r0 when this loop is one at run time, inside the loop over sweeps. */
 #pragma unroll
         for (uint r0 = 0; r0 < SWEEP_ROWS; r0 += ROUND_ROWS) {
@@ -392,7 +393,7 @@ __kernel void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint r
             }
             barrier(CLK_LOCAL_MEM_FENCE);
             store_rows(&k, r0, r0 < k.rows ? min((uint)ROUND_ROWS, k.rows - r0) : 0, area, scaling, o, o_offset,
-                       part_o);
+                       o_stride, part_o);
             barrier(CLK_LOCAL_MEM_FENCE);
         }
     }

@@ -17,9 +17,9 @@ static inline clkv_wide clkv_part_wide(__global const float *p)
 }
 
 __kernel __attribute__((reqd_work_group_size(CLKV_WORK_GROUP, 1, 1)))
-void clkv_merge(__global const uint *batch, uint merges_at, __global clkv_out *o, ulong o_offset,
-                __global float *lse, ulong lse_offset, uint want_lse, __global const float *part_o,
-                __global const float2 *part_sums)
+void clkv_merge(__global const uint *batch, uint merges_at, __global clkv_out *o, ulong o_offset, uint o_stride,
+                __global float *lse, ulong lse_offset, uint lse_stride, uint want_lse,
+                __global const float *part_o, __global const float2 *part_sums)
 {
     const uint head = get_group_id(0) % CLKV_HEADS;
     __global const uint *merge = batch + merges_at + CLKV_MERGE_WORDS * (get_group_id(0) / CLKV_HEADS);
@@ -50,14 +50,14 @@ void clkv_merge(__global const uint *batch, uint merges_at, __global clkv_out *o
         }
     }
     const float divisor = weight_sum == 0.0f ? 1.0f : weight_sum; /* no key of any weight: 0, as of one part */
-    const ulong row = (ulong)token * CLKV_HEADS + head;
+    const ulong o_at = o_offset + (ulong)token * o_stride + head * CLKV_HEAD_DIM_V;
     for (uint i = 0; i < CLKV_PIECES; i++) {
         const uint d = get_local_id(0) * CLKV_WIDTH + i * CLKV_STRIDE;
         if (d < CLKV_HEAD_DIM_V) {
-            CLKV_OUT_WIDE(sum[i] / divisor, o, o_offset + row * CLKV_HEAD_DIM_V + d);
+            CLKV_OUT_WIDE(sum[i] / divisor, o, o_at + d);
         }
     }
     if (want_lse && get_local_id(0) == 0) {
-        lse[lse_offset + row] = (largest + log2(weight_sum)) * M_LN2_F;
+        lse[lse_offset + (ulong)token * lse_stride + head] = (largest + log2(weight_sum)) * M_LN2_F;
     }
 }

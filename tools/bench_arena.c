@@ -2,6 +2,7 @@
 #include "bench_arena.h"
 
 #include "clock.h"
+#include "compiling.h"
 #include "exit.h"
 #include "random.h"
 
@@ -83,10 +84,8 @@ static int enqueue_append(bench_arena *a, uint32_t first_row)
 {
     clkv_append_params params = {
         .size = sizeof params,
-        .k = a->noise->k_mem,
-        .v = a->noise->v_mem,
-        .k_offset = first_row * k_width(a->shape),
-        .v_offset = first_row * v_width(a->shape),
+        .k = {.mem = a->noise->k_mem, .offset = first_row * k_width(a->shape)},
+        .v = {.mem = a->noise->v_mem, .offset = first_row * v_width(a->shape)},
     };
     clkv_status status = CLKV_OK;
     for (; params.layer < a->shape->layers && status == CLKV_OK; params.layer++)
@@ -135,8 +134,11 @@ static int make_cache(bench_arena *a, clkv_device *device, int shuffled)
         .shuffle_seed = shuffled ? 1 : 0,
         .prefix = CLKV_PREFIX_OFF,
         .max_batch_tokens = tokens > FILL_TOKENS ? tokens : FILL_TOKENS,
+        .compile = CLKV_COMPILE_LATER,
     };
     clkv_status status = clkv_cache_create(&a->cache, device, &params);
+    if (status == CLKV_OK)
+        status = compile_kernels(a->cache, CLKV_OP_UPLOAD | CLKV_OP_APPEND | CLKV_OP_ATTENTION);
     if (status == CLKV_OK) status = clkv_batch_create(&a->batch, clkv_cache_manager(a->cache));
     if (status != CLKV_OK) return tool_fail_status(status, "making a cache of %u blocks", params.blocks);
     a->sequences = calloc(s->batch, sizeof *a->sequences);
@@ -199,7 +201,7 @@ void bench_arena_destroy(bench_arena *arena)
 double bench_arena_attention(bench_arena *arena)
 {
     clkv_attention_params params = {
-        .size = sizeof params, .q = arena->noise->q_mem, .o = arena->noise->o_mem};
+        .size = sizeof params, .q = {.mem = arena->noise->q_mem}, .o = {.mem = arena->noise->o_mem}};
     const cl_command_queue queue = clkv_device_queue(clkv_cache_device(arena->cache));
     const double start = clock_seconds();
     clkv_status status = CLKV_OK;

@@ -74,6 +74,11 @@ static clkv_status first_result(clkv_device *device, double *done)
         .v_type = kv_v_type(given.kv),
         .blocks = 16,
         .prefix = CLKV_PREFIX_OFF,
+        .compile = CLKV_COMPILE_LATER,
+    };
+    const clkv_warm_up_params needed = {
+        .size = sizeof needed,
+        .operations = CLKV_OP_UPLOAD | CLKV_OP_APPEND | CLKV_OP_ATTENTION,
     };
     const clkv_sequence_params sequence_params = {.size = sizeof sequence_params, .prefix = CLKV_PREFIX_OFF};
     const size_t q_bytes = (size_t)given.heads * given.head_dim * sizeof(float);
@@ -87,9 +92,10 @@ static clkv_status first_result(clkv_device *device, double *done)
     if (err == CL_SUCCESS)
         in = clCreateBuffer(context, CL_MEM_READ_ONLY | CL_MEM_COPY_HOST_PTR, q_bytes, zeros, &err);
     if (err == CL_SUCCESS) out = clCreateBuffer(context, CL_MEM_WRITE_ONLY, q_bytes, NULL, &err);
-    const clkv_append_params append = {.size = sizeof append, .k = in, .v = in};
-    const clkv_attention_params attention = {.size = sizeof attention, .q = in, .o = out};
+    const clkv_append_params append = {.size = sizeof append, .k = {.mem = in}, .v = {.mem = in}};
+    const clkv_attention_params attention = {.size = sizeof attention, .q = {.mem = in}, .o = {.mem = out}};
     clkv_status status = err == CL_SUCCESS ? clkv_cache_create(&cache, device, &cache_params) : CLKV_ERROR_DEVICE;
+    if (status == CLKV_OK) status = clkv_cache_warm_up(cache, &needed);
     if (status == CLKV_OK) status = clkv_batch_create(&batch, clkv_cache_manager(cache));
     if (status == CLKV_OK)
         status = clkv_sequence_create(&sequence, clkv_cache_manager(cache), &sequence_params, NULL);
@@ -121,7 +127,7 @@ static int child(void)
     status = first_result(device, &done);
     const int code = status == CLKV_OK ? EXIT_GOOD : tool_fail_status(status, "the first step");
     clkv_device_get_program_counts(device, &built, NULL);
-    clkv_device_close(&device); /* some drivers' binaries are kept no earlier than here */
+    clkv_device_close(&device);
     if (!code) output_printf(&output_out, "%.3f %llu\n", (done - start) * 1e3, (unsigned long long)built);
     return code ? code : tool_flush(&output_out);
 }

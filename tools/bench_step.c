@@ -8,6 +8,7 @@
 
 #include "bench_list.h"
 #include "clock.h"
+#include "compiling.h"
 #include "exit.h"
 #include "options.h"
 #include "progress.h"
@@ -83,8 +84,10 @@ static int create(bench_steps *b)
         .max_sequences = b->n,
         .max_context = given.context + given.steps,
         .max_batch_tokens = b->n > PREFILL ? b->n : PREFILL,
+        .compile = CLKV_COMPILE_LATER,
     };
     clkv_status status = clkv_cache_create(&b->cache, b->device, &params);
+    if (status == CLKV_OK) status = compile_kernels(b->cache, CLKV_OP_UPLOAD);
     if (status == CLKV_OK) status = clkv_batch_create(&b->batch, clkv_cache_manager(b->cache));
     if (status != CLKV_OK) return tool_fail_status(status, "making a cache of %u blocks", params.blocks);
     b->sequences = calloc(b->n, sizeof *b->sequences);

@@ -14,6 +14,7 @@
 #include "table.h"
 #include "trace.h"
 #ifdef CLKV_TOOLS_OPENCL
+#include "compiling.h"
 #include "replay_model.h"
 #endif
 
@@ -199,7 +200,9 @@ static int create_cache(clkv_device *device, const replay_tokens *tokens, uint32
     params.max_context = tokens->longest;
     params.max_batch_tokens = batch_tokens;
     params.clear_freed = options.clear_freed;
+    params.compile = CLKV_COMPILE_LATER;
     status = clkv_cache_create(cache, device, &params);
+    if (!status) status = compile_kernels(*cache, CLKV_OP_UPLOAD | CLKV_OP_APPEND | CLKV_OP_ATTENTION);
     if (status)
         return tool_fail_status(status, "a cache of %" PRIu32 " blocks of %" PRIu64 " bytes", params.blocks,
                                 block_bytes());

@@ -273,10 +273,10 @@ static int run_layers(replay_model *m, slot *s, clkv_batch *batch, const clkv_ba
     bool check = m->params.check && (m->steps < CHECKED_FIRST || m->steps % CHECKED_EVERY == 0);
     uint32_t sampled[SAMPLES];
     for (uint32_t i = 0; i < SAMPLES; i++) sampled[i] = check ? pick(m, m->params.shape.layers) : UINT32_MAX;
-    append.k = m->k;
-    append.v = m->v;
-    attention.q = m->q;
-    attention.o = m->o;
+    append.k.mem = m->k;
+    append.v.mem = m->v;
+    attention.q.mem = m->q;
+    attention.o.mem = m->o;
     for (uint32_t layer = 0; layer < m->params.shape.layers; layer++) {
         int code = make_tensors(m, layer, clkv_batch_tokens(batch));
         if (code) return code;

@@ -73,17 +73,16 @@ static replay_job *job_create(const scheduler *s, size_t request)
 static bool fits(const scheduler *s, const replay_job *job)
 {
     uint64_t needed = 0;
-    size_t held;
-    const uint32_t *table;
+    size_t held = 0;
     bool alone = true;
     for (uint32_t i = 0; i < s->n_jobs; i++) {
         const replay_job *other = s->jobs[i];
         if (other->preempted || other == job) continue;
-        clkv_sequence_get_table(other->sequence, 0, &table, &held);
+        clkv_sequence_get_table(other->sequence, 0, NULL, &held);
         needed += blocks_for(s, other->known) - held + 1;
         alone = false;
     }
-    clkv_sequence_get_table(job->sequence, 0, &table, &held);
+    clkv_sequence_get_table(job->sequence, 0, NULL, &held);
     needed += blocks_for(s, job->known) - held;
     return alone || needed <= clkv_manager_available(s->params->manager);
 }

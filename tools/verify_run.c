@@ -1,6 +1,7 @@
 /* verify_run.c: see verify_run.h. SPDX-License-Identifier: Apache-2.0 */
 #include "verify_run.h"
 
+#include "compiling.h"
 #include "random.h"
 
 #include <clkv/clkv.h>
@@ -87,10 +88,12 @@ static int make_cache(run *r)
         .shuffle_seed = random_next(&r->random) | 1,
         .prefix = CLKV_PREFIX_OFF,
         .max_batch_tokens = c->q_tokens > HISTORY_TOKENS ? c->q_tokens : HISTORY_TOKENS,
+        .compile = CLKV_COMPILE_LATER,
     };
     const clkv_status status = clkv_cache_supported(r->options->device, &params);
     if (status != CLKV_OK) return lose(r, VERIFY_UNSUPPORTED, "shape", clkv_last_error()->message);
     return check(r, clkv_cache_create(&r->cache, r->options->device, &params), "making the cache") ||
+           check(r, compile_kernels(r->cache, CLKV_OP_UPLOAD | CLKV_OP_APPEND | CLKV_OP_ATTENTION), "compiling") ||
            check(r, clkv_cache_fill(r->cache, 0xff), "filling it with NaN") ||
            check(r, clkv_batch_create(&r->batch, clkv_cache_manager(r->cache)), "making a batch");
 }
@@ -137,7 +140,7 @@ static int append(run *r)
     }
     const size_t tokens = clkv_batch_tokens(r->batch);
     cl_command_queue queue = clkv_device_queue(r->options->device);
-    const clkv_append_params params = {.size = sizeof params, .k = r->k_mem, .v = r->v_mem};
+    const clkv_append_params params = {.size = sizeof params, .k = {.mem = r->k_mem}, .v = {.mem = r->v_mem}};
     return check_cl(r,
                     clEnqueueWriteBuffer(queue, r->k_mem, CL_TRUE, 0, tokens * k_row * sizeof(float), r->k, 0, NULL,
                                          NULL),
@@ -199,9 +202,9 @@ static int attend(run *r)
     const clkv_attention_params params = {
         .size = sizeof params,
         .scale = (float)c->scale,
-        .q = r->q_mem,
-        .o = r->o_mem,
-        .lse = r->lse_mem,
+        .q = {.mem = r->q_mem},
+        .o = {.mem = r->o_mem},
+        .lse = {.mem = r->lse_mem},
     };
     cl_command_queue queue = clkv_device_queue(r->options->device);
     return check(r, clkv_attention(r->cache, r->batch, &params, 0, NULL, NULL), "attention") ||

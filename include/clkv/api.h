@@ -20,19 +20,19 @@
  *              clkv_x_destroy(clkv_x **x) takes NULL and a pointer to NULL, and sets *x = NULL.
  * Params       a struct that begins with `size` = sizeof(struct); a zeroed field means its default.
  *              CLKV_PARAMS_INIT(type) initialises one, in C and in C++17. A program may be older or newer
- *              than the library: a smaller struct is filled up with zeros, a larger one is accepted when
- *              what this library does not know of it is zero (else INVALID).
- * Filled       a struct that the library fills has `size` too: set it to sizeof(struct) before the call.
- *              As much is filled as both sides know, the rest becomes zero, and size becomes the number of
- *              bytes that were filled.
- * Names        a function that fills what the caller hands in is called …_get_…; one that returns its answer
- *              has no `get` in its name. Constructors take the new handle's place first.
- * Groups       `group` is the number of a layer group, of layers that share their block tables. There is one
- *              group, 0; any other is CLKV_ERROR_INVALID.
- * Life         a handle keeps alive what it needs: handles may be destroyed in any order.
- * Errors       functions return clkv_status (status.h); clkv_last_error() says what and where.
+ *              than the library: the library fills up a smaller struct with zeros, and accepts a larger
+ *              struct when the fields that it does not know are zero (else INVALID).
+ * Filled       a struct that the library fills has `size` too: set it to sizeof(struct) before the call. The
+ *              library fills the fields that both sides know and zeroes the rest; `size` becomes the number
+ *              of bytes that were filled.
+ * Names        a function that fills memory of the caller is called …_get_…; a function that returns its
+ *              result has no `get` in its name. A constructor's first argument is where the handle goes.
+ * Groups       `group` is the number of a layer group: the layers that share their block tables. There is one
+ *              group, 0; any other number is CLKV_ERROR_INVALID.
+ * Life         a handle keeps alive the objects that it needs: handles may be destroyed in any order.
+ * Errors       functions return clkv_status (status.h); clkv_last_error() has the reason and the function.
  * Failure      a call that fails has changed nothing, unless its comment says otherwise.
- * Threads      what is safe from which threads stands in each header's first comment.
+ * Threads      the first comment of each header says which calls are safe from which threads.
  * Shapes       [token][head][dim]: the last index moves fastest; no padding.
  * Units        token counts in tokens, block counts in blocks, sizes in bytes, times as named. */
 #ifdef __cplusplus
@@ -49,7 +49,7 @@ template <typename type> inline type clkv_params_init()
 #define CLKV_PARAMS_INIT(type) { .size = sizeof(type) }
 #endif
 
-/* "No block": what a block table holds for a block that a sliding window has released. */
+/* "No block": the entry of a block table for a block that a sliding window has released. */
 #define CLKV_NO_BLOCK UINT32_MAX
 
 /* Element types of keys and values, and of the tensors handed in and out. */

@@ -1,24 +1,37 @@
 /* clkv/cache.h: the paged KV cache of one model on one device: a block manager and its slabs.
  *
  *   clkv_cache ── manager    pool, prefix index, sequences           (host; manager.h)
- *              ├─ slabs      cl_mem, [layer][block][kv_head]{K,V}    (device)
+ *              ├─ slabs      cl_mem, [block][layer][kv_head]{K,V}    (device)
  *              ├─ rows       block tables of all sequences           (device, only changes are sent)
  *              └─ ring       staging buffers for batch uploads
  *
- * One step: reserve a batch, clkv_cache_upload, then per layer clkv_append and clkv_attention, then
- * commit. Operations enqueue on the device's queue and never block; wait lists and events are OpenCL's.
- * Commands of one cache take effect in the order in which they are called.
+ * One step: reserve a batch, call clkv_cache_upload, then clkv_append and clkv_attention for each layer, then
+ * commit. Operations enqueue on the device's queue and never block, not even to compile: kernels are compiled when
+ * the cache is created, or by clkv_cache_warm_up. Wait lists and events are those of OpenCL. The commands of one
+ * cache take effect in the order of the calls.
  *
- * When the driver fails a call, the function that made it has changed nothing on the host and may be called
- * again. DEVICE, DEVICE_MEMORY, DEVICE_LOST, NO_MEMORY or BUILD, by the driver's code, is then what any
- * function here and in append.h, attention.h, copy.h and gather.h returns where its comment says DEVICE.
- * A command that is enqueued may still fail on the device, when it runs: its event then has a negative status,
- * and what it was to write is undefined. An operation of several commands has one event, and it is the last
- * one's; none of the cache's commands runs that would take what a failed one has left for block ids. Where a
- * later call finds out, it returns DEVICE and says so, once; it may be called again. Roll the batch back,
- * reserve and upload it again; what is committed already cannot be rolled back: its blocks may hold anything.
- * DEVICE_LOST: the driver takes no more commands for the device; destroy its caches (which works as ever) and
- * close it. Caches on other devices, and new ones, are not touched by that. The log is told once.
+ * A call that the driver refuses has changed nothing on the host and may be repeated. Where a comment here or in
+ * append.h, attention.h, copy.h and gather.h says DEVICE, the function returns DEVICE, DEVICE_MEMORY, DEVICE_LOST
+ * or NO_MEMORY, depending on the code of the driver. It also returns DEVICE when an event of its wait list has
+ * failed already.
+ *
+ * A command that was enqueued may still fail when it runs, because of the device or because an event of its wait
+ * list has failed. Then its event has a negative status, and its output is undefined. On an in-order queue the
+ * driver still runs the commands behind it, so their outputs may be wrong although their own events are complete.
+ * These report a failure: the events; clkv_cache_check; and clkv_batch_commit of a cache whose `commit` is
+ * CLKV_COMMIT_STRICT. Some later calls notice the failure too and return DEVICE once; they may be repeated. After a
+ * failure roll the batch back, reserve it and upload it again. A committed batch cannot be rolled back: its blocks
+ * may hold anything. If a command fails, the cache's later commands that would read its output as block ids do not
+ * run, or fail.
+ *
+ * An operation that enqueues several commands returns the event of the last one. Each command runs only if the
+ * command before it has succeeded, so this event reports a failure of any of them. Its profiling times are those of
+ * the last command alone. Uploads and attention can also return the event of the first command (`first_event`).
+ *
+ * DEVICE_LOST: the driver accepts no more commands for the device. Destroy its caches, which works as always, and
+ * close it. Other devices with their caches, and devices opened later, are not affected. The log gets one line.
+ *
+ * In a child of fork() every function on a cache returns FORKED; destroying it frees the child's memory (device.h).
  *
  * Thread-safe: functions on one cache lock it; a batch belongs to one thread at a time.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -34,89 +47,163 @@ extern "C" {
 
 typedef struct clkv_cache clkv_cache;
 
+/* What clkv_batch_commit checks of a batch that was uploaded. */
+typedef enum clkv_commit {
+    CLKV_COMMIT_DEFAULT = 0,  /* CLKV_COMMIT_TRUSTING */
+    CLKV_COMMIT_TRUSTING = 1, /* nothing */
+    CLKV_COMMIT_STRICT = 2,   /* STATE unless every layer was appended since the last upload; DEVICE if a command of
+                                 the batch is known to have failed. The batch then stays reserved. The check does not
+                                 wait: only clkv_cache_check reports a command that fails after the commit */
+} clkv_commit;
+
+/* When the kernels are compiled. Compiling takes seconds when the program cache has no binaries. Operations never
+ * compile. */
+typedef enum clkv_compile {
+    CLKV_COMPILE_DEFAULT = 0, /* by clkv_cache_create: all operations, for tensors in CLKV_F32 */
+    CLKV_COMPILE_LATER = 1,   /* by clkv_cache_warm_up */
+} clkv_compile;
+
+/* Gets the progress of compiling: `done` of the `total` kernels that were missing are compiled. It is called at the
+ * beginning with done = 0, and then whenever `done` has grown, on the thread that creates or warms up the cache. It
+ * must not call clkv on this cache. */
+typedef void (*clkv_progress_fn)(void *user, uint32_t done, uint32_t total);
+
 typedef struct clkv_cache_params {
     size_t size;
-    /* the model; no defaults but where said */
+    /* the model; no defaults unless one is named */
     uint32_t layers;
     uint32_t heads;            /* query heads: a multiple of kv_heads */
     uint32_t kv_heads;
     uint32_t head_dim;         /* of Q and K: 8 … 256 in steps of 8 */
     uint32_t head_dim_v;       /* of V and O: likewise; default head_dim */
-    clkv_type k_type, v_type;  /* how K and V are kept: each CLKV_F16 (default) or CLKV_F32, in any mix */
-    /* the pool: blocks, or else memory_bytes, or else half of what the device can give */
+    clkv_type k_type, v_type;  /* the types in which K and V are kept: each CLKV_F16 (default) or CLKV_F32 */
+    /* the size of the pool: blocks, or else memory_bytes, or else half of the memory that the device can give */
     uint32_t blocks;
-    uint64_t memory_bytes;     /* of slabs on the device, rounded down to whole blocks */
-    uint64_t max_slab_bytes;   /* default and upper limit: the device's allocation limit */
-    /* the host half; as in clkv_manager_params, defaults included */
-    uint32_t block_size, max_sequences, max_context, watermark, hash_bits;
+    uint64_t memory_bytes;     /* of all slabs on the device, rounded down to whole blocks */
+    uint64_t max_slab_bytes;   /* default and upper limit: the device's limit for one allocation */
+    /* the host half: the same as in clkv_manager_params, defaults included, except where a comment differs */
+    uint32_t block_size, max_sequences;
+    uint32_t max_context;      /* tokens; default 131072; a larger value than the pool can hold is reduced to that */
+    uint32_t watermark, hash_bits;
     uint64_t hash_seed, shuffle_seed;
     int event_content;
     clkv_prefix_use prefix;
-    int clear_freed;           /* 1: a block that was freed or evicted is zeroed on the device before it holds
-                                  anything else: by the first upload after it was freed, whoever's, in front of
-                                  that upload's other commands; at the latest by clkv_cache_clear_freed or
-                                  clkv_cache_destroy. Cached blocks are not freed: they keep what they hold
-                                  until they are evicted or clkv_manager_reset. Costs a write of every block
-                                  once more per life: see docs/security.md. Default 0 */
+    int clear_freed;           /* 1: a block that was freed or evicted is zeroed on the device before it is used
+                                  again. The next upload of any batch does this before its other commands;
+                                  clkv_cache_clear_freed and clkv_cache_destroy do it too. Cached blocks are not
+                                  freed: they keep their content until they are evicted or forgotten. Costs one
+                                  more write of every block per life: see docs/security.md. Default 0 */
     uint64_t (*clock_ms)(void *user);
     clkv_cache_event_fn on_event;
-    void *user;
-    uint32_t max_batch_tokens; /* tokens in one batch; default 8192: sizes the split-KV workspace's growth */
-    uint32_t window;           /* the model's sliding window in tokens; default 0 = none. There are no kernels for
-                                  one yet: another value is UNSUPPORTED */
+    void *user;                /* for clock_ms, on_event and on_progress */
+    clkv_commit commit;        /* what clkv_batch_commit checks; default CLKV_COMMIT_TRUSTING */
+    uint32_t max_batch_tokens; /* tokens in one batch; default 8192; clkv_batch_add returns LIMIT beyond it */
+    uint32_t window;           /* the model's sliding window in tokens; default 0 = none. Other values are
+                                  UNSUPPORTED, since there are no kernels for windows yet */
+    clkv_compile compile;
+    clkv_progress_fn on_progress; /* gets the progress of compiling in clkv_cache_create; default none */
 } clkv_cache_params;
 
 /* The bytes that one block takes on the device, all layers; 0 for params that are wrong. */
 CLKV_API uint64_t clkv_cache_block_bytes(const clkv_cache_params *params);
 
-/* Says whether a cache of these params can be served on the device, without making it: OK or UNSUPPORTED
- * or INVALID or DEVICE_MEMORY, with the reason in clkv_last_error(). */
+/* Says whether clkv_cache_create could create a cache with these params on the device; creates nothing. OK, or
+ * UNSUPPORTED, INVALID or DEVICE_MEMORY with the reason in clkv_last_error(). */
 CLKV_API clkv_status clkv_cache_supported(const clkv_device *device, const clkv_cache_params *params);
 
-/* Allocates slabs, rows and staging; blocking. The device must outlive the cache.
- * INVALID, UNSUPPORTED, NO_MEMORY, DEVICE_MEMORY: the slabs do not fit. DEVICE. */
+/* Creates a cache: allocates slabs, rows and staging buffers, and compiles the kernels unless params.compile is
+ * CLKV_COMPILE_LATER. Blocking, perhaps for seconds. The cache holds a reference on the device.
+ * INVALID, UNSUPPORTED, NO_MEMORY. DEVICE_MEMORY: the slabs do not fit. BUILD, DEVICE. */
 CLKV_API clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_cache_params *params);
 
-/* Waits for the cache's own commands, then frees what it has on the device. It cannot fail: where the driver does
- * not let it wait, what commands under way still use is freed when they are through. Sequences and batches of its
- * manager that are left keep their host half (lengths, tables, commit, destroy); the caller destroys them, before
- * or after. on_event and clock_ms are not called any more. With clear_freed
- * every block that was ever used is zeroed before its memory goes back to the driver (logged where that fails). */
+/* The operations for which kernels are compiled. */
+typedef enum clkv_operation {
+    CLKV_OP_UPLOAD = 1,    /* clkv_cache_upload, clkv_cache_clear_freed */
+    CLKV_OP_APPEND = 2,    /* clkv_append */
+    CLKV_OP_ATTENTION = 4, /* clkv_attention */
+    CLKV_OP_GATHER = 8,    /* clkv_gather */
+    CLKV_OP_COPY = 16,     /* clkv_copy_blocks */
+} clkv_operation;
+
+#define CLKV_TYPE_BIT(type) (1u << (type))
+
+typedef struct clkv_warm_up_params {
+    size_t size;
+    uint32_t operations;          /* bits of clkv_operation; 0 = all */
+    uint32_t inputs, outputs;     /* types of the tensors that clkv reads and writes, a CLKV_TYPE_BIT each; 0 =
+                                     CLKV_F32. Attention is compiled for each input type with each output type */
+    clkv_progress_fn on_progress; /* default none */
+    void *user;                   /* for on_progress */
+} clkv_warm_up_params;
+
+/* Compiles the kernels of these operations that are not compiled yet; params may be NULL. Blocking: when it returns
+ * OK, the machine code is complete and is in the program cache on disk. Several kernels are compiled at a time, on
+ * threads of the library that end before this function returns (CLKV_COMPILE_THREADS in docs/devices.md). The cache
+ * is not locked meanwhile: other threads may use it, and may call this function too. An operation whose kernel is not
+ * compiled returns STATE. After a failure nothing has changed, but programs that were compiled need not be compiled
+ * again. INVALID: unknown bits. UNSUPPORTED: a kernel needs more local memory than the device has. BUILD, DEVICE,
+ * NO_MEMORY. */
+CLKV_API clkv_status clkv_cache_warm_up(clkv_cache *cache, const clkv_warm_up_params *params);
+
+/* Waits for the commands of the cache, then frees its device memory. It cannot fail: if the driver refuses to wait,
+ * memory that running commands still use is freed when they have finished. Sequences and batches of the cache's
+ * manager may be left; their functions that need no device (lengths, tables, commit, destroy) still work. The caller
+ * destroys them, before the cache or after. on_event and clock_ms are not called any more. With clear_freed every
+ * block that was ever used is zeroed before its memory goes back to the driver; a failure of that is logged. */
 CLKV_API void clkv_cache_destroy(clkv_cache **cache);
 
+/* The block manager and the device of the cache. They belong to the cache: do not destroy or close them. */
 CLKV_API clkv_manager *clkv_cache_manager(clkv_cache *cache);
 CLKV_API clkv_device *clkv_cache_device(clkv_cache *cache);
 
 /* Which positions a query sees. */
 typedef enum clkv_visibility {
     CLKV_SEE_DEFAULT = 0, /* CLKV_SEE_CAUSAL */
-    CLKV_SEE_CAUSAL = 1,  /* those before its own, and its own */
-    CLKV_SEE_ALL = 2,     /* its sequence's whole context, new tokens included */
+    CLKV_SEE_CAUSAL = 1,  /* its own position and the positions before */
+    CLKV_SEE_ALL = 2,     /* the whole context of its sequence, new tokens included */
 } clkv_visibility;
+
+/* Whether an upload sends the positions of the batch's tokens to the device. */
+typedef enum clkv_positions {
+    CLKV_POSITIONS_NONE = 0, /* default */
+    CLKV_POSITIONS_SEND = 1, /* adds 4 bytes for each token; see clkv_cache_get_positions */
+} clkv_positions;
 
 typedef struct clkv_upload_params {
     size_t size;
     clkv_visibility visibility;
-    uint32_t split_tokens; /* 0: split-KV as fills the device best. N (rounded up to whole blocks): parts
-                              of exactly N tokens, and a sequence's result has the same bits whatever
-                              else is in the batch */
+    uint32_t split_tokens; /* 0: contexts are split so that the work fills the device. N (rounded up to whole
+                              blocks): a part has exactly N tokens, and the bits of a sequence's result do not
+                              depend on the other entries of the batch */
     uint32_t parts;        /* 0: automatic; N: about N parts for each sequence, for tests and tuning */
+    clkv_positions positions;
+    cl_event *first_event; /* not NULL: gets the event of the first command, the write; the caller releases it */
 } clkv_upload_params;
 
-/* Plans a reserved batch and enqueues everything its pass needs on the device in one packed non-blocking
- * write: changes of block tables, context lengths, slots, work items; then copy-on-write, if any. What
- * is sent does not grow with context length. params may be NULL. A batch may be uploaded again (with
- * other params) until it is committed or rolled back.
- * STATE: not reserved. INVALID: a batch of another manager, an unknown visibility. NO_MEMORY, DEVICE. */
+/* Plans a reserved batch and sends everything that its pass needs to the device in one packed non-blocking write:
+ * changes of block tables, context lengths, slots, work items. Then it enqueues the copies of copy-on-write, if any.
+ * The size of the write does not grow with the context length. params may be NULL. A batch may be uploaded again,
+ * with other params, until it is committed or rolled back. STATE: not reserved, or kernels are not compiled
+ * (clkv_cache_warm_up). INVALID: a batch of another manager, an unknown visibility or positions. NO_MEMORY,
+ * DEVICE. */
 CLKV_API clkv_status clkv_cache_upload(clkv_cache *cache, clkv_batch *batch, const clkv_upload_params *params,
                                        cl_uint n_wait, const cl_event *wait, cl_event *event);
 
-/* What the last upload planned; for tools and tests. */
+/* Says where the positions of an uploaded batch's tokens are on the device, for kernels of the caller (such as RoPE):
+ * an int32 for each token in the order of the batch, from byte `offset` of *mem on. The buffer belongs to the cache.
+ * Only read it, and only by commands that are enqueued before the batch is uploaded again, committed, rolled back or
+ * destroyed. On an in-order queue nothing else is needed. On an out-of-order queue such a command must wait for the
+ * event of the upload, and an append or attention of the batch must wait for the command, so that the next upload
+ * cannot overtake the command. STATE: the batch is not uploaded, or was uploaded without CLKV_POSITIONS_SEND.
+ * INVALID. */
+CLKV_API clkv_status clkv_cache_get_positions(clkv_cache *cache, const clkv_batch *batch, cl_mem *mem, size_t *offset);
+
+/* The plan of the last upload; for tools and tests. */
 typedef struct clkv_plan_info {
     size_t size;
-    uint32_t items;        /* work items of attention, each for every KV head */
+    uint32_t items;        /* work items of attention; each runs once per KV head */
     uint32_t split_entries;/* sequences whose context is split */
-    uint32_t parts;        /* parts over all split queries */
+    uint32_t parts;        /* parts of all split queries */
     uint32_t chunk;        /* tokens in a part */
     uint64_t uploaded_bytes;
 } clkv_plan_info;
@@ -124,19 +211,25 @@ typedef struct clkv_plan_info {
 /* INVALID. STATE: the batch is not uploaded. */
 CLKV_API clkv_status clkv_cache_get_plan_info(clkv_cache *cache, const clkv_batch *batch, clkv_plan_info *info);
 
-/* Fills every slab with one byte, enqueued: 0xff makes every element NaN (for tests), 0 clears. Any
- * content is lost while sequences and index still believe in it. DEVICE. */
+/* Says, without waiting, whether commands of the cache have failed. DEVICE: a command has failed that no earlier call
+ * has reported. The text names the first such command, and driver_code is the status of its event; the other failures
+ * that are known by now count as reported too. For callers who take no events: call it for example once a step, or
+ * after reading the output of a step. INVALID. */
+CLKV_API clkv_status clkv_cache_check(clkv_cache *cache);
+
+/* Enqueues a fill of every slab with one byte: 0xff makes every element NaN (for tests), 0 clears. All content is
+ * lost, but sequences and prefix index do not change. DEVICE. */
 CLKV_API clkv_status clkv_cache_fill(clkv_cache *cache, uint8_t byte);
 
-/* Enqueues now what the next upload would: zeros into all blocks that have been freed so far. When the event
- * completes (and not before), nothing of what they held is on the device. For a server that has nothing else
- * to submit, or must be able to say that a tenant's data is gone: end its sequences, clkv_manager_reset or
- * eviction for what is cached, then this. STATE: the cache was made without clear_freed. NO_MEMORY, BUILD,
- * DEVICE: the blocks are still to be cleared. */
+/* Enqueues zeros into all blocks that have been freed so far, which the next upload would do otherwise. When the
+ * event completes, and not before, the data of these blocks are gone from the device. Use it when there is no other
+ * work to submit, or to be sure that a tenant's data are gone: destroy its sequences, forget its prefixes
+ * (clkv_manager_forget), then call this function. STATE: the cache was created without clear_freed, or the kernel is
+ * not compiled (clkv_cache_warm_up). NO_MEMORY, DEVICE: the blocks are still to be cleared. */
 CLKV_API clkv_status clkv_cache_clear_freed(clkv_cache *cache, cl_uint n_wait, const cl_event *wait,
                                             cl_event *event);
 
-/* clkv_manager_get_stats with the device's figures. */
+/* The statistics of clkv_manager_get_stats, and the figures of the device. */
 CLKV_API clkv_status clkv_cache_get_stats(clkv_cache *cache, clkv_stats *out);
 
 #ifdef __cplusplus

@@ -24,6 +24,7 @@
 #include <clkv/copy.h>
 #include <clkv/device.h>
 #include <clkv/gather.h>
+#include <clkv/tensor.h>
 #endif
 
 #endif

@@ -5,9 +5,9 @@
  *   table   [ 7 | 31 | 8 | – ]        length 39, block_size 16: blocks 7 and 31 are full (findable,
  *                    └ partial tail   perhaps shared), block 8 holds 7 tokens
  *
- * `length` counts tokens whose keys and values are (or by the enqueued work will be) in the cache. It
- * grows by clkv_batch_commit only. A block that is shared, or findable by prefix, is never written:
- * a batch that must write into one takes a fresh block and a copy (copy-on-write).
+ * `length` is the number of tokens whose keys and values are in the cache, or will be when the enqueued commands
+ * have run. Only clkv_batch_commit makes it grow. A block that is shared or findable by prefix is never written: a
+ * batch that has to write into such a block takes a fresh block and copies into it (copy-on-write).
  *
  * Threads: as in manager.h. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_SEQUENCE_H
@@ -23,72 +23,77 @@ typedef struct clkv_sequence clkv_sequence;
 
 typedef struct clkv_sequence_params {
     size_t size;
-    const uint32_t *tokens; /* the prompt, to look for in the prefix index; may be NULL (nothing is found) */
+    const uint32_t *tokens; /* the prompt, which is looked up in the prefix index; NULL: nothing is looked up */
     size_t n_tokens;
     const clkv_key *keys;   /* salt, adapter, contents; copied; default none */
     size_t n_keys;
-    clkv_prefix_use prefix; /* OFF: tokens may be NULL everywhere. ON changes nothing where the manager has no
-                               prefix index */
-    uint64_t user_data;     /* the caller's: see clkv_sequence_user_data */
+    clkv_prefix_use prefix; /* OFF: no block of the sequence is looked up or registered, and every call accepts
+                               NULL tokens for it. ON has no effect when the manager has no prefix index */
+    uint64_t user_data;     /* a number of the caller: see clkv_sequence_user_data */
 } clkv_sequence_params;
 
-/* A new sequence that already shares every full block of the prompt that the cache holds, except that at
- * least the prompt's last token is left to compute. *matched (may be NULL) is its length now: start
- * computing at that token. LIMIT: max_sequences. INVALID, NO_MEMORY. */
+/* Creates a sequence. It shares every full block of the prompt that is in the cache; at least the last token of the
+ * prompt is left to compute. *matched (may be NULL) gets the length of the sequence: the index of the first token to
+ * compute. LIMIT: max_sequences. INVALID, NO_MEMORY. */
 CLKV_API clkv_status clkv_sequence_create(clkv_sequence **out, clkv_manager *manager,
                                           const clkv_sequence_params *params, size_t *matched);
 
-/* Gives its blocks back, tail first; full ones stay findable. The handle is dead at once; a sequence in a
- * reserved batch keeps its blocks until that batch commits or rolls back. */
+/* Releases the blocks of the sequence, the last block first; full blocks stay findable. The handle must not be used
+ * after that. If the sequence is in a reserved batch, its blocks are released when that batch commits or rolls
+ * back. */
 CLKV_API void clkv_sequence_destroy(clkv_sequence **sequence);
 
-/* A second sequence with the same history: shares all blocks, also the partial tail, which is copied by
- * whoever writes to it first. Its user_data is the one given here. INVALID. BUSY: in a reserved batch. LIMIT:
- * max_sequences. NO_MEMORY. */
+/* Creates a second sequence with the same history. The two share all blocks, also the last, partial block; the
+ * sequence that first writes to that block gets a copy. The fork's user_data is the argument. INVALID. BUSY: the
+ * sequence is in a reserved batch. LIMIT: max_sequences. NO_MEMORY. */
 CLKV_API clkv_status clkv_sequence_fork(clkv_sequence **out, clkv_sequence *sequence, uint64_t user_data);
 
-/* Forgets the tokens from `length` on; whole blocks go back. BUSY: in a reserved batch. INVALID: longer
- * than it is, or into what the window has released. */
+/* Removes the tokens from position `length` on and releases the blocks that no token is left in. BUSY: the sequence
+ * is in a reserved batch. INVALID: `length` is more than the sequence has, or lies in a part that the window has
+ * released. */
 CLKV_API clkv_status clkv_sequence_truncate(clkv_sequence *sequence, size_t length);
 
-/* Preemption by recomputation: gives all blocks back (full ones stay findable) and sets the length to 0.
- * The sequence keeps its age, so that it is not starved. Counted as a preemption. BUSY. */
+/* Preemption by recomputation: releases all blocks (full blocks stay findable) and sets the length to 0. The sequence
+ * keeps its age, so that it does not starve. Counted as a preemption. BUSY. */
 CLKV_API clkv_status clkv_sequence_preempt(clkv_sequence *sequence);
 
-/* Looks its whole history up again (prompt and what was generated; n_tokens of it, those it has included) and takes what
- * the cache holds beyond its length, as clkv_sequence_create does: after a preemption, or because another sequence has
- * computed the same prefix meanwhile. *matched (may be NULL) is its length now. STATE: its length is no whole number of
- * blocks. BUSY: in an open batch. INVALID, NO_MEMORY. */
+/* Looks the history up again and takes the blocks that the cache holds beyond the length of the sequence, as
+ * clkv_sequence_create does. Use it after a preemption, or when another sequence has computed the same prefix
+ * meanwhile. tokens[0 … n_tokens) is the whole history from position 0: the prompt and the generated tokens. *matched
+ * (may be NULL) gets the new length. STATE: the length is no whole number of blocks. BUSY: the sequence is in an open
+ * batch. INVALID, NO_MEMORY. */
 CLKV_API clkv_status clkv_sequence_resume(clkv_sequence *sequence, const uint32_t *tokens, size_t n_tokens,
                                           size_t *matched);
 
-/* How many tokens more a resume would find if the batches that are open now (being built, or reserved) had been
- * committed: another sequence is just computing what this one needs next. A scheduler that gets more than 0 leaves the
- * sequence out of this step and asks again after the commit; once it is 0, it resumes the sequence and adds the rest.
- * Whole blocks. 0 also for a sequence in a batch, and at a length that is no whole number of blocks. Takes nothing.
- * INVALID, NO_MEMORY. */
+/* Sets *pending to the number of further tokens that clkv_sequence_resume would find if the batches that are open now
+ * (being built, or reserved) had been committed. More than 0 means that another sequence is computing the tokens that
+ * this sequence needs next. A scheduler then leaves the sequence out of this step and asks again after the commit.
+ * When the answer is 0, the scheduler resumes the sequence and adds the rest of its tokens. Whole blocks. 0 also for
+ * a sequence in a batch, and at a length that is no whole number of blocks. Takes no block. INVALID, NO_MEMORY. */
 CLKV_API clkv_status clkv_sequence_pending(const clkv_sequence *sequence, const uint32_t *tokens, size_t n_tokens,
                                            size_t *pending);
 
-/* Takes its full blocks from position `from` on (rounded down to a whole block) out of the index, and every prefix that
- * continues them, as clkv_manager_forget does; nothing that it computes from there on can be found. For a sequence whose
- * pass failed on the device after the batch was committed: its blocks may hold anything. INVALID, NO_MEMORY. */
+/* Takes the full blocks of the sequence from position `from` on (rounded down to a whole block) out of the index, and
+ * every prefix that continues them, as clkv_manager_forget does. Blocks that the sequence computes from there on
+ * cannot be found either. Use it when a pass failed on the device after its batch was committed, since the blocks may
+ * then hold anything. INVALID, NO_MEMORY. */
 CLKV_API clkv_status clkv_sequence_forget(clkv_sequence *sequence, size_t from);
 
+/* The number of tokens of the sequence (above). 0 for NULL. */
 CLKV_API size_t clkv_sequence_length(const clkv_sequence *sequence);
 
-/* A number of the caller's, by which it finds what belongs to a sequence: what it gave to create or fork, or
- * last set. The library does nothing with it. 0 for NULL. */
+/* A number with which the caller finds its own data of a sequence: the one given to create or fork, or last set. The
+ * library does not use it. 0 for NULL. */
 CLKV_API uint64_t clkv_sequence_user_data(const clkv_sequence *sequence);
 CLKV_API void clkv_sequence_set_user_data(clkv_sequence *sequence, uint64_t user_data);
 
-/* Where the layers of a group keep a position: CLKV_NO_BLOCK for one that the window released. INVALID: group,
- * position ≥ length. */
+/* Says in which block, and at which offset in the block, the layers of a group keep a position. *block is
+ * CLKV_NO_BLOCK when the window has released the block. INVALID: group, position ≥ length. */
 CLKV_API clkv_status clkv_sequence_locate(const clkv_sequence *sequence, uint32_t group, size_t position,
                                           uint32_t *block, uint32_t *offset);
 
-/* The block table of a group: *table is valid until the sequence next changes. Either of table and n_blocks may
- * be NULL. INVALID: group, NULL. */
+/* Sets *table to the block table of a group and *n_blocks to its length; either pointer may be NULL. The table is
+ * valid until the sequence next changes. INVALID: group, a NULL sequence. */
 CLKV_API clkv_status clkv_sequence_get_table(const clkv_sequence *sequence, uint32_t group, const uint32_t **table,
                                              size_t *n_blocks);
 

@@ -1,4 +1,4 @@
-/* clkv/stats.h: what a cache has done and holds, in one versioned struct.
+/* clkv/stats.h: the statistics of a cache or manager, in one versioned struct.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_STATS_H
 #define CLKV_STATS_H
@@ -9,8 +9,8 @@
 extern "C" {
 #endif
 
-/* Fields are only ever added at the end. Set `size` to sizeof(clkv_stats) before asking; a library that is
- * older than the program fills less: api.h, "Filled". Counters run since creation. */
+/* New fields are added at the end only. Set `size` to sizeof(clkv_stats) before the call; a library that is older
+ * than the program fills fewer fields: see "Filled" in api.h. Counters run since creation. */
 typedef struct clkv_stats {
     size_t size;
     /* the pool, now */
@@ -31,16 +31,16 @@ typedef struct clkv_stats {
     uint64_t batches_committed, batches_rolled_back;
     uint64_t reservations_refused; /* NO_BLOCKS */
     /* memory */
-    uint64_t host_bytes;           /* address space of the host tables */
-    uint64_t device_bytes;         /* cl_mem that the cache holds */
+    uint64_t host_bytes;           /* address space of the tables in host memory */
+    uint64_t device_bytes;         /* size of all cl_mem of the cache */
     uint64_t uploaded_bytes;       /* by clkv_cache_upload, so far */
     uint64_t uploads;
     uint64_t blocks_cleared;       /* zeroed because of clear_freed, so far */
 } clkv_stats;
 
-/* Writes the struct as one JSON object (a line, keys as the fields above without `size`) with a final
- * NUL; returns the length it has without the NUL, also when that does not fit (nothing is written past
- * buf + n; buf may be NULL when n is 0). Thread-safe. */
+/* Writes the struct as one JSON object with a final NUL: one line, with the fields above except `size` as keys.
+ * Returns the length of the whole object without the NUL, also when buf is too small for it. Writes nothing past
+ * buf + n; buf may be NULL when n is 0. Thread-safe. */
 CLKV_API size_t clkv_stats_json(const clkv_stats *stats, char *buf, size_t n);
 
 #ifdef __cplusplus

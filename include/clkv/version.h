@@ -1,5 +1,5 @@
-/* clkv/version.h: the one place of the version. The build reads it from here
- * (project version, pkg-config file, soname). SPDX-License-Identifier: Apache-2.0 */
+/* clkv/version.h: the version of clkv. The build reads the version from this file (project version, pkg-config
+ * file, soname). SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_VERSION_H
 #define CLKV_VERSION_H
 

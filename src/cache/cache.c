@@ -10,6 +10,8 @@
 #include "core/params.h"
 #include "device/buffer.h"
 #include "device/device.h"
+#include "device/process.h"
+#include "ops/kernel.h"
 
 #include <string.h>
 
@@ -36,7 +38,17 @@ static clkv_status set_shape(clkv_cache *cache)
     return st;
 }
 
-clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_cache_params *params)
+/* Unless the caller wants to say later what it needs. */
+static clkv_status compile(clkv_cache *cache)
+{
+    clkv_warm_up_params all = CLKV_PARAMS_INIT(clkv_warm_up_params);
+    if (cache->params.compile == CLKV_COMPILE_LATER) return CLKV_OK;
+    all.on_progress = cache->params.on_progress;
+    all.user = cache->params.user;
+    return clkv_cache_compile(cache, &all);
+}
+
+static clkv_status create(clkv_cache **out, clkv_device *device, const clkv_cache_params *params)
 {
     if (!out) return CLKV_FAIL(CLKV_ERROR_INVALID, "out is NULL");
     clkv_cache_params resolved;
@@ -52,7 +64,10 @@ clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_
     }
     cache->has_lock = 1;
     if ((st = set_shape(cache)) != CLKV_OK) goto fail;
+    if ((st = clkv_programs_of(&cache->ops.programs, device)) != CLKV_OK) goto fail;
     clkv_stream_init(&cache->ops.stream, device);
+    if ((st = clkv_watch_create(&cache->watch)) != CLKV_OK) goto fail;
+    cache->ops.stream.watch = cache->watch;
     clkv_ring_init(&cache->ring, &cache->ops.stream);
     const clkv_manager_params manager = clkv_cache_manager_params(&resolved);
     if ((st = clkv_manager_create(&cache->manager, &manager)) != CLKV_OK) goto fail;
@@ -61,6 +76,7 @@ clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_
         goto fail;
     if ((st = create_rows(cache)) != CLKV_OK) goto fail;
     if ((st = clkv_ops_reserve_parts(&cache->ops, 0)) != CLKV_OK) goto fail;
+    if ((st = compile(cache)) != CLKV_OK) goto fail;
     clkv_log(CLKV_LOG_INFO, "cache: %u blocks of %u tokens, %llu bytes in %u slabs", (unsigned)resolved.blocks,
              (unsigned)resolved.block_size, (unsigned long long)resolved.memory_bytes,
              (unsigned)cache->ops.slabs.n);
@@ -71,12 +87,17 @@ fail:
     return st;
 }
 
+clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_cache_params *params)
+{
+    return CLKV_PUBLIC(create(out, device, params));
+}
+
 /* Batches that outlive the cache keep nothing of it. */
 static void end_uploads(clkv_cache *c)
 {
     clkv_manager_lock(c->manager);
     clkv_batch_drop_device_states(c->manager);
-    if (c->ops.slabs.n && c->params.clear_freed) clkv_cache_clear_all(c);
+    if (c->ops.slabs.n && c->params.clear_freed && !clkv_process_forked()) clkv_cache_clear_all(c);
     clkv_manager_unlock(c->manager);
 }
 
@@ -91,9 +112,9 @@ void clkv_cache_destroy(clkv_cache **cache)
     while (c->live) {
         clkv_upload *upload = c->live;
         c->live = upload->next;
-        clkv_plan_free(&upload->packed.plan);
-        clkv_free(upload, sizeof *upload);
+        clkv_cache_free_upload(upload);
     }
+    clkv_watch_destroy(&c->watch);
     clkv_ring_destroy(&c->ring);
     clkv_ops_free(&c->ops);
     clkv_slabs_destroy(&c->ops.slabs);
@@ -112,20 +133,27 @@ clkv_device *clkv_cache_device(clkv_cache *cache)
     return cache ? cache->device : NULL;
 }
 
+void clkv_cache_begin(clkv_cache *cache, clkv_upload *upload)
+{
+    cache->ops.stream.set = &upload->failure;
+}
+
 clkv_status clkv_cache_done(clkv_cache *cache, clkv_status st)
 {
+    cache->ops.stream.set = NULL;
     if (st == CLKV_ERROR_DEVICE_LOST && !cache->lost)
         clkv_log(CLKV_LOG_ERROR, "device lost: %s", clkv_last_error()->message);
     if (st == CLKV_ERROR_DEVICE_LOST || st == CLKV_OK) cache->lost = st != CLKV_OK;
     return st;
 }
 
-clkv_status clkv_cache_fill(clkv_cache *cache, uint8_t byte)
+static clkv_status fill(clkv_cache *cache, uint8_t byte)
 {
     if (!cache) return CLKV_FAIL(CLKV_ERROR_INVALID, "cache is NULL");
+    clkv_status st = clkv_device_check(cache->device);
+    if (st != CLKV_OK) return st;
     pthread_mutex_lock(&cache->lock);
     const clkv_slabs *slabs = &cache->ops.slabs;
-    clkv_status st = CLKV_OK;
     for (uint32_t i = 0; i < slabs->n && st == CLKV_OK; i++)
         st = clkv_stream_fill(&cache->ops.stream, slabs->mem[i], byte, slabs->slab_bytes);
     clkv_cache_done(cache, st);
@@ -133,9 +161,16 @@ clkv_status clkv_cache_fill(clkv_cache *cache, uint8_t byte)
     return st;
 }
 
-clkv_status clkv_cache_get_stats(clkv_cache *cache, clkv_stats *out)
+clkv_status clkv_cache_fill(clkv_cache *cache, uint8_t byte)
+{
+    return CLKV_PUBLIC(fill(cache, byte));
+}
+
+static clkv_status get_stats(clkv_cache *cache, clkv_stats *out)
 {
     if (!cache) return CLKV_FAIL(CLKV_ERROR_INVALID, "cache is NULL");
+    const clkv_status st = clkv_device_check(cache->device);
+    if (st != CLKV_OK) return st;
     clkv_stats all;
     pthread_mutex_lock(&cache->lock);
     clkv_manager_lock(cache->manager);
@@ -147,5 +182,10 @@ clkv_status clkv_cache_get_stats(clkv_cache *cache, clkv_stats *out)
     all.uploads = cache->uploads;
     all.blocks_cleared = cache->blocks_cleared;
     pthread_mutex_unlock(&cache->lock);
-    return CLKV_PUBLIC(CLKV_PARAMS_WRITE(out, all));
+    return CLKV_PARAMS_WRITE(out, all);
+}
+
+clkv_status clkv_cache_get_stats(clkv_cache *cache, clkv_stats *out)
+{
+    return CLKV_PUBLIC(get_stats(cache, out));
 }

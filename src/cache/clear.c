@@ -1,9 +1,10 @@
-/* cache_clear.c: zeros into what was freed, apart from an upload. SPDX-License-Identifier: Apache-2.0 */
+/* clear.c: zeros into what was freed, apart from an upload. SPDX-License-Identifier: Apache-2.0 */
 #include "cache/state.h"
 
 #include "core/blocks.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "device/device.h"
 
 #include <string.h>
 
@@ -36,15 +37,22 @@ void clkv_cache_clear_all(clkv_cache *cache)
         clkv_log(CLKV_LOG_ERROR, "cache: blocks could not be cleared: %s", clkv_last_error()->message);
 }
 
-clkv_status clkv_cache_clear_freed(clkv_cache *cache, cl_uint n_wait, const cl_event *wait, cl_event *event)
+static clkv_status clear_freed(clkv_cache *cache, const clkv_events *events)
 {
     if (!cache) return CLKV_FAIL(CLKV_ERROR_INVALID, "cache is NULL");
     if (!cache->params.clear_freed) return CLKV_FAIL(CLKV_ERROR_STATE, "the cache was made without clear_freed");
-    const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
+    clkv_status st = clkv_device_check(cache->device);
+    if (st != CLKV_OK) return st;
     pthread_mutex_lock(&cache->lock);
     clkv_manager_lock(cache->manager);
-    const clkv_status st = clkv_cache_done(cache, clkv_cache_clear(cache, &events));
+    st = clkv_cache_done(cache, clkv_cache_clear(cache, events));
     clkv_manager_unlock(cache->manager);
     pthread_mutex_unlock(&cache->lock);
     return st;
+}
+
+clkv_status clkv_cache_clear_freed(clkv_cache *cache, cl_uint n_wait, const cl_event *wait, cl_event *event)
+{
+    const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
+    return CLKV_PUBLIC(clear_freed(cache, &events));
 }

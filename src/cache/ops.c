@@ -1,12 +1,13 @@
-/* cache_ops.c: the public operations: checks what the caller hands in, locks, and enqueues.
+/* ops.c: the public operations: checks what the caller hands in, locks, and enqueues.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cache/state.h"
 
+#include "cache/tensor.h"
 #include "core/blocks.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/params.h"
-#include "device/buffer.h"
+#include "device/device.h"
 
 #include <clkv/append.h>
 #include <clkv/attention.h>
@@ -16,21 +17,19 @@
 #include <math.h>
 #include <string.h>
 
-/* A tensor of n elements from its offset on: right type, buffer large enough. */
-static clkv_status check_tensor(const char *name, clkv_tensor *t, uint64_t n)
+/* K and V of an append or a gather; one of them may be absent in a gather. */
+static clkv_status check_pair(const clkv_cache *cache, clkv_tensor *k, clkv_tensor *v, uint32_t tokens, int writes)
 {
-    if (t->type == CLKV_TYPE_DEFAULT) t->type = CLKV_F32;
-    if (t->type != CLKV_F32 && t->type != CLKV_F16)
-        return CLKV_FAIL(CLKV_ERROR_INVALID, "%s: type %d is neither CLKV_F32 nor CLKV_F16", name, (int)t->type);
-    if (!t->mem) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", name);
-    size_t bytes = 0;
-    const clkv_status st = clkv_buffer_bytes(t->mem, &bytes, name);
-    if (st != CLKV_OK) return st;
-    const uint64_t room = bytes / (t->type == CLKV_F16 ? 2 : 4);
-    if (t->offset > room || n > room - t->offset)
-        return CLKV_FAIL(CLKV_ERROR_INVALID, "%s: %llu elements from %zu on, but the buffer holds %llu", name,
-                         (unsigned long long)n, t->offset, (unsigned long long)room);
-    return CLKV_OK;
+    const clkv_cache_params *p = &cache->params;
+    const clkv_tensor_use k_use = { "k", tokens, p->kv_heads, p->head_dim, .writes = writes };
+    const clkv_tensor_use v_use = { "v", tokens, p->kv_heads, p->head_dim_v, .writes = writes };
+    clkv_buffer_facts k_facts, v_facts;
+    const int want_k = !writes || k->mem, want_v = !writes || v->mem;
+    clkv_status st = want_k ? clkv_tensor_check(k, &k_facts, &k_use, cache->device) : CLKV_OK;
+    if (st == CLKV_OK && want_v) st = clkv_tensor_check(v, &v_facts, &v_use, cache->device);
+    if (st != CLKV_OK || !want_k || !want_v) return st;
+    if (k->type != v->type) return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "k and v are of different types");
+    return writes ? clkv_tensor_check_apart(k, &k_facts, &k_use, v, &v_facts, &v_use) : CLKV_OK;
 }
 
 static clkv_status check_layer(const clkv_cache *cache, uint32_t layer)
@@ -40,58 +39,84 @@ static clkv_status check_layer(const clkv_cache *cache, uint32_t layer)
     return CLKV_OK;
 }
 
-clkv_status clkv_append(clkv_cache *cache, clkv_batch *batch, const clkv_append_params *params, cl_uint n_wait,
-                        const cl_event *wait, cl_event *event)
+static clkv_status append(clkv_cache *cache, clkv_batch *batch, const clkv_append_params *params,
+                          const clkv_events *events)
 {
-    clkv_append_params own;
-    clkv_status st = CLKV_PARAMS_READ(own, params);
-    if (st != CLKV_OK) return CLKV_PUBLIC(st);
-    params = &own;
+    clkv_append_params p;
+    clkv_status st = CLKV_PARAMS_READ(p, params);
+    if (st != CLKV_OK) return st;
     if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
-    clkv_tensor k = { params->k, params->k_offset, params->type };
-    clkv_tensor v = { params->v, params->v_offset, params->type };
-    const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
-    const clkv_cache_params *p = &cache->params;
+    if ((st = clkv_device_check(cache->device)) != CLKV_OK) return st;
     pthread_mutex_lock(&cache->lock);
     clkv_upload *upload = NULL;
     st = clkv_cache_upload_of(cache, batch, &upload);
-    if (st == CLKV_OK) st = check_layer(cache, params->layer);
-    if (st == CLKV_OK) st = check_tensor("k", &k, (uint64_t)upload->packed.n_tokens * p->kv_heads * p->head_dim);
-    if (st == CLKV_OK) st = check_tensor("v", &v, (uint64_t)upload->packed.n_tokens * p->kv_heads * p->head_dim_v);
-    if (st == CLKV_OK) st = clkv_ops_append(&cache->ops, &upload->packed, params->layer, &k, &v, &events);
+    if (st == CLKV_OK) st = check_layer(cache, p.layer);
+    if (st == CLKV_OK) st = check_pair(cache, &p.k, &p.v, upload->packed.n_tokens, 0);
+    if (st == CLKV_OK) {
+        clkv_cache_begin(cache, upload);
+        st = clkv_ops_append(&cache->ops, &upload->packed, p.layer, &p.k, &p.v, events);
+    }
+    if (st == CLKV_OK) clkv_cache_note_append(upload, p.layer);
     clkv_cache_done(cache, st);
     pthread_mutex_unlock(&cache->lock);
-    return CLKV_PUBLIC(st);
+    return st;
+}
+
+clkv_status clkv_append(clkv_cache *cache, clkv_batch *batch, const clkv_append_params *params, cl_uint n_wait,
+                        const cl_event *wait, cl_event *event)
+{
+    const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
+    return CLKV_PUBLIC(append(cache, batch, params, &events));
+}
+
+/* Q, O and, where it is wanted, the log-sum-exp. */
+static clkv_status check_triple(const clkv_cache *cache, clkv_attention_params *a, uint32_t tokens)
+{
+    const clkv_cache_params *p = &cache->params;
+    const clkv_tensor_use q_use = { "q", tokens, p->heads, p->head_dim, .writes = 0 };
+    const clkv_tensor_use o_use = { "o", tokens, p->heads, p->head_dim_v, .writes = 1 };
+    const clkv_tensor_use lse_use = { "lse", tokens, p->heads, 1, .writes = 1, .only_f32 = 1 };
+    clkv_buffer_facts q, o, lse;
+    clkv_status st = clkv_tensor_check(&a->q, &q, &q_use, cache->device);
+    if (st == CLKV_OK) st = clkv_tensor_check(&a->o, &o, &o_use, cache->device);
+    if (st == CLKV_OK) st = clkv_tensor_check_apart(&a->o, &o, &o_use, &a->q, &q, &q_use);
+    if (st != CLKV_OK || !a->lse.mem) return st;
+    st = clkv_tensor_check(&a->lse, &lse, &lse_use, cache->device);
+    if (st == CLKV_OK) st = clkv_tensor_check_apart(&a->lse, &lse, &lse_use, &a->q, &q, &q_use);
+    if (st == CLKV_OK) st = clkv_tensor_check_apart(&a->lse, &lse, &lse_use, &a->o, &o, &o_use);
+    return st;
+}
+
+static clkv_status attention(clkv_cache *cache, clkv_batch *batch, const clkv_attention_params *params,
+                             clkv_events *events)
+{
+    clkv_attention_params p;
+    clkv_status st = CLKV_PARAMS_READ(p, params);
+    if (st != CLKV_OK) return st;
+    if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
+    if (!isfinite(p.scale)) return CLKV_FAIL(CLKV_ERROR_INVALID, "scale is not finite");
+    if ((st = clkv_device_check(cache->device)) != CLKV_OK) return st;
+    events->first = p.first_event;
+    if (p.scale == 0.0f) p.scale = 1.0f / sqrtf((float)cache->params.head_dim);
+    pthread_mutex_lock(&cache->lock);
+    clkv_upload *upload = NULL;
+    st = clkv_cache_upload_of(cache, batch, &upload);
+    if (st == CLKV_OK) st = check_layer(cache, p.layer);
+    if (st == CLKV_OK) st = check_triple(cache, &p, upload->packed.n_tokens);
+    if (st == CLKV_OK) {
+        clkv_cache_begin(cache, upload);
+        st = clkv_ops_attention(&cache->ops, &upload->packed, p.layer, p.scale, &p.q, &p.o, &p.lse, events);
+    }
+    clkv_cache_done(cache, st);
+    pthread_mutex_unlock(&cache->lock);
+    return st;
 }
 
 clkv_status clkv_attention(clkv_cache *cache, clkv_batch *batch, const clkv_attention_params *params,
                            cl_uint n_wait, const cl_event *wait, cl_event *event)
 {
-    clkv_attention_params own;
-    clkv_status st = CLKV_PARAMS_READ(own, params);
-    if (st != CLKV_OK) return CLKV_PUBLIC(st);
-    params = &own;
-    if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
-    if (!isfinite(params->scale)) return CLKV_FAIL(CLKV_ERROR_INVALID, "scale is not finite");
-    clkv_tensor q = { params->q, params->q_offset, params->q_type };
-    clkv_tensor o = { params->o, params->o_offset, params->o_type };
-    clkv_tensor lse = { params->lse, params->lse_offset, CLKV_F32 };
-    const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
-    const clkv_cache_params *p = &cache->params;
-    const float scale = params->scale != 0.0f ? params->scale : 1.0f / sqrtf((float)p->head_dim);
-    pthread_mutex_lock(&cache->lock);
-    clkv_upload *upload = NULL;
-    st = clkv_cache_upload_of(cache, batch, &upload);
-    if (st == CLKV_OK) st = check_layer(cache, params->layer);
-    const uint64_t rows = st == CLKV_OK ? (uint64_t)upload->packed.n_tokens * p->heads : 0;
-    if (st == CLKV_OK) st = check_tensor("q", &q, rows * p->head_dim);
-    if (st == CLKV_OK) st = check_tensor("o", &o, rows * p->head_dim_v);
-    if (st == CLKV_OK && lse.mem) st = check_tensor("lse", &lse, rows);
-    if (st == CLKV_OK)
-        st = clkv_ops_attention(&cache->ops, &upload->packed, params->layer, scale, &q, &o, &lse, &events);
-    clkv_cache_done(cache, st);
-    pthread_mutex_unlock(&cache->lock);
-    return CLKV_PUBLIC(st);
+    clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
+    return CLKV_PUBLIC(attention(cache, batch, params, &events));
 }
 
 /* Two bits per block of the pool: is a source, is a target. */
@@ -120,30 +145,40 @@ static clkv_status check_copies(const clkv_cache *cache, const clkv_block_copy *
     return st;
 }
 
-clkv_status clkv_copy_blocks(clkv_cache *cache, uint32_t group, const clkv_block_copy *copies, uint32_t n,
-                             cl_uint n_wait, const cl_event *wait, cl_event *event)
+static clkv_status copy_blocks(clkv_cache *cache, uint32_t group, const clkv_block_copy *copies, uint32_t n,
+                               const clkv_events *events)
 {
     if (!cache || (n && !copies)) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "copies" : "cache");
-    clkv_status st = clkv_blocks_check_group(group);
+    clkv_status st = clkv_device_check(cache->device);
+    if (st == CLKV_OK) st = clkv_blocks_check_group(group);
     if (st == CLKV_OK) st = check_copies(cache, copies, n);
-    if (st != CLKV_OK) return CLKV_PUBLIC(st);
-    const clkv_events after = { .event = event };
+    if (st != CLKV_OK) return st;
+    const clkv_events after = { .event = events->event };
+    const size_t bytes = n * sizeof *copies;
     pthread_mutex_lock(&cache->lock);
     if (n == 0) {
-        st = clkv_stream_launch(&cache->ops.stream, "clkv_copy", NULL, 0, 1, n_wait, wait, event);
+        st = clkv_stream_launch(&cache->ops.stream, "clkv_copy", NULL, 0, 1, events->n_wait, events->wait,
+                                events->event);
     } else {
         clkv_ring_slot *slot = NULL;
-        st = clkv_ring_acquire(&cache->ring, n * sizeof *copies, &slot);
+        st = clkv_ring_acquire(&cache->ring, bytes, &slot);
         if (st == CLKV_OK) {
-            memcpy(slot->host, copies, n * sizeof *copies);
-            st = clkv_ring_submit(&cache->ring, slot, n * sizeof *copies, n_wait, wait, NULL);
+            memcpy(slot->host, copies, bytes);
+            st = clkv_ring_submit(&cache->ring, slot, bytes, events->n_wait, events->wait, NULL);
         }
         if (st == CLKV_OK) st = clkv_ops_copy(&cache->ops, slot, 0, n, &after);
         clkv_ring_release(&cache->ring, slot);
     }
     clkv_cache_done(cache, st);
     pthread_mutex_unlock(&cache->lock);
-    return CLKV_PUBLIC(st);
+    return st;
+}
+
+clkv_status clkv_copy_blocks(clkv_cache *cache, uint32_t group, const clkv_block_copy *copies, uint32_t n,
+                             cl_uint n_wait, const cl_event *wait, cl_event *event)
+{
+    const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
+    return CLKV_PUBLIC(copy_blocks(cache, group, copies, n, &events));
 }
 
 /* The range that is asked for, and whether it is there. */
@@ -157,28 +192,31 @@ static clkv_status check_range(const clkv_sequence *sequence, const clkv_gather_
     return CLKV_OK;
 }
 
+static clkv_status gather(clkv_cache *cache, const clkv_sequence *sequence, const clkv_gather_params *params,
+                          clkv_events *events)
+{
+    clkv_gather_params p;
+    clkv_status st = CLKV_PARAMS_READ(p, params);
+    if (st != CLKV_OK) return st;
+    if (!cache || !sequence) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "sequence" : "cache");
+    if (!p.k.mem && !p.v.mem) return CLKV_FAIL(CLKV_ERROR_INVALID, "neither k nor v is wanted");
+    if ((st = clkv_device_check(cache->device)) != CLKV_OK) return st;
+    uint32_t n = 0, row = 0;
+    pthread_mutex_lock(&cache->lock);
+    st = check_range(sequence, &p, &n);
+    if (st == CLKV_OK) st = check_layer(cache, p.layer);
+    if (st == CLKV_OK) st = check_pair(cache, &p.k, &p.v, n, 1);
+    if (st == CLKV_OK) st = clkv_cache_sync_row(cache, sequence, &row, &events->after);
+    if (st == CLKV_OK) st = clkv_ops_gather(&cache->ops, row, p.layer, p.first, n, &p.k, &p.v, events);
+    clkv_event_release(&events->after);
+    clkv_cache_done(cache, st);
+    pthread_mutex_unlock(&cache->lock);
+    return st;
+}
+
 clkv_status clkv_gather(clkv_cache *cache, const clkv_sequence *sequence, const clkv_gather_params *params,
                         cl_uint n_wait, const cl_event *wait, cl_event *event)
 {
-    clkv_gather_params own;
-    clkv_status st = CLKV_PARAMS_READ(own, params);
-    if (st != CLKV_OK) return CLKV_PUBLIC(st);
-    params = &own;
-    if (!cache || !sequence) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "sequence" : "cache");
-    const clkv_cache_params *p = &cache->params;
-    clkv_tensor k = { params->k, params->k_offset, params->type };
-    clkv_tensor v = { params->v, params->v_offset, params->type };
-    if (!k.mem && !v.mem) return CLKV_FAIL(CLKV_ERROR_INVALID, "neither k nor v is wanted");
-    const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
-    uint32_t n = 0, row = 0;
-    pthread_mutex_lock(&cache->lock);
-    st = check_range(sequence, params, &n);
-    if (st == CLKV_OK) st = check_layer(cache, params->layer);
-    if (st == CLKV_OK && k.mem) st = check_tensor("k", &k, (uint64_t)n * p->kv_heads * p->head_dim);
-    if (st == CLKV_OK && v.mem) st = check_tensor("v", &v, (uint64_t)n * p->kv_heads * p->head_dim_v);
-    if (st == CLKV_OK) st = clkv_cache_sync_row(cache, sequence, &row);
-    if (st == CLKV_OK) st = clkv_ops_gather(&cache->ops, row, params->layer, params->first, n, &k, &v, &events);
-    clkv_cache_done(cache, st);
-    pthread_mutex_unlock(&cache->lock);
-    return CLKV_PUBLIC(st);
+    clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
+    return CLKV_PUBLIC(gather(cache, sequence, params, &events));
 }

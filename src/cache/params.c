@@ -1,4 +1,4 @@
-/* cache_params.c: what a cache may look like on a device, before one is made.
+/* params.c: what a cache may look like on a device, before one is made.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cache/state.h"
 
@@ -41,6 +41,8 @@ static clkv_status check_model(const clkv_cache_params *p)
     st = check_type("k_type", p->k_type);
     if (st == CLKV_OK) st = check_type("v_type", p->v_type);
     if (st != CLKV_OK) return st;
+    if (p->commit != CLKV_COMMIT_DEFAULT && p->commit != CLKV_COMMIT_TRUSTING && p->commit != CLKV_COMMIT_STRICT)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "commit is %d: none of clkv_commit", (int)p->commit);
     if (p->window != 0)
         return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "attention over a sliding window is not there yet");
     if (p->block_size > 256 || (p->block_size & (p->block_size - 1)) != 0)
@@ -117,14 +119,16 @@ clkv_manager_params clkv_cache_manager_params(const clkv_cache_params *p)
     return m;
 }
 
-clkv_status clkv_cache_resolve(const clkv_device *device, const clkv_cache_params *in, clkv_cache_params *out)
+clkv_status clkv_cache_resolve(const clkv_device *device, const clkv_cache_params *params, clkv_cache_params *out)
 {
     if (!device) return CLKV_FAIL(CLKV_ERROR_INVALID, "device is NULL");
     clkv_cache_params p;
-    clkv_status st = CLKV_PARAMS_READ(p, in);
+    clkv_status st = CLKV_PARAMS_READ(p, params);
     if (st != CLKV_OK) return st;
     fill_model_defaults(&p);
     st = check_model(&p);
+    if (st == CLKV_OK && p.compile != CLKV_COMPILE_DEFAULT && p.compile != CLKV_COMPILE_LATER)
+        st = CLKV_FAIL(CLKV_ERROR_INVALID, "compile is %d: CLKV_COMPILE_DEFAULT or CLKV_COMPILE_LATER", (int)p.compile);
     if (st == CLKV_OK) st = resolve_blocks(device, &p);
     if (st != CLKV_OK) return st;
     if (p.max_sequences == 0) p.max_sequences = DEFAULT_SEQUENCES;

@@ -1,6 +1,6 @@
 /* upload.c: one packed write per batch. What goes into it, in uints:
  *
- *   items × 6 │ merges × 4 │ copies × 2 │ clears × 1 │ changes × 2 │ slots × 1
+ *   positions × 1 (if asked for) │ items × 6 │ merges × 4 │ copies × 2 │ clears × 1 │ changes × 2 │ slots × 1
  *
  * A decode step of a sequence is 24 + 4 bytes, whatever its context length: only the entries of its
  * block table that the device does not have yet are in `changes`. `clears` are blocks that were freed (with
@@ -12,6 +12,8 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/params.h"
+#include "device/device.h"
+#include "ops/kernel.h"
 
 #include <string.h>
 
@@ -28,6 +30,7 @@ clkv_status clkv_cache_upload_of(clkv_cache *cache, const clkv_batch *batch, clk
 static void upload_is_over(void *state)
 {
     clkv_upload *upload = state;
+    clkv_watch_end_set(upload->cache->watch, &upload->failure);
     atomic_store(&upload->over, 1);
 }
 
@@ -50,14 +53,9 @@ static clkv_upload *take_upload(clkv_cache *cache)
         p->packed.slot = NULL;
         found = p;
     }
-    if (found) return found;
-    clkv_upload *upload = clkv_alloc(sizeof *upload);
-    if (!upload) return NULL;
-    upload->cache = cache;
-    atomic_init(&upload->over, 1);
-    upload->next = cache->live;
-    cache->live = upload;
-    return upload;
+    if (!found) found = clkv_cache_new_upload(cache);
+    if (found) clkv_cache_reset_upload(found);
+    return found;
 }
 
 static clkv_status plan(clkv_cache *cache, clkv_packed *packed, const clkv_batch_view *view,
@@ -85,7 +83,7 @@ static void lay_out(clkv_packed *packed, const clkv_batch_view *view)
     packed->n_copies = view->n_copies;
     packed->n_clears = view->n_clears;
     packed->n_changes = view->n_changes;
-    uint32_t at = 0;
+    uint32_t at = packed->has_positions ? packed->n_tokens : 0;
     packed->items_at = at;
     at += sizeof(clkv_plan_item) / sizeof(uint32_t) * packed->plan.n_items;
     packed->merges_at = at;
@@ -98,7 +96,7 @@ static void lay_out(clkv_packed *packed, const clkv_batch_view *view)
     at += 2 * packed->n_changes;
     packed->slots_at = at;
     at += packed->n_tokens;
-    packed->bytes = (size_t)at * sizeof(uint32_t);
+    packed->bytes = (size_t)(at ? at : 1) * sizeof(uint32_t); /* an empty batch sends one word: a write has an event */
 }
 
 /* Appends {index, block} for the entries [from, to) of a table; returns the end of the list. */
@@ -115,6 +113,7 @@ static void pack(const clkv_cache *cache, const clkv_packed *packed, const clkv_
 {
     uint32_t *words = packed->slot->host;
     const clkv_plan *p = &packed->plan;
+    if (packed->has_positions) memcpy(words, view->positions, view->n_tokens * sizeof *view->positions);
     memcpy(words + packed->items_at, p->items, p->n_items * sizeof *p->items);
     if (p->n_merges) memcpy(words + packed->merges_at, p->merges, p->n_merges * sizeof *p->merges);
     if (view->n_copies) memcpy(words + packed->copies_at, view->copies, view->n_copies * sizeof *view->copies);
@@ -135,9 +134,11 @@ static clkv_status send(clkv_cache *cache, clkv_packed *packed, clkv_batch *batc
     clkv_ops *ops = &cache->ops;
     pack(cache, packed, view);
     const int rows = packed->n_changes > 0, clears = packed->n_clears > 0, copies = packed->n_copies > 0;
+    const int alone = !rows && !clears && !copies;
+    cl_event first = NULL, scattered = NULL, cleared = NULL;
     clkv_status st = clkv_ring_submit(&cache->ring, packed->slot, packed->bytes, events->n_wait, events->wait,
-                                      rows || clears || copies ? NULL : events->event);
-    cl_event scattered = NULL, cleared = NULL;
+                                      events->first ? &first : alone ? events->event : NULL);
+    if (st == CLKV_OK && first && alone && events->event) st = clkv_event_share(first, events->event);
     const clkv_events rows_events = { .event = clears || copies ? &scattered : events->event };
     if (st == CLKV_OK && rows)
         st = clkv_ops_rows(ops, packed->slot, packed->changes_at, packed->n_changes, &rows_events);
@@ -149,6 +150,11 @@ static clkv_status send(clkv_cache *cache, clkv_packed *packed, clkv_batch *batc
     const clkv_events copy_events = { .event = events->event, .after = cleared ? cleared : scattered };
     if (st == CLKV_OK && copies)
         st = clkv_ops_copy(ops, packed->slot, packed->copies_at, packed->n_copies, &copy_events);
+    if (st == CLKV_OK && events->first) {
+        *events->first = first;
+        first = NULL;
+    }
+    clkv_event_release(&first);
     clkv_event_release(&scattered);
     clkv_event_release(&cleared);
     return st;
@@ -163,18 +169,32 @@ static void forget_lost_upload(const clkv_cache *cache, clkv_batch *batch)
     if (earlier->packed.n_clears && clkv_ring_failed(earlier->packed.slot)) clkv_batch_unclear(batch);
 }
 
+/* All that an upload may need, even if this one does not: an upload fails at once, or never for want of one. */
+static clkv_status check_kernels(const clkv_cache *cache)
+{
+    clkv_kernel kernel;
+    clkv_status st = clkv_ops_kernel(&cache->ops, CLKV_FAMILY_COPY, CLKV_F32, CLKV_F32, &kernel);
+    if (st == CLKV_OK) st = clkv_ops_kernel(&cache->ops, CLKV_FAMILY_ROWS, CLKV_F32, CLKV_F32, &kernel);
+    if (st == CLKV_OK && cache->params.clear_freed)
+        st = clkv_ops_kernel(&cache->ops, CLKV_FAMILY_CLEAR, CLKV_F32, CLKV_F32, &kernel);
+    return st;
+}
+
 static clkv_status upload(clkv_cache *cache, clkv_batch *batch, const clkv_upload_params *params,
                           const clkv_events *events)
 {
     clkv_upload *holder = take_upload(cache);
     if (!holder) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", sizeof *holder);
     clkv_packed *packed = &holder->packed;
+    clkv_cache_begin(cache, holder);
     forget_lost_upload(cache, batch);
     clkv_batch_view view;
     clkv_status st = clkv_batch_get_view(batch, cache->manager, &view);
+    if (st == CLKV_OK) st = check_kernels(cache);
     if (st == CLKV_OK) st = plan(cache, packed, &view, params);
     if (st == CLKV_OK) st = clkv_ops_reserve_parts(&cache->ops, packed->plan.n_parts);
     if (st != CLKV_OK) return st;
+    packed->has_positions = params->positions == CLKV_POSITIONS_SEND;
     lay_out(packed, &view);
     st = clkv_ring_acquire(&cache->ring, packed->bytes, &packed->slot);
     if (st == CLKV_OK) st = send(cache, packed, batch, &view, events);
@@ -188,15 +208,20 @@ static clkv_status upload(clkv_cache *cache, clkv_batch *batch, const clkv_uploa
     clkv_batch_set_synced(batch);
     atomic_store(&holder->over, 0);
     clkv_batch_set_device_state(batch, holder, upload_is_over);
+    if (cache->params.commit == CLKV_COMMIT_STRICT) batch->may_commit = clkv_cache_may_commit;
     cache->uploaded_bytes += packed->bytes;
     cache->uploads++;
     return CLKV_OK;
 }
 
-static clkv_status check_visibility(clkv_visibility v)
+static clkv_status check_params(const clkv_upload_params *p)
 {
-    if (v == CLKV_SEE_DEFAULT || v == CLKV_SEE_CAUSAL || v == CLKV_SEE_ALL) return CLKV_OK;
-    return CLKV_FAIL(CLKV_ERROR_INVALID, "visibility is %d: none of clkv_visibility", (int)v);
+    const clkv_visibility v = p->visibility;
+    if (v != CLKV_SEE_DEFAULT && v != CLKV_SEE_CAUSAL && v != CLKV_SEE_ALL)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "visibility is %d: none of clkv_visibility", (int)v);
+    if (p->positions != CLKV_POSITIONS_NONE && p->positions != CLKV_POSITIONS_SEND)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "positions is %d: none of clkv_positions", (int)p->positions);
+    return CLKV_OK;
 }
 
 clkv_status clkv_cache_upload(clkv_cache *cache, clkv_batch *batch, const clkv_upload_params *params, cl_uint n_wait,
@@ -204,10 +229,11 @@ clkv_status clkv_cache_upload(clkv_cache *cache, clkv_batch *batch, const clkv_u
 {
     clkv_upload_params own = CLKV_PARAMS_INIT(clkv_upload_params);
     clkv_status st = params ? CLKV_PARAMS_READ(own, params) : CLKV_OK;
-    if (st == CLKV_OK) st = check_visibility(own.visibility);
+    if (st == CLKV_OK) st = check_params(&own);
     if (st != CLKV_OK) return CLKV_PUBLIC(st);
     if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
-    const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
+    if ((st = clkv_device_check(cache->device)) != CLKV_OK) return CLKV_PUBLIC(st);
+    const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event, .first = own.first_event };
     pthread_mutex_lock(&cache->lock);
     clkv_manager_lock(cache->manager);
     st = clkv_cache_done(cache, upload(cache, batch, &own, &events));
@@ -216,14 +242,41 @@ clkv_status clkv_cache_upload(clkv_cache *cache, clkv_batch *batch, const clkv_u
     return CLKV_PUBLIC(st);
 }
 
+static clkv_status get_positions(clkv_cache *cache, const clkv_batch *batch, cl_mem *mem, size_t *offset)
+{
+    if (!cache || !batch || !mem || !offset)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL",
+                         !cache ? "cache" : !batch ? "batch" : !mem ? "mem" : "offset");
+    clkv_status st = clkv_device_check(cache->device);
+    if (st != CLKV_OK) return st;
+    pthread_mutex_lock(&cache->lock);
+    clkv_upload *upload = NULL;
+    st = clkv_cache_upload_of(cache, batch, &upload);
+    if (st == CLKV_OK && !upload->packed.has_positions)
+        st = CLKV_FAIL(CLKV_ERROR_STATE, "the batch was uploaded without its positions");
+    if (st == CLKV_OK) {
+        *mem = upload->packed.slot->mem;
+        *offset = 0;
+    }
+    pthread_mutex_unlock(&cache->lock);
+    return st;
+}
+
+clkv_status clkv_cache_get_positions(clkv_cache *cache, const clkv_batch *batch, cl_mem *mem, size_t *offset)
+{
+    return CLKV_PUBLIC(get_positions(cache, batch, mem, offset));
+}
+
 clkv_status clkv_cache_get_plan_info(clkv_cache *cache, const clkv_batch *batch, clkv_plan_info *info)
 {
     if (!cache || !batch || !info)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", !cache ? "cache" : !batch ? "batch" : "info");
+    clkv_status st = clkv_device_check(cache->device);
+    if (st != CLKV_OK) return CLKV_PUBLIC(st);
     pthread_mutex_lock(&cache->lock);
     clkv_upload *holder = NULL;
     clkv_plan_info all = CLKV_PARAMS_INIT(clkv_plan_info);
-    clkv_status st = clkv_cache_upload_of(cache, batch, &holder);
+    st = clkv_cache_upload_of(cache, batch, &holder);
     if (st == CLKV_OK) {
         const clkv_plan *p = &holder->packed.plan;
         all.items = p->n_items;
@@ -237,7 +290,7 @@ clkv_status clkv_cache_get_plan_info(clkv_cache *cache, const clkv_batch *batch,
     return CLKV_PUBLIC(st);
 }
 
-static clkv_status sync_row(clkv_cache *cache, clkv_sequence *sequence)
+static clkv_status sync_row(clkv_cache *cache, clkv_sequence *sequence, cl_event *after)
 {
     if (sequence->synced >= sequence->n_blocks) return CLKV_OK;
     const uint32_t n = sequence->n_blocks - sequence->synced;
@@ -247,9 +300,9 @@ static clkv_status sync_row(clkv_cache *cache, clkv_sequence *sequence)
     if (st != CLKV_OK) return st;
     write_changes(slot->host, sequence->table, sequence->synced, sequence->n_blocks,
                   sequence->row * cache->ops.row_stride);
-    const clkv_events none = { 0 };
+    const clkv_events events = { .event = after };
     st = clkv_ring_submit(&cache->ring, slot, bytes, 0, NULL, NULL);
-    if (st == CLKV_OK) st = clkv_ops_rows(&cache->ops, slot, 0, n, &none);
+    if (st == CLKV_OK) st = clkv_ops_rows(&cache->ops, slot, 0, n, &events);
     clkv_ring_release(&cache->ring, slot);
     if (st != CLKV_OK) return st;
     sequence->synced = sequence->n_blocks;
@@ -257,7 +310,7 @@ static clkv_status sync_row(clkv_cache *cache, clkv_sequence *sequence)
     return CLKV_OK;
 }
 
-clkv_status clkv_cache_sync_row(clkv_cache *cache, const clkv_sequence *sequence, uint32_t *row)
+clkv_status clkv_cache_sync_row(clkv_cache *cache, const clkv_sequence *sequence, uint32_t *row, cl_event *after)
 {
     /* What the device knows of a sequence is not part of its value: gather may take it as const. */
     clkv_sequence *s = (clkv_sequence *)sequence;
@@ -270,7 +323,7 @@ clkv_status clkv_cache_sync_row(clkv_cache *cache, const clkv_sequence *sequence
         /* Its table may show a copy of its tail that has not been made yet. */
         st = CLKV_FAIL(CLKV_ERROR_BUSY, "the sequence is in a reserved batch that is not uploaded");
     } else {
-        st = sync_row(cache, s);
+        st = sync_row(cache, s, after);
     }
     clkv_manager_unlock(cache->manager);
     return st;

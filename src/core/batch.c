@@ -82,6 +82,7 @@ void clkv_batch_set_device_state(clkv_batch *batch, void *state, void (*drop)(vo
     if (batch->drop_device_state && batch->device_state != state) batch->drop_device_state(batch->device_state);
     batch->device_state = state;
     batch->drop_device_state = drop;
+    batch->may_commit = NULL;
     if (state) clkv_batch_mark_written(batch);
 }
 

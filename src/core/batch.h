@@ -46,6 +46,8 @@ struct clkv_batch {
     int written; /* somebody may have written into fresh blocks */
     void *device_state;
     void (*drop_device_state)(void *state);
+    clkv_status (*may_commit)(void *state); /* asked by clkv_batch_commit, with the lock held; NULL: yes.
+                                               Whoever sets the device state sets it afterwards */
 };
 
 /* Room for `need` elements in an array of the batch; 0 on success. */

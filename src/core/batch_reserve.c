@@ -79,9 +79,11 @@ static uint32_t place_entry(clkv_batch *batch, uint32_t index, uint32_t next_fre
     for (uint32_t i = seq->n_blocks; i < end; i++) seq->table[i] = batch->fresh[next_fresh++];
     uint32_t *slot = batch->slots + e->first;
     int32_t *position = batch->positions + e->first;
-    for (uint32_t p = seq->length; p < e->context; p++) *position++ = (int32_t)p;
-    for (uint32_t p = seq->length; p < e->context; p++)
+    for (uint32_t p = seq->length; p < e->context; p++) {
+        *position++ = (int32_t)p;
         *slot++ = seq->table[p >> m->shift] << m->shift | (p & (m->block_size - 1));
+    }
+    seq->reserved = 1;
     return next_fresh;
 }
 
@@ -115,10 +117,7 @@ static clkv_status reserve_locked(clkv_batch *batch)
     batch->n_evicted = m->evicted;
     hide_evicted(batch, 1);
     uint32_t next = 0;
-    for (uint32_t i = 0; i < batch->n_entries; i++) {
-        next = place_entry(batch, i, next);
-        batch->entries[i].sequence->reserved = 1;
-    }
+    for (uint32_t i = 0; i < batch->n_entries; i++) next = place_entry(batch, i, next);
     batch->reserved = 1;
     return CLKV_OK;
 }
@@ -232,7 +231,6 @@ void clkv_batch_mark_written(clkv_batch *batch)
 static void end_reservation(clkv_batch *batch)
 {
     hide_evicted(batch, 0);
-    for (uint32_t i = 0; i < batch->n_entries; i++) batch->entries[i].sequence->reserved = 0;
     batch->n_fresh = batch->n_evicted = batch->n_evictions = batch->n_copies = 0;
     batch->reserved = batch->written = 0;
     clkv_batch_set_device_state(batch, NULL, NULL);
@@ -281,6 +279,7 @@ static clkv_status commit_entry(clkv_batch *batch, uint32_t index)
         clkv_pool_release(m->pool, done_with);
     }
     clkv_sequence_slide(seq);
+    seq->reserved = 0;
     m->counters.tokens_committed += part->accept;
     return status;
 }
@@ -297,9 +296,11 @@ clkv_status clkv_batch_commit(clkv_batch *batch)
     clkv_manager *m = batch->manager;
     clkv_status status = CLKV_OK;
     clkv_manager_lock(m);
-    if (!batch->reserved) {
+    if (!batch->reserved) status = CLKV_FAIL(CLKV_ERROR_STATE, "the batch is not reserved");
+    if (status == CLKV_OK && batch->may_commit) status = batch->may_commit(batch->device_state);
+    if (status != CLKV_OK) {
         clkv_manager_unlock(m);
-        return CLKV_FAIL(CLKV_ERROR_STATE, "the batch is not reserved");
+        return CLKV_PUBLIC(status);
     }
     drop_evicted(batch);
     for (uint32_t i = 0; i < batch->n_entries; i++) {
@@ -321,12 +322,15 @@ void clkv_batch_rollback_locked(clkv_batch *batch)
         clkv_sequence *seq = batch->entries[i].sequence;
         /* What was sent since then is not believed in either: a pass that failed on the device ends here. */
         clkv_sequence_unsync(seq, part->synced);
+        seq->reserved = 0;
         if (part->copied_from != CLKV_NO_BLOCK) seq->table[part->tail] = part->copied_from;
     }
     if (batch->written) drop_evicted(batch);
     clkv_pool_undo(m->pool, batch->fresh, batch->n_fresh, batch->written ? 0 : batch->n_evicted, m->pins.priority);
     if (batch->written && clkv_uncleared_is_on(&m->uncleared)) clkv_batch_unclear(batch);
     end_reservation(batch);
+    for (uint32_t i = 0; i < batch->n_entries; i++)
+        if (batch->entries[i].sequence->dead) clkv_sequence_release_all(batch->entries[i].sequence);
     m->counters.batches_rolled_back++;
 }
 

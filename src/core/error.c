@@ -63,10 +63,9 @@ clkv_status clkv_error_set(clkv_status status, int32_t driver_code, const char *
     return status;
 }
 
-clkv_status clkv_error_public(clkv_status status, const char *function)
+void clkv_error_set_where(const char *function)
 {
-    if (status != CLKV_OK) last_error.where = function;
-    return status;
+    last_error.where = function;
 }
 
 clkv_status clkv_error_restore(const clkv_error *error)

@@ -27,7 +27,13 @@
  *     return CLKV_PUBLIC(status); */
 #define CLKV_PUBLIC(status) clkv_error_public((status), __func__)
 
-clkv_status clkv_error_public(clkv_status status, const char *function);
+void clkv_error_set_where(const char *function);
+static inline clkv_status clkv_error_public(clkv_status status, const char *function)
+{
+    if (status != CLKV_OK) clkv_error_set_where(function);
+    return status;
+}
+
 clkv_status clkv_error_set(clkv_status status, int32_t driver_code, const char *where, const char *fmt, ...)
     CLKV_PRINTF(4, 5);
 clkv_status clkv_error_set_driver(int32_t code, const char *call, const char *fmt, ...) CLKV_PRINTF(3, 4);
@@ -35,15 +41,5 @@ clkv_status clkv_error_set_driver(int32_t code, const char *call, const char *fm
 /* Makes a copy of an earlier last error the last one again: what failed meanwhile did no harm, or the earlier
  * failure is the one to tell. Returns its status. */
 clkv_status clkv_error_restore(const clkv_error *error);
-
-/* Checks a params struct: NULL and any other size than the library's own are errors. Used as
- *     CLKV_CHECK_PARAMS(params, clkv_pool_params);  returns INVALID from the calling function. */
-#define CLKV_CHECK_PARAMS(params, type)                                                                       \
-    do {                                                                                                      \
-        if (!(params)) return CLKV_FAIL(CLKV_ERROR_INVALID, "params is NULL");                                \
-        if ((params)->size != sizeof(type))                                                                   \
-            return CLKV_FAIL(CLKV_ERROR_INVALID, "params.size is %zu, not sizeof(" #type ") = %zu",           \
-                             (params)->size, sizeof(type));                                                   \
-    } while (0)
 
 #endif

@@ -128,7 +128,7 @@ static void release_from(clkv_sequence *seq, uint32_t keep)
     clkv_sequence_unsync(seq, keep);
 }
 
-static void forget_all(clkv_sequence *seq)
+void clkv_sequence_release_all(clkv_sequence *seq)
 {
     release_from(seq, 0);
     seq->length = 0;
@@ -238,7 +238,7 @@ static clkv_status new_sequence(clkv_manager *m, clkv_sequence **out)
 void clkv_sequence_free(clkv_sequence *seq)
 {
     clkv_manager *m = seq->manager;
-    forget_all(seq);
+    clkv_sequence_release_all(seq);
     if (m->prefix) {
         clkv_prefix_unref(m->prefix, seq->node);
         clkv_prefix_unref(m->prefix, seq->root);
@@ -312,7 +312,7 @@ void clkv_sequence_destroy(clkv_sequence **sequence)
         /* Its batch frees it when the entry leaves. What is not reserved goes back now. */
         seq->dead = 1;
         m->live--;
-        if (!seq->reserved) forget_all(seq);
+        if (!seq->reserved) clkv_sequence_release_all(seq);
     }
     clkv_manager_unlock_last(m);
 }
@@ -395,7 +395,7 @@ clkv_status clkv_sequence_preempt(clkv_sequence *seq)
     clkv_manager_lock(seq->manager);
     const clkv_status status = check_idle(seq);
     if (status == CLKV_OK) {
-        forget_all(seq);
+        clkv_sequence_release_all(seq);
         seq->manager->counters.preemptions++;
     }
     clkv_manager_unlock(seq->manager);

@@ -65,7 +65,10 @@ static inline void clkv_sequence_unsync(clkv_sequence *sequence, uint32_t index)
     if (sequence->synced > index) sequence->synced = index;
 }
 
-/* Gives all blocks back, tail first, and everything else; also its reference on the manager. */
+/* Gives all blocks back, tail first: the sequence is empty. */
+void clkv_sequence_release_all(clkv_sequence *sequence);
+
+/* Gives all blocks back, and everything else; also its reference on the manager. */
 void clkv_sequence_free(clkv_sequence *sequence);
 
 /* NULL, or a static text naming what is broken in this sequence alone. */

@@ -21,9 +21,31 @@ void clkv_buffer_release(cl_mem *mem)
     *mem = NULL;
 }
 
-clkv_status clkv_buffer_bytes(cl_mem mem, size_t *out, const char *what)
+clkv_status clkv_buffer_ask(clkv_buffer_facts *out, cl_mem mem, const char *what)
 {
-    const cl_int err = clGetMemObjectInfo(mem, CL_MEM_SIZE, sizeof *out, out, NULL);
-    if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clGetMemObjectInfo", "%s is no buffer", what);
+    cl_mem_object_type type = CL_MEM_OBJECT_BUFFER;
+    clkv_buffer_facts f = { .root = NULL };
+    const struct {
+        cl_mem_info info;
+        size_t bytes;
+        void *value;
+    } questions[] = {
+        { CL_MEM_TYPE, sizeof type, &type },
+        { CL_MEM_SIZE, sizeof f.bytes, &f.bytes },
+        { CL_MEM_CONTEXT, sizeof f.context, &f.context },
+        { CL_MEM_FLAGS, sizeof f.flags, &f.flags },
+        { CL_MEM_ASSOCIATED_MEMOBJECT, sizeof f.root, &f.root },
+        { CL_MEM_OFFSET, sizeof f.at, &f.at },
+    };
+    for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
+        const cl_int err = clGetMemObjectInfo(mem, questions[i].info, questions[i].bytes, questions[i].value, NULL);
+        if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clGetMemObjectInfo", "%s", what);
+    }
+    if (type != CL_MEM_OBJECT_BUFFER) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is an image, not a buffer", what);
+    if (!f.root) {
+        f.root = mem;
+        f.at = 0;
+    }
+    *out = f;
     return CLKV_OK;
 }

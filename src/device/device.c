@@ -153,7 +153,7 @@ static clkv_status set_up(clkv_device *device, const clkv_device_params *params)
     info->out_of_order = (properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE) != 0;
     snprintf(info->variant, sizeof info->variant, "%s", clkv_variant_name(device->tuning.variant));
     choose_cache_dir(device, params->cache_dir);
-    return clkv_programs_create(&device->programs, device);
+    return CLKV_OK;
 }
 
 static clkv_status open_device(clkv_device **out, const clkv_device_params *callers)
@@ -197,7 +197,8 @@ clkv_device *clkv_device_ref(clkv_device *device)
 void clkv_device_unref(clkv_device *device)
 {
     if (!device || atomic_fetch_sub(&device->refs, 1) > 1) return;
-    clkv_programs_destroy(&device->programs);
+    clkv_attached *attached = atomic_load(&device->attached);
+    if (attached) attached->destroy(attached); /* before the context that it is made in */
     if (!clkv_process_forked()) {
         if (device->queue) clReleaseCommandQueue(device->queue);
         if (device->context) clReleaseContext(device->context);
@@ -239,4 +240,15 @@ cl_device_id clkv_device_id(const clkv_device *device)
 cl_command_queue clkv_device_queue(const clkv_device *device)
 {
     return device ? device->queue : NULL;
+}
+
+const clkv_tuning *clkv_device_tuning(const clkv_device *device)
+{
+    return &device->tuning;
+}
+
+int clkv_device_get_quirk(const clkv_device *device, size_t index, const char **name, const char **reason,
+                          const char **link)
+{
+    return device ? clkv_quirks_get(device->quirks, index, name, reason, link) : 0;
 }

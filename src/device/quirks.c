@@ -1,6 +1,6 @@
 /* quirks.c: one row per workaround: when it is in force, why, and where that is documented. quirks.h
  * says what a row does; the code that does it asks clkv_device_has. SPDX-License-Identifier: Apache-2.0 */
-#include "device/device.h"
+#include "device/quirks.h"
 
 #include <string.h>
 
@@ -56,8 +56,8 @@ static const struct {
         "narrowest sub-group",
         "docs/devices.md#intel-narrow" },
     [CLKV_QUIRK_POCL_LATE_CODE] = { "pocl-late-code", is_pocl,
-        "machine code is made at a kernel's first launch and not in clBuildProgram: binaries for the disk cache "
-        "are taken when the device is closed",
+        "machine code is made at a kernel's first launch and not in clBuildProgram: a launch that does nothing is made "
+        "while a kernel is compiled, and the binary for the disk cache is taken after it",
         "https://portablecl.org/docs/html/kernel_compiler.html" },
     [CLKV_QUIRK_LLVMPIPE_PORTABLE] = { "llvmpipe-portable", is_llvmpipe,
         "the CPU variant's unrolled vectors take minutes to compile, the portable variant a second: that one",
@@ -67,6 +67,9 @@ static const struct {
         "docs/devices.md#rusticl-local-twice" },
     [CLKV_QUIRK_OCLGRIND_NO_BINARIES] = { "oclgrind-no-binaries", is_oclgrind,
         "a program's binary saves no compilation in this simulator: no disk cache",
+        "https://github.com/jrprice/Oclgrind" },
+    [CLKV_QUIRK_OCLGRIND_ONE_COMPILER] = { "oclgrind-one-compiler", is_oclgrind,
+        "the process crashes when two threads build programs at a time (21.10): one after the other",
         "https://github.com/jrprice/Oclgrind" },
 };
 
@@ -87,12 +90,10 @@ uint64_t clkv_quirks_max_alloc(uint32_t quirks, const clkv_device_info *info)
     return max;
 }
 
-int clkv_device_get_quirk(const clkv_device *device, size_t index, const char **name, const char **reason,
-                          const char **link)
+int clkv_quirks_get(uint32_t quirks, size_t index, const char **name, const char **reason, const char **link)
 {
-    if (!device) return 0;
     for (uint32_t i = 0; i < CLKV_QUIRKS; i++) {
-        if (!(device->quirks >> i & 1) || index-- > 0) continue;
+        if (!(quirks >> i & 1) || index-- > 0) continue;
         if (name) *name = table[i].name;
         if (reason) *reason = table[i].reason;
         if (link) *link = table[i].link;

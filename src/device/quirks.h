@@ -9,15 +9,19 @@ typedef enum clkv_quirk {
     CLKV_QUIRK_APPLE_LARGE_BUFFERS,  /* slabs stay below 2 GiB */
     CLKV_QUIRK_INTEL_LARGE_BUFFERS,  /* slabs stay below 4 GiB */
     CLKV_QUIRK_INTEL_NARROW,         /* the narrowest sub-group that a kernel can ask for */
-    CLKV_QUIRK_POCL_LATE_CODE,       /* program binaries are taken when the device is closed */
+    CLKV_QUIRK_POCL_LATE_CODE,       /* kernels are launched once while they are compiled */
     CLKV_QUIRK_LLVMPIPE_PORTABLE,    /* the portable variant, though it is a CPU */
     CLKV_QUIRK_RUSTICL_LOCAL_TWICE,  /* what a kernel is said to need of local memory is halved */
     CLKV_QUIRK_OCLGRIND_NO_BINARIES, /* no disk cache */
+    CLKV_QUIRK_OCLGRIND_ONE_COMPILER, /* programs are built one after the other */
     CLKV_QUIRKS
 } clkv_quirk;
 
 /* A bit per quirk that is in force on a device with these facts. */
 uint32_t clkv_quirks_match(const clkv_facts *facts);
+
+/* The texts of the index-th quirk in force, as clkv_device_get_quirk; 0 past the last. */
+int clkv_quirks_get(uint32_t quirks, size_t index, const char **name, const char **reason, const char **link);
 
 /* The largest cl_mem to make on it. */
 uint64_t clkv_quirks_max_alloc(uint32_t quirks, const clkv_device_info *info);

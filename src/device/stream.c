@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "device/device.h"
+#include "device/event.h"
 #include "device/process.h"
 
 #include <string.h>
@@ -16,19 +17,6 @@ typedef struct waits {
     cl_event own[16]; /* room for most lists */
     cl_event *heap;
 } waits;
-
-void clkv_event_release(cl_event *event)
-{
-    if (*event && !clkv_process_forked()) clReleaseEvent(*event);
-    *event = NULL;
-}
-
-cl_int clkv_event_status(cl_event event)
-{
-    cl_int status = CL_QUEUED;
-    const cl_int err = clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, NULL);
-    return err == CL_SUCCESS ? status : CL_QUEUED;
-}
 
 /* The event of ours that the next command waits for, NULL where that one is over; and if it has failed, an error:
  * a command that waits for it would fail too, or (pocl 3.1) never be heard of again. */
@@ -52,11 +40,32 @@ void clkv_stream_only_after(clkv_stream *stream, cl_event event)
     stream->also = stream->out_of_order ? NULL : event;
 }
 
-static clkv_status waits_make(waits *w, clkv_stream *stream, cl_event also, cl_uint n_wait, const cl_event *wait)
+/* Not every driver looks at the contexts of events, and none at what they have come to. */
+static clkv_status check_callers(const clkv_stream *stream, cl_uint n_wait, const cl_event *wait)
 {
     if (n_wait && !wait) return CLKV_FAIL(CLKV_ERROR_INVALID, "wait is NULL and n_wait %u", (unsigned)n_wait);
-    cl_event extra;
-    clkv_status st = earlier(stream, also, &extra);
+    for (cl_uint i = 0; i < n_wait; i++) {
+        cl_context context = NULL;
+        const cl_int err = clGetEventInfo(wait[i], CL_EVENT_CONTEXT, sizeof context, &context, NULL);
+        if (err != CL_SUCCESS)
+            return CLKV_FAIL_DRIVER(err, "clGetEventInfo", "event %u of the wait list", (unsigned)i);
+        if (context != stream->device->context)
+            return CLKV_FAIL(CLKV_ERROR_INVALID, "event %u of the wait list is of another context", (unsigned)i);
+        const cl_int status = clkv_event_status(wait[i]);
+        if (status < CL_COMPLETE)
+            return CLKV_FAIL_DRIVER(CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST, "clGetEventInfo",
+                                    "event %u of the wait list has failed with %d", (unsigned)i, (int)status);
+    }
+    return CLKV_OK;
+}
+
+/* Also makes room in the watch: the command that comes next may be enqueued. */
+static clkv_status waits_make(waits *w, clkv_stream *stream, cl_event also, cl_uint n_wait, const cl_event *wait)
+{
+    cl_event extra = NULL;
+    clkv_status st = check_callers(stream, n_wait, wait);
+    if (!st) st = earlier(stream, also, &extra);
+    if (!st && stream->watch) st = clkv_watch_make_room(stream->watch);
     if (st) return st;
     w->heap = NULL;
     w->events = n_wait ? wait : NULL;
@@ -80,28 +89,36 @@ static void waits_free(waits *w)
     clkv_free(w->heap, w->n * sizeof *w->heap);
 }
 
-/* The event that the command has to give: for the caller, for the stream, or for nobody. */
+/* The event that the command has to give: for the caller, for the stream, for the watch, or for nobody. */
 static cl_event *wanted(const clkv_stream *stream, cl_event *ours, const cl_event *callers)
 {
-    return stream->out_of_order || callers ? ours : NULL;
+    return stream->out_of_order || stream->watch || callers ? ours : NULL;
 }
 
-/* Takes over the reference to `ours`: remembers it, and hands it to the caller, who gets one of his own. The
- * command is on its way: nothing may fail any more. */
-static void advance(clkv_stream *stream, cl_event ours, cl_event *callers)
+/* A second reference to an event whose command is on its way, so that nothing may fail any more: if need be a marker
+ * that stands in for it. NULL: not even that, and the command has been waited for. */
+static cl_event another(const clkv_stream *stream, cl_event event)
 {
+    if (clRetainEvent(event) == CL_SUCCESS) return event;
+    cl_event marker = NULL;
+    if (clEnqueueMarkerWithWaitList(stream->queue, 1, &event, &marker) == CL_SUCCESS) return marker;
+    clWaitForEvents(1, &event);
+    return NULL;
+}
+
+/* Takes over the reference to `ours`, if there is one: remembers it, and hands it to the caller, who gets one of his
+ * own. `call` enqueued the command, `what` names it. */
+static void advance(clkv_stream *stream, cl_event ours, const char *call, const char *what, cl_event *callers)
+{
+    if (!ours) return;
     if (callers) *callers = ours;
-    if (!stream->out_of_order) return;
-    cl_event mine = ours;
-    if (callers && clRetainEvent(ours) != CL_SUCCESS) {
-        /* The only reference is the caller's. A marker stands in for the command; without one, wait for it. */
-        if (clEnqueueMarkerWithWaitList(stream->queue, 1, &ours, &mine) != CL_SUCCESS) {
-            mine = NULL;
-            clWaitForEvents(1, &ours);
-        }
+    if (stream->out_of_order) {
+        if (stream->last) clReleaseEvent(stream->last);
+        stream->last = callers ? another(stream, ours) : ours;
     }
-    if (stream->last) clReleaseEvent(stream->last);
-    stream->last = mine;
+    if (!stream->watch) return;
+    cl_event seen = callers || stream->out_of_order ? another(stream, ours) : ours;
+    if (seen) clkv_watch_add(stream->watch, seen, call, what, stream->set);
 }
 
 void clkv_stream_init(clkv_stream *stream, clkv_device *device)
@@ -126,18 +143,19 @@ clkv_status clkv_stream_launch(clkv_stream *stream, const char *what, cl_kernel 
     if (st) return st;
     cl_event ours = NULL;
     const size_t global = n_groups * group;
+    const char *call = n_groups ? "clEnqueueNDRangeKernel" : "clEnqueueMarkerWithWaitList";
     cl_int err;
     if (n_groups == 0) {
         err = clEnqueueMarkerWithWaitList(stream->queue, w.n, w.events, &ours);
-        if (err != CL_SUCCESS) st = CLKV_FAIL_DRIVER(err, "clEnqueueMarkerWithWaitList", "%s", what);
+        if (err != CL_SUCCESS) st = CLKV_FAIL_DRIVER(err, call, "%s", what);
     } else {
         err = clEnqueueNDRangeKernel(stream->queue, kernel, 1, NULL, &global, &group, w.n, w.events,
                                      wanted(stream, &ours, event));
         if (err != CL_SUCCESS)
-            st = CLKV_FAIL_DRIVER(err, "clEnqueueNDRangeKernel", "%s: %zu groups of %zu", what, n_groups, group);
+            st = CLKV_FAIL_DRIVER(err, call, "%s: %zu groups of %zu", what, n_groups, group);
     }
     waits_free(&w);
-    if (!st) advance(stream, ours, event);
+    if (!st) advance(stream, ours, call, what, event);
     return st;
 }
 
@@ -151,7 +169,7 @@ clkv_status clkv_stream_write(clkv_stream *stream, cl_mem dst, const void *src, 
     cl_int err = clEnqueueWriteBuffer(stream->queue, dst, CL_FALSE, 0, bytes, src, w.n, w.events, &ours);
     if (err != CL_SUCCESS) st = CLKV_FAIL_DRIVER(err, "clEnqueueWriteBuffer", "%zu bytes", bytes);
     waits_free(&w);
-    if (!st) advance(stream, ours, done);
+    if (!st) advance(stream, ours, "clEnqueueWriteBuffer", "an upload", done);
     return st;
 }
 
@@ -169,7 +187,7 @@ clkv_status clkv_stream_fill(clkv_stream *stream, cl_mem dst, uint8_t byte, size
                                      wanted(stream, &ours, NULL));
     if (err != CL_SUCCESS) st = CLKV_FAIL_DRIVER(err, "clEnqueueFillBuffer", "%zu bytes", bytes);
     waits_free(&w);
-    if (!st) advance(stream, ours, NULL);
+    if (!st) advance(stream, ours, "clEnqueueFillBuffer", "a fill", NULL);
     return st;
 }
 

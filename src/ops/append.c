@@ -1,13 +1,12 @@
 /* append.c: new keys and values into their slots. SPDX-License-Identifier: Apache-2.0 */
 #include "ops/args.h"
+#include "ops/idle.h"
+#include "ops/kernel.h"
 
-clkv_status clkv_ops_append(clkv_ops *ops, const clkv_packed *packed, uint32_t layer, const clkv_tensor *k,
-                            const clkv_tensor *v, const clkv_events *events)
+static clkv_status set_args(const clkv_ops *ops, cl_kernel kernel, const clkv_packed *packed, uint32_t layer,
+                            const clkv_tensor *k, const clkv_tensor *v)
 {
-    clkv_kernel kernel;
-    clkv_status st = clkv_ops_kernel(ops, CLKV_FAMILY_APPEND, k->type, CLKV_F32, &kernel);
-    if (st != CLKV_OK) return st;
-    clkv_args args = clkv_args_of(kernel.kernel);
+    clkv_args args = clkv_args_of(kernel);
     clkv_arg_slabs(&args, &ops->slabs);
     clkv_arg_tensor(&args, k, NULL);
     clkv_arg_tensor(&args, v, NULL);
@@ -16,7 +15,21 @@ clkv_status clkv_ops_append(clkv_ops *ops, const clkv_packed *packed, uint32_t l
     clkv_arg_uint(&args, packed->n_tokens);
     clkv_arg_uint(&args, layer);
     clkv_arg_blocks(&args, &ops->slabs);
-    st = clkv_args_done(&args, "clkv_append");
+    return clkv_args_done(&args, "clkv_append");
+}
+
+clkv_status clkv_append_idle(const clkv_ops *ops, cl_kernel kernel, const clkv_packed *packed)
+{
+    const clkv_tensor zeros = { .mem = ops->rows };
+    return set_args(ops, kernel, packed, 0, &zeros, &zeros);
+}
+
+clkv_status clkv_ops_append(clkv_ops *ops, const clkv_packed *packed, uint32_t layer, const clkv_tensor *k,
+                            const clkv_tensor *v, const clkv_events *events)
+{
+    clkv_kernel kernel;
+    clkv_status st = clkv_ops_kernel(ops, CLKV_FAMILY_APPEND, k->type, CLKV_F32, &kernel);
+    if (st == CLKV_OK) st = set_args(ops, kernel.kernel, packed, layer, k, v);
     cl_event after = NULL;
     if (st == CLKV_OK) st = clkv_ring_ready(packed->slot, &after);
     if (st != CLKV_OK) return st;

@@ -55,6 +55,7 @@ void clkv_arg_tensor(clkv_args *args, const clkv_tensor *tensor, cl_mem dummy)
     const int wanted = tensor && tensor->mem;
     clkv_arg_mem(args, wanted ? tensor->mem : dummy);
     clkv_arg_ulong(args, wanted ? tensor->offset : 0);
+    clkv_arg_uint(args, wanted ? (uint32_t)tensor->stride : 0);
 }
 
 clkv_status clkv_args_done(const clkv_args *args, const char *what)

@@ -19,7 +19,7 @@ void clkv_arg_float(clkv_args *args, float x);
 void clkv_arg_slabs(clkv_args *args, const clkv_slabs *slabs);
 /* Where a block lies in them: block_bytes and blocks_per_slab. */
 void clkv_arg_blocks(clkv_args *args, const clkv_slabs *slabs);
-/* A caller's tensor and its offset; `dummy` stands in for one that is not wanted. */
+/* A caller's tensor, its offset and its stride; `dummy` stands in for one that is not wanted. */
 void clkv_arg_tensor(clkv_args *args, const clkv_tensor *tensor, cl_mem dummy);
 /* OK, or the first failure as DEVICE; `what` names the kernel. */
 clkv_status clkv_args_done(const clkv_args *args, const char *what);

@@ -1,44 +1,12 @@
-/* kernel.c: which kernel serves an operation on this device, and with which options it is built.
- * SPDX-License-Identifier: Apache-2.0 */
-#include "ops/ops.h"
+/* kernel.c: the kernels of a cache: which ones its operations need, how they are made, and which one serves an
+ * operation. SPDX-License-Identifier: Apache-2.0 */
+#include "ops/kernel.h"
 
 #include "core/error.h"
-#include "device/buffer.h"
-#include "program/program.h"
+#include "device/process.h"
+#include "ops/idle.h"
 
-#include <stdio.h>
 #include <string.h>
-
-static const struct {
-    const char *file[2]; /* [clkv_variant] */
-    const char *kernel;
-} families[CLKV_FAMILIES] = {
-    [CLKV_FAMILY_ATTENTION] = { { "attention_cpu", "attention_portable" }, "clkv_attention" },
-    [CLKV_FAMILY_MERGE] = { { "merge", "merge" }, "clkv_merge" },
-    [CLKV_FAMILY_APPEND] = { { "append", "append" }, "clkv_append" },
-    [CLKV_FAMILY_CLEAR] = { { "clear", "clear" }, "clkv_clear" },
-    [CLKV_FAMILY_COPY] = { { "copy", "copy" }, "clkv_copy" },
-    [CLKV_FAMILY_GATHER] = { { "gather", "gather" }, "clkv_gather" },
-    [CLKV_FAMILY_ROWS] = { { "rows", "rows" }, "clkv_rows" },
-};
-
-void clkv_ops_options(const clkv_ops *ops, size_t group, int in_half, int out_half, char *out, size_t n)
-{
-    const clkv_shape *s = &ops->shape;
-    const uint32_t lanes = group >= ops->tuning.sub_group ? ops->tuning.sub_group : 0;
-    snprintf(out, n,
-             "-DCLKV_HEAD_DIM=%u -DCLKV_HEAD_DIM_V=%u -DCLKV_KV_HEADS=%u -DCLKV_GROUP=%u -DCLKV_BLOCK_SIZE=%u "
-             "-DCLKV_K_FORMAT=%s -DCLKV_V_FORMAT=%s -DCLKV_IN_HALF=%d -DCLKV_OUT_HALF=%d -DCLKV_SLABS=%u -DCLKV_TILE_TOKENS=%u "
-             "-DCLKV_WORK_GROUP=%zu -DCLKV_SUB_GROUP=%u",
-             s->head_dim, s->head_dim_v, s->kv_heads, s->heads / s->kv_heads, s->block_size,
-             clkv_format_of(s->k_type)->name, clkv_format_of(s->v_type)->name, in_half, out_half, ops->slabs.args, ops->tile_tokens, group, lanes);
-}
-
-void clkv_ops_source(const clkv_ops *ops, clkv_family family, const char **file, const char **kernel)
-{
-    *file = families[family].file[ops->tuning.variant];
-    *kernel = families[family].kernel;
-}
 
 uint32_t clkv_ops_tile_tokens(const clkv_ops *ops)
 {
@@ -46,18 +14,138 @@ uint32_t clkv_ops_tile_tokens(const clkv_ops *ops)
     return n ? n : 1;
 }
 
-size_t clkv_ops_group(const clkv_ops *ops, clkv_family family)
+/* For a work-group that may be smaller than the tuning table's. */
+static void set_group(clkv_spec *spec, const clkv_tuning *tuning, uint32_t group)
 {
+    spec->work_group = group;
+    spec->sub_group = group >= tuning->sub_group ? tuning->sub_group : 0;
+}
+
+#define CPU_STEP_TOKENS 32u /* of a step of attention on CPUs with few rows: cl/attention_cpu.cl */
+
+/* The numbers of attention on CPUs. */
+static void set_cpu(clkv_spec *spec, const clkv_ops *ops)
+{
+    const clkv_shape *s = &ops->shape;
+    const uint64_t token_bytes = (uint64_t)s->head_dim * clkv_format_of(s->k_type)->element_bytes +
+                                 (uint64_t)s->head_dim_v * clkv_format_of(s->v_type)->element_bytes;
+    spec->accumulators = ops->tuning.accumulators;
+    spec->fetch_level = clkv_tuning_fetch_level(&ops->tuning, CPU_STEP_TOKENS * token_bytes);
+    spec->wide_tokens = clkv_tuning_wide_tokens(&ops->tuning, s->head_dim);
+}
+
+clkv_spec clkv_ops_spec(const clkv_ops *ops, clkv_family family, clkv_type in, clkv_type out)
+{
+    const clkv_shape *s = &ops->shape;
     const int wide = family == CLKV_FAMILY_ATTENTION || family == CLKV_FAMILY_MERGE;
-    return wide ? ops->tuning.work_group : ops->tuning.copy_group;
+    clkv_spec spec = {
+        .family = family,
+        .variant = ops->tuning.variant,
+        .head_dim = s->head_dim,
+        .head_dim_v = s->head_dim_v,
+        .kv_heads = s->kv_heads,
+        .block_size = s->block_size,
+        .group = s->heads / s->kv_heads,
+        .k_type = s->k_type,
+        .v_type = s->v_type,
+        .in = in,
+        .out = out,
+        .slabs = ops->slabs.args,
+        .tile_tokens = ops->tile_tokens,
+    };
+    set_group(&spec, &ops->tuning, wide ? ops->tuning.work_group : ops->tuning.copy_group);
+    set_cpu(&spec, ops);
+    return spec;
+}
+
+/* ---- finding ---- */
+
+static const char *type_name(clkv_type type)
+{
+    return type == CLKV_F16 ? "float16" : "float32";
+}
+
+/* What to call, in the words of the public headers. */
+static clkv_status not_compiled(const clkv_spec *spec)
+{
+    static const char *const operations[CLKV_FAMILIES] = {
+        [CLKV_FAMILY_ATTENTION] = "ATTENTION", [CLKV_FAMILY_MERGE] = "ATTENTION", [CLKV_FAMILY_APPEND] = "APPEND",
+        [CLKV_FAMILY_CLEAR] = "UPLOAD",        [CLKV_FAMILY_COPY] = "COPY",       [CLKV_FAMILY_GATHER] = "GATHER",
+        [CLKV_FAMILY_ROWS] = "UPLOAD",
+    };
+    return CLKV_FAIL(CLKV_ERROR_STATE,
+                     "%s is not compiled for inputs in %s and outputs in %s: call clkv_cache_warm_up with CLKV_OP_%s "
+                     "and these types first",
+                     clkv_spec_kernel(spec), type_name(spec->in), type_name(spec->out), operations[spec->family]);
+}
+
+clkv_status clkv_ops_kernel(const clkv_ops *ops, clkv_family family, clkv_type in, clkv_type out, clkv_kernel *kernel)
+{
+    char text[CLKV_SPEC_BYTES];
+    const clkv_spec spec = clkv_ops_spec(ops, family, in, out);
+    const clkv_status st = clkv_spec_print(&spec, text, sizeof text);
+    if (st != CLKV_OK) return st;
+    const clkv_kernel *found = clkv_kernels_find(&ops->kernels, text);
+    if (!found) return not_compiled(&spec);
+    *kernel = *found;
+    return CLKV_OK;
+}
+
+/* ---- making ---- */
+
+/* Adds a kernel to the list, unless it is in the table or on the list. */
+static clkv_status want(const clkv_ops *ops, clkv_missing *list, clkv_family family, clkv_type in, clkv_type out)
+{
+    const clkv_spec spec = clkv_ops_spec(ops, family, in, out);
+    clkv_missing_kernel *m = &list->kernels[list->n];
+    const clkv_status st = clkv_spec_print(&spec, m->text, sizeof m->text);
+    if (st != CLKV_OK || clkv_kernels_find(&ops->kernels, m->text)) return st;
+    for (uint32_t i = 0; i < list->n; i++)
+        if (!strcmp(list->kernels[i].text, m->text)) return CLKV_OK;
+    m->spec = spec;
+    list->n++;
+    return CLKV_OK;
+}
+
+static int has(uint32_t bits, clkv_type type)
+{
+    return (bits & CLKV_TYPE_BIT(type)) != 0;
+}
+
+clkv_status clkv_ops_missing(const clkv_ops *ops, clkv_needs needs, clkv_missing *list)
+{
+    static const clkv_type types[] = { CLKV_F32, CLKV_F16 };
+    clkv_status st = CLKV_OK;
+    list->n = 0;
+    /* Attention first: it takes the longest, so others are compiled beside it. */
+    for (int o = 0; o < 2 && st == CLKV_OK; o++) {
+        if (!has(needs.outputs, types[o])) continue;
+        for (int i = 0; i < 2 && st == CLKV_OK; i++)
+            if (needs.operations & CLKV_OP_ATTENTION && has(needs.inputs, types[i]))
+                st = want(ops, list, CLKV_FAMILY_ATTENTION, types[i], types[o]);
+        if (st == CLKV_OK && needs.operations & CLKV_OP_ATTENTION)
+            st = want(ops, list, CLKV_FAMILY_MERGE, CLKV_F32, types[o]);
+        if (st == CLKV_OK && needs.operations & CLKV_OP_GATHER)
+            st = want(ops, list, CLKV_FAMILY_GATHER, CLKV_F32, types[o]);
+    }
+    for (int i = 0; i < 2 && st == CLKV_OK; i++)
+        if (needs.operations & CLKV_OP_APPEND && has(needs.inputs, types[i]))
+            st = want(ops, list, CLKV_FAMILY_APPEND, types[i], CLKV_F32);
+    if (st == CLKV_OK && needs.operations & (CLKV_OP_UPLOAD | CLKV_OP_COPY)) /* an upload copies on write */
+        st = want(ops, list, CLKV_FAMILY_COPY, CLKV_F32, CLKV_F32);
+    if (st == CLKV_OK && needs.operations & (CLKV_OP_UPLOAD | CLKV_OP_GATHER)) /* gather may send block tables */
+        st = want(ops, list, CLKV_FAMILY_ROWS, CLKV_F32, CLKV_F32);
+    if (st == CLKV_OK && needs.operations & CLKV_OP_UPLOAD && needs.clears)
+        st = want(ops, list, CLKV_FAMILY_CLEAR, CLKV_F32, CLKV_F32);
+    return st;
 }
 
 /* The largest work-group the device allows this kernel, and whether its local memory fits at all. */
 static clkv_status limits_of(const clkv_ops *ops, cl_kernel kernel, const char *name, size_t *group)
 {
     cl_ulong local = 0;
-    clkv_device_info info = { .size = sizeof info };
-    clkv_status st = clkv_program_limits(ops->device, kernel, group, &local);
+    clkv_device_info info = CLKV_PARAMS_INIT(clkv_device_info);
+    clkv_status st = clkv_program_limits(ops->programs, kernel, group, &local);
     if (st == CLKV_OK) st = clkv_device_get_info(ops->device, &info);
     if (st != CLKV_OK) return st;
     if (local > info.local_bytes)
@@ -66,92 +154,62 @@ static clkv_status limits_of(const clkv_ops *ops, cl_kernel kernel, const char *
     return CLKV_OK;
 }
 
-static clkv_status make(clkv_ops *ops, clkv_family family, int in_half, int out_half, clkv_kernel *out)
+/* One kernel of a spec, and the largest work-group that the device allows it. */
+static clkv_status compile(const clkv_ops *ops, const clkv_spec *spec, cl_kernel *out, size_t *allowed)
 {
-    const char *file = NULL, *name = NULL;
-    clkv_ops_source(ops, family, &file, &name);
-    size_t group = clkv_ops_group(ops, family);
+    char text[CLKV_SPEC_BYTES];
+    clkv_status st = clkv_spec_print(spec, text, sizeof text);
+    if (st != CLKV_OK) return st;
+    const clkv_wish wish = {
+        .file = clkv_spec_file(spec),
+        .options = clkv_spec_options(text),
+        .kernel = clkv_spec_kernel(spec),
+        .idle = clkv_ops_idle(spec),
+    };
+    st = clkv_program_kernel(ops->programs, &wish, out);
+    if (st != CLKV_OK) return st;
+    st = limits_of(ops, *out, wish.kernel, allowed);
+    if (st == CLKV_OK) return CLKV_OK;
+    clReleaseKernel(*out);
+    *out = NULL;
+    return st;
+}
+
+clkv_status clkv_ops_make(const clkv_ops *ops, clkv_missing_kernel *m)
+{
+    clkv_spec spec = m->spec;
     for (;;) {
-        char options[512];
-        clkv_ops_options(ops, group, in_half, out_half, options, sizeof options);
         cl_kernel kernel = NULL;
-        clkv_status st = clkv_program_kernel(ops->device, file, options, name, &kernel);
-        if (st != CLKV_OK) return st;
         size_t allowed = 0;
-        st = limits_of(ops, kernel, name, &allowed);
-        if (st == CLKV_OK && (allowed >= group || group == 1)) {
-            out->kernel = kernel;
-            out->group = group;
+        const clkv_status st = compile(ops, &spec, &kernel, &allowed);
+        if (st != CLKV_OK) return st;
+        if (allowed >= spec.work_group || spec.work_group == 1) {
+            m->made = (clkv_kernel){ kernel, spec.work_group };
             return CLKV_OK;
         }
         clReleaseKernel(kernel);
-        if (st != CLKV_OK) return st;
+        uint32_t group = spec.work_group;
         while (group > 1 && group > allowed) group /= 2;
+        set_group(&spec, &ops->tuning, group);
     }
 }
 
-clkv_status clkv_ops_kernel(clkv_ops *ops, clkv_family family, clkv_type in, clkv_type out, clkv_kernel *kernel)
+void clkv_ops_drop(clkv_missing *list)
 {
-    const int in_half = in == CLKV_F16, out_half = out == CLKV_F16;
-    clkv_kernel *slot = &ops->kernels[family][in_half][out_half];
-    if (!slot->kernel) {
-        const clkv_status st = make(ops, family, in_half, out_half, slot);
-        if (st != CLKV_OK) return st;
+    for (uint32_t i = 0; i < list->n; i++)
+        if (list->kernels[i].made.kernel) clReleaseKernel(list->kernels[i].made.kernel);
+    list->n = 0;
+}
+
+clkv_status clkv_ops_take(clkv_ops *ops, clkv_missing *list)
+{
+    const clkv_status st = clkv_kernels_reserve(&ops->kernels, list->n);
+    if (st != CLKV_OK) return st;
+    for (uint32_t i = 0; i < list->n; i++) {
+        clkv_missing_kernel *m = &list->kernels[i];
+        if (clkv_kernels_find(&ops->kernels, m->text)) continue; /* another thread was first */
+        clkv_kernels_add(&ops->kernels, m->text, &m->made);
+        m->made.kernel = NULL;
     }
-    *kernel = *slot;
     return CLKV_OK;
-}
-
-void clkv_ops_free(clkv_ops *ops)
-{
-    for (int f = 0; f < CLKV_FAMILIES; f++) {
-        for (int i = 0; i < 4; i++) {
-            clkv_kernel *slot = &ops->kernels[f][i / 2][i % 2];
-            if (slot->kernel) clReleaseKernel(slot->kernel);
-            slot->kernel = NULL;
-        }
-    }
-    clkv_buffer_release(&ops->rows);
-    clkv_buffer_release(&ops->part_o);
-    clkv_buffer_release(&ops->part_sums);
-    ops->parts_capacity = 0;
-}
-
-/* Bytes of the workspace for n parts: unmerged outputs, then the maximum and the sum of each one's weights. */
-static size_t part_o_bytes(const clkv_ops *ops, uint32_t n)
-{
-    return (size_t)n * ops->shape.heads * ops->shape.head_dim_v * sizeof(float);
-}
-
-static size_t part_sums_bytes(const clkv_ops *ops, uint32_t n)
-{
-    return (size_t)n * ops->shape.heads * 2 * sizeof(float);
-}
-
-clkv_status clkv_ops_reserve_parts(clkv_ops *ops, uint32_t parts)
-{
-    /* Even a batch without split sequences hands the buffers to the kernel: keep room for one part. */
-    const uint32_t need = parts ? parts : 1;
-    if (need <= ops->parts_capacity) return CLKV_OK;
-    uint32_t n = ops->parts_capacity ? ops->parts_capacity : 64;
-    while (n < need && n <= UINT32_MAX / 2) n *= 2;
-    if (n < need) n = need;
-    cl_mem o = NULL, sums = NULL;
-    clkv_status st = clkv_buffer_create(&o, ops->device, part_o_bytes(ops, n), "split-KV workspace");
-    if (st == CLKV_OK) st = clkv_buffer_create(&sums, ops->device, part_sums_bytes(ops, n), "split-KV workspace");
-    if (st != CLKV_OK) {
-        clkv_buffer_release(&o);
-        return st;
-    }
-    clkv_buffer_release(&ops->part_o);
-    clkv_buffer_release(&ops->part_sums);
-    ops->part_o = o;
-    ops->part_sums = sums;
-    ops->parts_capacity = n;
-    return CLKV_OK;
-}
-
-uint64_t clkv_ops_bytes(const clkv_ops *ops)
-{
-    return ops->rows_bytes + part_o_bytes(ops, ops->parts_capacity) + part_sums_bytes(ops, ops->parts_capacity);
 }

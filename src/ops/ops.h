@@ -4,7 +4,7 @@
  *            ├─ slabs      the blocks
  *            ├─ rows       block tables  [max_sequences][row_stride]
  *            ├─ workspace  unmerged parts of split contexts, grown on demand
- *            └─ kernels    one per (family, input type, output type), made at first use
+ *            └─ kernels    one for each spec; made by clkv_cache_warm_up, never by an operation
  *
  *   clkv_packed ─ where in the packed upload the lists of one batch are, and how long they are
  *
@@ -17,22 +17,15 @@
 #include "device/ring.h"
 #include "device/slab.h"
 #include "device/stream.h"
-#include "device/tuning.h"
+#include "ops/spec.h"
+#include "program/program.h"
+
+#include <clkv/tensor.h>
 
 typedef struct clkv_shape {
     uint32_t layers, heads, kv_heads, head_dim, head_dim_v, block_size;
     clkv_type k_type, v_type;
 } clkv_shape;
-
-typedef enum clkv_family {
-    CLKV_FAMILY_ATTENTION, CLKV_FAMILY_MERGE, CLKV_FAMILY_APPEND, CLKV_FAMILY_CLEAR, CLKV_FAMILY_COPY,
-    CLKV_FAMILY_GATHER, CLKV_FAMILY_ROWS, CLKV_FAMILIES,
-} clkv_family;
-
-typedef struct clkv_kernel {
-    cl_kernel kernel; /* NULL until first used */
-    size_t group;     /* work-items per work-group it was built for */
-} clkv_kernel;
 
 typedef struct clkv_ops {
     clkv_device *device;
@@ -47,13 +40,15 @@ typedef struct clkv_ops {
     size_t rows_bytes;
     cl_mem part_o, part_sums;
     uint32_t parts_capacity;
-    clkv_kernel kernels[CLKV_FAMILIES][2][2]; /* [family][input is half][output is half] */
+    clkv_programs *programs; /* the device's */
+    clkv_kernels kernels;
 } clkv_ops;
 
 typedef struct clkv_packed {
     clkv_ring_slot *slot;
     clkv_plan plan;
     uint32_t n_tokens, n_copies, n_clears, n_changes;
+    int has_positions;     /* of the tokens: int32, at the beginning */
     uint32_t items_at, merges_at, copies_at, clears_at, changes_at, slots_at; /* uints into the slot */
     size_t bytes;          /* of the packed upload */
 } clkv_packed;
@@ -61,40 +56,23 @@ typedef struct clkv_packed {
 /* Releases everything but what the caller made (stream, slabs). Takes half-built ones. */
 void clkv_ops_free(clkv_ops *ops);
 
-/* The kernel of a family for these tensor types, built at first use; owned by ops. On devices that allow
- * the kernel a smaller work-group than the tuning table says it is built again for that. BUILD, DEVICE,
- * UNSUPPORTED: more local memory than the device has. */
-clkv_status clkv_ops_kernel(clkv_ops *ops, clkv_family family, clkv_type in, clkv_type out, clkv_kernel *kernel);
-
-/* How a family's kernel is built, also for those who build it elsewhere (tests/portability): the file and the
- * kernel's name in it; queries per tile and the work-group of the tuning table; the options, cut to n bytes. */
-void clkv_ops_source(const clkv_ops *ops, clkv_family family, const char **file, const char **kernel);
-uint32_t clkv_ops_tile_tokens(const clkv_ops *ops); /* by shape and tuning */
-size_t clkv_ops_group(const clkv_ops *ops, clkv_family family);
-void clkv_ops_options(const clkv_ops *ops, size_t group, int in_half, int out_half, char *out, size_t n);
-
 /* Room for the unmerged parts of a batch. Commands under way keep the old memory alive. DEVICE_MEMORY. */
 clkv_status clkv_ops_reserve_parts(clkv_ops *ops, uint32_t parts);
 
 /* Bytes of cl_mem beside the slabs and the ring. */
 uint64_t clkv_ops_bytes(const clkv_ops *ops);
 
-/* Wait lists and events of one command, as the caller gave them. An operation of several commands has one event,
- * the last one's: each of them runs only if the one before has succeeded. */
+/* Wait lists and events of one operation, as the caller gave them. Of several commands each runs only if the one before
+ * has succeeded. */
 typedef struct clkv_events {
     cl_uint n_wait;
     const cl_event *wait;
-    cl_event *event; /* or NULL */
+    cl_event *event; /* gets that of the last command; or NULL */
+    cl_event *first; /* gets that of the first command; or NULL. Only uploads and attention look at it */
     cl_event after;  /* of our own, or NULL: the command must not run unless this one has succeeded */
 } clkv_events;
 
-typedef struct clkv_tensor { /* a caller's tensor */
-    cl_mem mem;          /* NULL: not wanted, where that is allowed */
-    size_t offset;       /* elements */
-    clkv_type type;
-} clkv_tensor;
-
-/* The operations. Arguments are checked by the caller; every one enqueues and returns. None runs on the device
+/* The operations. Arguments are checked by the caller (a tensor whose mem is NULL is not wanted); every one enqueues and returns. None runs on the device
  * unless what it reads of a slot has arrived there: garbage would be taken for block ids. */
 clkv_status clkv_ops_append(clkv_ops *ops, const clkv_packed *packed, uint32_t layer, const clkv_tensor *k,
                             const clkv_tensor *v, const clkv_events *events);

@@ -2,8 +2,8 @@
  * the binary depends on, so that a file is never out of date; docs/formats.md has it to the byte.
  * Nothing here fails a caller: a cache that cannot be read or written is a miss and a log line.
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef CLKV_DEVICE_BINARY_H
-#define CLKV_DEVICE_BINARY_H
+#ifndef CLKV_PROGRAM_BINARY_H
+#define CLKV_PROGRAM_BINARY_H
 
 #include <stddef.h>
 #include <stdint.h>

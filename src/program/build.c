@@ -4,7 +4,6 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "core/memory.h"
-#include "device/device.h"
 #include "program/source.h"
 
 #include <stdio.h>
@@ -25,26 +24,26 @@ static void add_source(source_list *list, const clkv_source *source)
     list->bytes[list->n++] = source->bytes;
 }
 
-static clkv_status find_sources(source_list *out, const char *family)
+static clkv_status find_sources(source_list *out, const char *file)
 {
     const clkv_source *own = NULL;
     out->n = 0;
     for (const clkv_source *s = clkv_sources; s->name; s++) {
         if (s->shared && out->n < MAX_TEXTS - 1) add_source(out, s);
-        if (!s->shared && strcmp(s->name, family) == 0) own = s;
+        if (!s->shared && strcmp(s->name, file) == 0) own = s;
     }
-    if (!own) return CLKV_FAIL(CLKV_ERROR_INVALID, "there is no kernel file %s.cl", family);
+    if (!own) return CLKV_FAIL(CLKV_ERROR_INVALID, "there is no kernel file %s.cl", file);
     add_source(out, own);
     return CLKV_OK;
 }
 
-clkv_status clkv_build_key(clkv_binary_key *out, const clkv_device *device, const char *family, const char *options)
+clkv_status clkv_build_key(clkv_binary_key *out, const clkv_target *target, const char *file, const char *options)
 {
     source_list sources;
-    clkv_status st = find_sources(&sources, family);
+    clkv_status st = find_sources(&sources, file);
     if (st) return st;
     clkv_binary_part parts[2 + MAX_TEXTS] = {
-        {device->facts.identity, sizeof device->facts.identity},
+        {target->identity, target->identity_bytes},
         {options, strlen(options)},
     };
     for (cl_uint i = 0; i < sources.n; i++) parts[2 + i] = (clkv_binary_part){sources.texts[i], sources.bytes[i]};
@@ -54,7 +53,7 @@ clkv_status clkv_build_key(clkv_binary_key *out, const clkv_device *device, cons
 
 /* Hands the compiler's output to the log callback, a line at a time, and copies the first line that
  * speaks of an error. */
-static void log_build(cl_program built, cl_device_id id, clkv_log_level level, const char *family, char *first,
+static void log_build(cl_program built, cl_device_id id, clkv_log_level level, const char *file, char *first,
                       size_t first_size)
 {
     *first = 0;
@@ -66,51 +65,51 @@ static void log_build(cl_program built, cl_device_id id, clkv_log_level level, c
         for (char *line = text, *end; *line; line = end) {
             end = line + strcspn(line, "\n");
             if (*end) *end++ = 0;
-            if (*line) clkv_log(level, "%s.cl: %s", family, line);
+            if (*line) clkv_log(level, "%s.cl: %s", file, line);
             if (!*first && strstr(line, "error")) snprintf(first, first_size, "%s", line);
         }
     }
     clkv_free(text, size + 1);
 }
 
-clkv_status clkv_build_source(cl_program *out, clkv_device *device, const char *family, const char *options)
+clkv_status clkv_build_source(cl_program *out, const clkv_target *target, const char *file, const char *options)
 {
     source_list sources;
-    clkv_status st = find_sources(&sources, family);
+    clkv_status st = find_sources(&sources, file);
     if (st) return st;
     cl_int err = CL_SUCCESS;
     cl_program built =
-        clCreateProgramWithSource(device->context, sources.n, sources.texts, sources.bytes, &err);
-    if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clCreateProgramWithSource", "%s.cl", family);
-    err = clBuildProgram(built, 1, &device->facts.id, options, NULL, NULL);
+        clCreateProgramWithSource(target->context, sources.n, sources.texts, sources.bytes, &err);
+    if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clCreateProgramWithSource", "%s.cl", file);
+    err = clBuildProgram(built, 1, &target->id, options, NULL, NULL);
     char first[160];
-    log_build(built, device->facts.id, err == CL_SUCCESS ? CLKV_LOG_DEBUG : CLKV_LOG_ERROR, family, first,
+    log_build(built, target->id, err == CL_SUCCESS ? CLKV_LOG_DEBUG : CLKV_LOG_ERROR, file, first,
               sizeof first);
     if (err == CL_SUCCESS) {
-        clkv_log(CLKV_LOG_INFO, "%s.cl built with %s", family, options);
+        clkv_log(CLKV_LOG_INFO, "%s.cl built with %s", file, options);
         *out = built;
         return CLKV_OK;
     }
     clReleaseProgram(built);
-    clkv_log(CLKV_LOG_ERROR, "%s.cl does not build with %s", family, options);
-    if (err == CL_OUT_OF_HOST_MEMORY) return CLKV_FAIL_DRIVER(err, "clBuildProgram", "%s.cl", family);
+    clkv_log(CLKV_LOG_ERROR, "%s.cl does not build with %s", file, options);
+    if (err == CL_OUT_OF_HOST_MEMORY) return CLKV_FAIL_DRIVER(err, "clBuildProgram", "%s.cl", file);
     /* Drivers disagree on the code for wrong source or options; the meaning is the same. */
-    return clkv_error_set(CLKV_ERROR_BUILD, err, "clBuildProgram", "%s.cl: %s", family,
+    return clkv_error_set(CLKV_ERROR_BUILD, err, "clBuildProgram", "%s.cl: %s", file,
                           *first ? first : "no reason given");
 }
 
-cl_program clkv_build_load(clkv_device *device, const void *binary, size_t bytes, const char *options,
+cl_program clkv_build_load(const clkv_target *target, const void *binary, size_t bytes, const char *options,
                            const char *kernel)
 {
     const unsigned char *binaries[] = {binary};
     cl_int status = CL_SUCCESS, err = CL_SUCCESS;
     const char *call = "clCreateProgramWithBinary";
     cl_program program =
-        clCreateProgramWithBinary(device->context, 1, &device->facts.id, &bytes, binaries, &status, &err);
+        clCreateProgramWithBinary(target->context, 1, &target->id, &bytes, binaries, &status, &err);
     if (err == CL_SUCCESS) err = status;
     if (err == CL_SUCCESS) {
         call = "clBuildProgram";
-        err = clBuildProgram(program, 1, &device->facts.id, options, NULL, NULL);
+        err = clBuildProgram(program, 1, &target->id, options, NULL, NULL);
     }
     if (err == CL_SUCCESS) {
         call = "clCreateKernel";

@@ -1,17 +1,16 @@
 /* build.h: from source or binary to a cl_program, and back to a binary. SPDX-License-Identifier: Apache-2.0 */
-#ifndef CLKV_DEVICE_BUILD_H
-#define CLKV_DEVICE_BUILD_H
+#ifndef CLKV_PROGRAM_BUILD_H
+#define CLKV_PROGRAM_BUILD_H
 
 #include "program/binary.h"
+#include "program/target.h"
 
-#include <clkv/device.h>
-
-/* Builds cl/prelude.cl + cl/<family>.cl. INVALID: no such family. BUILD: the compiler's output went to the
+/* Builds cl/prelude.cl + cl/<file>.cl. INVALID: no such file. BUILD: the compiler's output went to the
  * log callback, the first error is in the message. DEVICE, NO_MEMORY. */
-clkv_status clkv_build_source(cl_program *out, clkv_device *device, const char *family, const char *options);
+clkv_status clkv_build_source(cl_program *out, const clkv_target *target, const char *file, const char *options);
 
 /* A program from a binary, if it builds and has the kernel; else NULL and a log line. */
-cl_program clkv_build_load(clkv_device *device, const void *binary, size_t bytes, const char *options,
+cl_program clkv_build_load(const clkv_target *target, const void *binary, size_t bytes, const char *options,
                            const char *kernel);
 
 /* What the driver made of a program for one device (clkv_free(p, *bytes)); NULL and a log line if it
@@ -19,6 +18,6 @@ cl_program clkv_build_load(clkv_device *device, const void *binary, size_t bytes
 void *clkv_build_binary(cl_program program, cl_device_id id, size_t *bytes);
 
 /* Names everything that a binary depends on: sources, options, platform, device and driver. INVALID. */
-clkv_status clkv_build_key(clkv_binary_key *out, const clkv_device *device, const char *family, const char *options);
+clkv_status clkv_build_key(clkv_binary_key *out, const clkv_target *target, const char *file, const char *options);
 
 #endif

@@ -1,196 +1,268 @@
-/* program.c: the table of built programs of one device.
+/* program.c: the table of compiled programs of one device.
  *
  *   clkv_program_kernel ──▶ in the table? ──▶ in the disk cache? ──▶ build from source ──▶ disk cache
  *
  * A binary is trusted as far as it gives the kernel that is asked for; whatever else happens to it, the
- * program is built from source. One mutex is held while a program is built, so that two threads that
- * want the same one compile it once. SPDX-License-Identifier: Apache-2.0 */
+ * program is built from source.
+ *
+ *   an entry    missing ──▶ building, by one thread ──▶ built
+ *                  ▲                 │
+ *                  └─────────────────┘ it failed: the next one who asks tries again
+ *
+ * The mutex is not held while anything is built. An entry is never removed, so its address is stable; its program is
+ * written by the thread that builds it alone. SPDX-License-Identifier: Apache-2.0 */
 #include "program/program.h"
 
 #include "core/error.h"
-#include "core/log.h"
 #include "core/memory.h"
-#include "program/binary.h"
-#include "program/build.h"
 #include "device/device.h"
 #include "device/process.h"
+#include "program/binary.h"
+#include "program/build.h"
+#include "program/jobs.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
-/* No fast-math: INFINITY and NaN are tested for, and log-sum-exp needs its accuracy. */
-
 typedef struct program {
-    char *key; /* family, newline, options */
+    struct program *next;
     size_t key_bytes;
-    clkv_binary_key file;
-    cl_program program;
-    int from_disk;
+    char *key; /* file, newline, options: allocated with the struct */
+    int building;
+    cl_program program; /* NULL until it is built */
 } program;
 
 struct clkv_programs {
-    clkv_device *device;
-    pthread_mutex_t lock;
+    clkv_attached attached;
+    clkv_target target;
+    uint32_t threads;
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t changed; /* an entry is built, or has failed */
     program *list;
-    size_t n, capacity;
+    uint32_t under_way; /* entries that are being built: at most `threads` */
     uint64_t built, from_disk;
 };
 
-/* Puts the binary of a program that was built from source into the disk cache. */
-static void keep_binary(const clkv_programs *p, const program *entry)
+/* ---- the table ---- */
+
+static program *new_entry(const char *key)
 {
-    const char *dir = p->device->facts.info.cache_dir;
-    if (!*dir || entry->from_disk) return;
-    size_t bytes = 0;
-    void *binary = clkv_build_binary(entry->program, p->device->facts.id, &bytes);
-    if (!binary) return;
-    clkv_binary_store(dir, &entry->file, binary, bytes);
-    clkv_free(binary, bytes);
+    const size_t key_bytes = strlen(key) + 1;
+    program *entry = clkv_alloc(sizeof *entry + key_bytes);
+    if (!entry) return NULL;
+    entry->key_bytes = key_bytes;
+    entry->key = (char *)(entry + 1);
+    memcpy(entry->key, key, key_bytes);
+    return entry;
 }
 
-/* Builds from source, and replaces the entry's program if it has one. */
-static clkv_status build_entry(clkv_programs *p, program *entry, const char *family, const char *options)
+/* The entry of a key, which is built, or which the caller has to build: then it is marked so. NULL: no memory. */
+static program *take_entry(clkv_programs *p, const char *key)
 {
-    cl_program built = NULL;
-    clkv_status st = clkv_build_source(&built, p->device, family, options);
-    if (st) return st;
-    if (entry->program) clReleaseProgram(entry->program);
-    entry->program = built;
-    entry->from_disk = 0;
-    p->built++;
-    if (!clkv_device_has(p->device, CLKV_QUIRK_POCL_LATE_CODE)) keep_binary(p, entry);
-    return CLKV_OK;
-}
-
-/* A program that the disk cache has, and that has the kernel that is asked for. */
-static int load_entry(clkv_programs *p, program *entry, const char *options, const char *kernel)
-{
-    const char *dir = p->device->facts.info.cache_dir;
-    if (!*dir) return 0;
-    size_t bytes = 0;
-    void *binary = clkv_binary_load(dir, &entry->file, &bytes);
-    if (!binary) return 0;
-    cl_program loaded = clkv_build_load(p->device, binary, bytes, options, kernel);
-    clkv_free(binary, bytes);
-    if (!loaded) return 0;
-    entry->program = loaded;
-    entry->from_disk = 1;
-    p->from_disk++;
-    return 1;
-}
-
-static void free_entry(program *entry)
-{
-    if (entry->program) clReleaseProgram(entry->program);
-    clkv_free(entry->key, entry->key_bytes);
-}
-
-static clkv_status add_entry(clkv_programs *p, const char *key, const char *family, const char *options,
-                             const char *kernel)
-{
-    void *list = p->list;
-    if (clkv_grow(&list, &p->capacity, p->n + 1, sizeof *p->list))
-        return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu programs", p->n + 1);
-    p->list = list;
-    program entry = {.key_bytes = strlen(key) + 1};
-    entry.key = clkv_alloc(entry.key_bytes);
-    if (!entry.key) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", entry.key_bytes);
-    memcpy(entry.key, key, entry.key_bytes);
-    clkv_status st = clkv_build_key(&entry.file, p->device, family, options);
-    if (!st && !load_entry(p, &entry, options, kernel)) st = build_entry(p, &entry, family, options);
-    if (st) {
-        free_entry(&entry);
-        return st;
-    }
-    p->list[p->n++] = entry;
-    return CLKV_OK;
-}
-
-static clkv_status get_kernel(clkv_programs *p, const char *family, const char *wanted, const char *kernel,
-                              cl_kernel *out)
-{
-    char key[2048];
-    const int n = snprintf(key, sizeof key, "%s\n" CLKV_BUILD_OPTIONS " %s", family, wanted ? wanted : "");
-    if (n < 0 || (size_t)n >= sizeof key)
-        return CLKV_FAIL(CLKV_ERROR_INVALID, "%s: %d bytes of build options", family, n);
-    const char *options = strchr(key, '\n') + 1;
-    size_t i = 0;
-    while (i < p->n && strcmp(p->list[i].key, key)) i++;
-    clkv_status st = i < p->n ? CLKV_OK : add_entry(p, key, family, options, kernel);
-    if (st) return st;
-
-    cl_int err = CL_SUCCESS;
-    cl_kernel made = clCreateKernel(p->list[i].program, kernel, &err);
-    if (err != CL_SUCCESS && p->list[i].from_disk) {
-        /* A binary with another kernel than the one it was loaded for. */
-        st = build_entry(p, &p->list[i], family, options);
-        if (st) return st;
-        made = clCreateKernel(p->list[i].program, kernel, &err);
-    }
-    if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clCreateKernel", "%s of %s.cl", kernel, family);
-    *out = made;
-    return CLKV_OK;
-}
-
-clkv_status clkv_programs_create(clkv_programs **out, clkv_device *device)
-{
-    clkv_programs *p = clkv_alloc(sizeof *p);
-    if (!p) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "program table");
-    p->device = device;
-    if (pthread_mutex_init(&p->lock, NULL)) {
-        clkv_free(p, sizeof *p);
-        return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "mutex of the program table");
-    }
-    *out = p;
-    return CLKV_OK;
-}
-
-void clkv_programs_destroy(clkv_programs **programs)
-{
-    clkv_programs *p = *programs;
-    if (!p) return;
-    const int forked = clkv_process_forked();
-    for (size_t i = 0; i < p->n; i++) {
-        if (forked)
-            p->list[i].program = NULL; /* the parent process has it */
-        else if (clkv_device_has(p->device, CLKV_QUIRK_POCL_LATE_CODE))
-            keep_binary(p, &p->list[i]);
-        free_entry(&p->list[i]);
-    }
-    clkv_free(p->list, p->capacity * sizeof *p->list);
-    pthread_mutex_destroy(&p->lock);
-    clkv_free(p, sizeof *p);
-    *programs = NULL;
-}
-
-clkv_status clkv_program_kernel(clkv_device *device, const char *family, const char *options, const char *kernel,
-                                cl_kernel *out)
-{
-    clkv_programs *p = device->programs;
     pthread_mutex_lock(&p->lock);
-    clkv_status st = get_kernel(p, family, options, kernel, out);
+    program *entry = p->list;
+    while (entry && strcmp(entry->key, key)) entry = entry->next;
+    if (!entry && (entry = new_entry(key))) {
+        entry->next = p->list;
+        p->list = entry;
+    }
+    while (entry && (entry->building || (!entry->program && p->under_way == p->threads)))
+        pthread_cond_wait(&p->changed, &p->lock);
+    if (entry && !entry->program) {
+        entry->building = 1;
+        p->under_way++;
+    }
     pthread_mutex_unlock(&p->lock);
+    return entry;
+}
+
+/* The end of building; built is NULL when it failed. */
+static void give_entry(clkv_programs *p, program *entry, cl_program built, int from_disk)
+{
+    pthread_mutex_lock(&p->lock);
+    entry->building = 0;
+    p->under_way--;
+    entry->program = built;
+    if (built) p->built += !from_disk, p->from_disk += from_disk != 0;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* ---- one program ---- */
+
+/* A program that the disk cache has, and that has the kernel that is asked for; or NULL. */
+static cl_program load(const clkv_target *target, const clkv_binary_key *key, const char *options, const char *kernel)
+{
+    if (!*target->cache_dir) return NULL;
+    size_t bytes = 0;
+    void *binary = clkv_binary_load(target->cache_dir, key, &bytes);
+    if (!binary) return NULL;
+    cl_program loaded = clkv_build_load(target, binary, bytes, options, kernel);
+    clkv_free(binary, bytes);
+    return loaded;
+}
+
+/* Where machine code is made at the first launch, makes it. A work-group larger than the device takes is left out:
+ * whoever wanted it will want another. */
+static clkv_status complete(const clkv_programs *p, cl_program built, const clkv_wish *wish)
+{
+    if (!p->target.late_code || !wish->idle.set_args) return CLKV_OK;
+    cl_int err = CL_SUCCESS;
+    cl_kernel kernel = clCreateKernel(built, wish->kernel, &err);
+    if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clCreateKernel", "%s of %s.cl", wish->kernel, wish->file);
+    size_t group = 0;
+    cl_ulong local = 0;
+    clkv_status st = clkv_program_limits(p, kernel, &group, &local);
+    if (!st && group >= wish->idle.group) st = clkv_launch_idle(&p->target, kernel, &wish->idle);
+    clReleaseKernel(kernel);
     return st;
 }
 
-clkv_status clkv_program_limits(const clkv_device *device, cl_kernel kernel, size_t *work_group,
+/* Puts the binary of a program that was built from source into the disk cache. */
+static void keep_binary(const clkv_target *target, const clkv_binary_key *key, cl_program built)
+{
+    if (!*target->cache_dir) return;
+    size_t bytes = 0;
+    void *binary = clkv_build_binary(built, target->id, &bytes);
+    if (!binary) return;
+    clkv_binary_store(target->cache_dir, key, binary, bytes);
+    clkv_free(binary, bytes);
+}
+
+static clkv_status make(const clkv_programs *p, const clkv_wish *wish, const char *options, cl_program *out,
+                        int *from_disk)
+{
+    clkv_binary_key key;
+    clkv_status st = clkv_build_key(&key, &p->target, wish->file, options);
+    if (st) return st;
+    *out = load(&p->target, &key, options, wish->kernel);
+    *from_disk = *out != NULL;
+    if (*out) return CLKV_OK;
+    cl_program built = NULL;
+    st = clkv_build_source(&built, &p->target, wish->file, options);
+    if (!st) st = complete(p, built, wish);
+    if (st) {
+        if (built) clReleaseProgram(built);
+        return st;
+    }
+    keep_binary(&p->target, &key, built);
+    *out = built;
+    return CLKV_OK;
+}
+
+static clkv_status get_kernel(clkv_programs *p, const clkv_wish *wish, const char *key, cl_kernel *out)
+{
+    program *entry = take_entry(p, key);
+    if (!entry) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "an entry of the program table");
+    if (entry->building) { /* by this thread: take_entry returns none that another one builds */
+        cl_program built = NULL;
+        int from_disk = 0;
+        const clkv_status st = make(p, wish, strchr(key, '\n') + 1, &built, &from_disk);
+        give_entry(p, entry, built, from_disk);
+        if (st) return st;
+    }
+    cl_int err = CL_SUCCESS;
+    cl_kernel kernel = clCreateKernel(entry->program, wish->kernel, &err);
+    if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clCreateKernel", "%s of %s.cl", wish->kernel, wish->file);
+    *out = kernel;
+    return CLKV_OK;
+}
+
+clkv_status clkv_program_kernel(clkv_programs *programs, const clkv_wish *wish, cl_kernel *out)
+{
+    const char *options = wish->options ? wish->options : "";
+    const size_t bytes = strlen(wish->file) + strlen(options) + sizeof "\n" CLKV_BUILD_OPTIONS " ";
+    char *key = clkv_alloc(bytes);
+    if (!key) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", bytes);
+    snprintf(key, bytes, "%s\n" CLKV_BUILD_OPTIONS " %s", wish->file, options);
+    const clkv_status st = get_kernel(programs, wish, key, out);
+    clkv_free(key, bytes);
+    return st;
+}
+
+clkv_status clkv_program_limits(const clkv_programs *programs, cl_kernel kernel, size_t *work_group,
                                 cl_ulong *local_bytes)
 {
-    cl_device_id id = device->facts.id;
+    cl_device_id id = programs->target.id;
     cl_int err =
         clGetKernelWorkGroupInfo(kernel, id, CL_KERNEL_WORK_GROUP_SIZE, sizeof *work_group, work_group, NULL);
     if (err == CL_SUCCESS)
         err =
             clGetKernelWorkGroupInfo(kernel, id, CL_KERNEL_LOCAL_MEM_SIZE, sizeof *local_bytes, local_bytes, NULL);
     if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clGetKernelWorkGroupInfo", "work-group and local memory");
-    if (clkv_device_has(device, CLKV_QUIRK_RUSTICL_LOCAL_TWICE)) *local_bytes /= 2;
+    if (programs->target.local_twice) *local_bytes /= 2;
     return CLKV_OK;
+}
+
+/* ---- the device's table ---- */
+
+static void destroy(clkv_attached *attached)
+{
+    clkv_programs *p = (clkv_programs *)attached;
+    const int forked = clkv_process_forked(); /* then no OpenCL call, and another thread may hold the lock for ever */
+    while (p->list) {
+        program *entry = p->list;
+        p->list = entry->next;
+        if (entry->program && !forked) clReleaseProgram(entry->program);
+        clkv_free(entry, sizeof *entry + entry->key_bytes);
+    }
+    if (!forked) {
+        pthread_cond_destroy(&p->changed);
+        pthread_mutex_destroy(&p->lock);
+    }
+    clkv_free(p, sizeof *p);
+}
+
+static clkv_programs *create(const clkv_device *device)
+{
+    clkv_programs *p = clkv_alloc(sizeof *p);
+    if (!p) return NULL;
+    p->attached.destroy = destroy;
+    p->target = (clkv_target){
+        .context = device->context,
+        .id = device->facts.id,
+        .identity = device->facts.identity,
+        .identity_bytes = sizeof device->facts.identity,
+        .cache_dir = device->facts.info.cache_dir,
+        .late_code = clkv_device_has(device, CLKV_QUIRK_POCL_LATE_CODE),
+        .local_twice = clkv_device_has(device, CLKV_QUIRK_RUSTICL_LOCAL_TWICE),
+    };
+    p->threads = clkv_device_has(device, CLKV_QUIRK_OCLGRIND_ONE_COMPILER) ? 1 : clkv_jobs_threads();
+    if (!pthread_mutex_init(&p->lock, NULL)) {
+        if (!pthread_cond_init(&p->changed, NULL)) return p;
+        pthread_mutex_destroy(&p->lock);
+    }
+    clkv_free(p, sizeof *p);
+    return NULL;
+}
+
+clkv_status clkv_programs_of(clkv_programs **out, clkv_device *device)
+{
+    clkv_attached *there = atomic_load(&device->attached);
+    if (!there) {
+        clkv_programs *made = create(device);
+        if (!made) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "the program table");
+        if (atomic_compare_exchange_strong(&device->attached, &there, &made->attached))
+            there = &made->attached;
+        else
+            destroy(&made->attached); /* another thread was first */
+    }
+    *out = (clkv_programs *)there;
+    return CLKV_OK;
+}
+
+uint32_t clkv_programs_threads(const clkv_programs *programs)
+{
+    return programs->threads;
 }
 
 void clkv_device_get_program_counts(const clkv_device *device, uint64_t *built, uint64_t *from_disk)
 {
-    clkv_programs *p = device->programs;
+    clkv_programs *p = device ? (clkv_programs *)atomic_load(&device->attached) : NULL;
+    if (built) *built = 0;
+    if (from_disk) *from_disk = 0;
+    if (!p || clkv_process_forked()) return; /* nothing has been compiled yet, or the lock cannot be trusted */
     pthread_mutex_lock(&p->lock);
     if (built) *built = p->built;
     if (from_disk) *from_disk = p->from_disk;

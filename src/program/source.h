@@ -1,6 +1,6 @@
 /* source.h: the kernel files embedded in the library by cl/embed.py. SPDX-License-Identifier: Apache-2.0 */
-#ifndef CLKV_DEVICE_SOURCE_H
-#define CLKV_DEVICE_SOURCE_H
+#ifndef CLKV_PROGRAM_SOURCE_H
+#define CLKV_PROGRAM_SOURCE_H
 
 #include <stddef.h>
 

@@ -3,6 +3,7 @@
 #ifndef CLKV_TESTS_KERNELS_H
 #define CLKV_TESTS_KERNELS_H
 
+#include "program/program.h"
 #include "program/source.h"
 
 #define SOURCE(name, text) { name, text, sizeof(text) - 1, 0 }
@@ -27,5 +28,15 @@ const clkv_source clkv_sources[] = {
     SOURCE("broken", "__kernel void broken(__global uint *x) { x[0] = this_is_not_declared; }\n"),
     { 0, 0, 0, 0 },
 };
+
+/* One of them, compiled for a device. */
+static inline clkv_status kernel_of(clkv_device *device, const char *file, const char *options, const char *name,
+                                    cl_kernel *out)
+{
+    clkv_programs *programs = NULL;
+    const clkv_wish wish = { .file = file, .options = options, .kernel = name };
+    const clkv_status st = clkv_programs_of(&programs, device);
+    return st ? st : clkv_program_kernel(programs, &wish, out);
+}
 
 #endif

@@ -9,8 +9,6 @@
 
 #include "core/memory.h"
 #include "program/binary.h"
-#include "device/device.h"
-#include "program/program.h"
 
 #include <clkv/log.h>
 
@@ -380,7 +378,7 @@ static int live(const char *directory)
     clkv_device *device = NULL;
     cl_kernel kernel = NULL;
     if (clkv_device_open(&device, &params)) return 1;
-    if (clkv_program_kernel(device, "fixed", "-DSTEP=3u", "fixed", &kernel)) return 2;
+    if (kernel_of(device, "fixed", "-DSTEP=3u", "fixed", &kernel)) return 2;
     cl_uint x[4] = {0};
     cl_int err = CL_SUCCESS;
     cl_mem mem = clCreateBuffer(clkv_device_context(device), CL_MEM_COPY_HOST_PTR, sizeof x, x, &err);

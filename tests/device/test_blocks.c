@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "raw.h"
 #include "targets.h"
+#include "warm_up.h"
 
 #include "../leftovers.h"
 
@@ -45,7 +46,10 @@ static void twins_open(twins *t, clkv_device *device, clkv_type k_type, clkv_typ
     params.shuffle_seed = 11;
     params.prefix = CLKV_PREFIX_OFF;
     params.max_slab_bytes = clkv_cache_block_bytes(&params) * ((t->blocks + slabs - 1) / slabs);
+    params.compile = CLKV_COMPILE_LATER;
     ck_ok(clkv_cache_create(&t->cache, device, &params));
+    warm_up_for(t->cache, CLKV_OP_UPLOAD | CLKV_OP_APPEND | CLKV_OP_COPY | CLKV_OP_GATHER, 0,
+                type_bit(0) | type_bit(1));
     ck_ok(clkv_cache_fill(t->cache, 0xff));
     t->manager = clkv_cache_manager(t->cache);
     t->layout = (clkv_ref_layout){.kv_heads = KV_HEADS,
@@ -99,14 +103,14 @@ static void append(twins *t, clkv_batch *batch, uint32_t layer, uint64_t *state)
     fill(v, (size_t)n * KV_HEADS * DIM_V, state);
     clkv_append_params params = CLKV_PARAMS_INIT(clkv_append_params);
     params.layer = layer;
-    params.k = make_buffer(t, k, sizeof(float) * n * KV_HEADS * DIM);
-    params.v = make_buffer(t, v, sizeof(float) * n * KV_HEADS * DIM_V);
+    params.k.mem = make_buffer(t, k, sizeof(float) * n * KV_HEADS * DIM);
+    params.v.mem = make_buffer(t, v, sizeof(float) * n * KV_HEADS * DIM_V);
     ck_ok(clkv_append(t->cache, batch, &params, 0, NULL, NULL));
     clkv_batch_get_slots(batch, 0, &slots, &n_slots);
     ck_assert_uint_eq(n_slots, n);
     ck_ok(clkv_ref_append(&t->layout, t->slabs, layer, k, v, slots, n));
-    clReleaseMemObject(params.k);
-    clReleaseMemObject(params.v);
+    clReleaseMemObject(params.k.mem);
+    clReleaseMemObject(params.v.mem);
 }
 
 /* n new tokens of a sequence: reserve, upload, the copies that it asks for in the twins too, append, commit. */
@@ -151,13 +155,13 @@ static void check_gather(twins *t, const clkv_sequence *sequence, uint32_t first
         params.layer = layer;
         params.first = first;
         params.count = n;
-        params.type = type;
-        params.k = make_buffer(t, NULL, nk * each);
-        params.v = make_buffer(t, NULL, nv * each);
+        params.k.type = params.v.type = type;
+        params.k.mem = make_buffer(t, NULL, nk * each);
+        params.v.mem = make_buffer(t, NULL, nv * each);
         ck_ok(clkv_gather(t->cache, sequence, &params, 0, NULL, NULL));
-        ck_assert_int_eq(clEnqueueReadBuffer(queue, params.k, CL_TRUE, 0, nk * each, k[0], 0, NULL, NULL),
+        ck_assert_int_eq(clEnqueueReadBuffer(queue, params.k.mem, CL_TRUE, 0, nk * each, k[0], 0, NULL, NULL),
                          CL_SUCCESS);
-        ck_assert_int_eq(clEnqueueReadBuffer(queue, params.v, CL_TRUE, 0, nv * each, v[0], 0, NULL, NULL),
+        ck_assert_int_eq(clEnqueueReadBuffer(queue, params.v.mem, CL_TRUE, 0, nv * each, v[0], 0, NULL, NULL),
                          CL_SUCCESS);
         ck_ok(clkv_ref_gather(&t->layout, t->slabs, layer, table, first, n, k[1], v[1]));
         if (type == CLKV_F16) { /* in place: the narrow element never lies behind the wide one it comes from */
@@ -166,8 +170,8 @@ static void check_gather(twins *t, const clkv_sequence *sequence, uint32_t first
         }
         ck_assert_mem_eq(k[0], k[1], nk * each);
         ck_assert_mem_eq(v[0], v[1], nv * each);
-        clReleaseMemObject(params.k);
-        clReleaseMemObject(params.v);
+        clReleaseMemObject(params.k.mem);
+        clReleaseMemObject(params.v.mem);
     }
 }
 
@@ -245,6 +249,7 @@ START_TEST(beyond_32_bits)
     params.blocks = (uint32_t)((((uint64_t)1 << 33) + block - 1) / block) + 8;
     params.max_context = params.blocks * params.block_size;
     params.prefix = CLKV_PREFIX_OFF;
+    params.compile = CLKV_COMPILE_LATER;
     clkv_cache *cache;
     const clkv_status st = clkv_cache_create(&cache, device, &params);
     if (st == CLKV_ERROR_DEVICE_MEMORY || st == CLKV_ERROR_NO_MEMORY) {
@@ -252,6 +257,7 @@ START_TEST(beyond_32_bits)
         return;
     }
     ck_ok(st);
+    warm_up_for(cache, CLKV_OP_UPLOAD | CLKV_OP_APPEND | CLKV_OP_GATHER, 0, 0);
     twins t = {.device = device, .cache = cache, .manager = clkv_cache_manager(cache)};
     const size_t n = 64 * 256;
     float *rows = malloc(2 * n * sizeof(float)), *back = malloc(2 * n * sizeof(float));
@@ -266,22 +272,22 @@ START_TEST(beyond_32_bits)
         if (i != 1) {
             for (size_t j = 0; j < n; j++) rows[i / 2 * n + j] = (float)(j % 1000) + (float)i;
             clkv_append_params append_params = CLKV_PARAMS_INIT(clkv_append_params);
-            append_params.k = append_params.v = make_buffer(&t, rows + i / 2 * n, n * sizeof(float));
+            append_params.k.mem = append_params.v.mem = make_buffer(&t, rows + i / 2 * n, n * sizeof(float));
             ck_ok(clkv_cache_upload(cache, batch, NULL, 0, NULL, NULL));
             ck_ok(clkv_append(cache, batch, &append_params, 0, NULL, NULL));
-            clReleaseMemObject(append_params.k);
+            clReleaseMemObject(append_params.k.mem);
         }
         ck_ok(clkv_batch_commit(batch));
         clkv_batch_destroy(&batch);
     }
     for (uint32_t i = 0; i < 2; i++) {
         clkv_gather_params gather = CLKV_PARAMS_INIT(clkv_gather_params);
-        gather.k = make_buffer(&t, NULL, n * sizeof(float));
+        gather.k.mem = make_buffer(&t, NULL, n * sizeof(float));
         ck_ok(clkv_gather(cache, users[2 * i], &gather, 0, NULL, NULL));
-        ck_assert_int_eq(clEnqueueReadBuffer(clkv_device_queue(device), gather.k, CL_TRUE, 0, n * sizeof(float),
+        ck_assert_int_eq(clEnqueueReadBuffer(clkv_device_queue(device), gather.k.mem, CL_TRUE, 0, n * sizeof(float),
                                              back + i * n, 0, NULL, NULL),
                          CL_SUCCESS);
-        clReleaseMemObject(gather.k);
+        clReleaseMemObject(gather.k.mem);
     }
     ck_assert_mem_eq(rows, back, 2 * n * sizeof(float));
     free(rows);

@@ -4,6 +4,7 @@
 #include "raw.h"
 #include "story.h"
 #include "targets.h"
+#include "warm_up.h"
 
 #include "../leftovers.h"
 
@@ -28,7 +29,9 @@ static void desk_open(desk *d, clkv_device *device, int clear_freed)
     params.clear_freed = clear_freed;
     params.max_slab_bytes = clkv_cache_block_bytes(&params) * 5;
     *d = (desk){.device = device};
+    params.compile = CLKV_COMPILE_LATER;
     ck_ok(clkv_cache_create(&d->cache, device, &params));
+    warm_up_for(d->cache, CLKV_OP_UPLOAD | CLKV_OP_APPEND | CLKV_OP_GATHER, 0, 0);
     ck_ok(clkv_cache_fill(d->cache, 0xff));
     d->manager = clkv_cache_manager(d->cache);
     ck_ok(clkv_batch_create(&d->batch, d->manager));
@@ -84,11 +87,11 @@ static void write(desk *d, const story *s, uint32_t n)
         story_rows(s, s->n, n, layer, k, v);
         clkv_append_params params = CLKV_PARAMS_INIT(clkv_append_params);
         params.layer = layer;
-        params.k = buffer_of(d, k, (size_t)n * STORY_KV_HEADS * STORY_DIM);
-        params.v = buffer_of(d, v, (size_t)n * STORY_KV_HEADS * STORY_DIM_V);
+        params.k.mem = buffer_of(d, k, (size_t)n * STORY_KV_HEADS * STORY_DIM);
+        params.v.mem = buffer_of(d, v, (size_t)n * STORY_KV_HEADS * STORY_DIM_V);
         ck_ok(clkv_append(d->cache, d->batch, &params, 0, NULL, NULL));
-        clReleaseMemObject(params.k);
-        clReleaseMemObject(params.v);
+        clReleaseMemObject(params.k.mem);
+        clReleaseMemObject(params.v.mem);
     }
 }
 
@@ -125,13 +128,13 @@ static void check_story(const desk *d, const story *s)
     for (uint32_t layer = 0; layer < STORY_LAYERS; layer++) {
         clkv_gather_params params = CLKV_PARAMS_INIT(clkv_gather_params);
         params.layer = layer;
-        params.k = buffer_of(d, k, nk);
-        params.v = buffer_of(d, v, nv);
+        params.k.mem = buffer_of(d, k, nk);
+        params.v.mem = buffer_of(d, v, nv);
         ck_ok(clkv_gather(d->cache, s->sequence, &params, 0, NULL, NULL));
-        raw_read(d->device, params.k, k, nk * sizeof *k);
-        raw_read(d->device, params.v, v, nv * sizeof *v);
-        clReleaseMemObject(params.k);
-        clReleaseMemObject(params.v);
+        raw_read(d->device, params.k.mem, k, nk * sizeof *k);
+        raw_read(d->device, params.v.mem, v, nv * sizeof *v);
+        clReleaseMemObject(params.k.mem);
+        clReleaseMemObject(params.v.mem);
         story_rows(s, 0, s->n, layer, right_k, right_v);
         ck_assert_mem_eq(k, right_k, nk * sizeof *k);
         ck_assert_mem_eq(v, right_v, nv * sizeof *v);

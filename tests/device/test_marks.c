@@ -22,18 +22,19 @@ static cl_mem make_buffer(size_t floats)
 }
 
 /* One pass of a reserved batch: every operation, right and wrong. */
-static void pass(clkv_batch *batch, cl_mem mem, cl_mem small)
+static void pass(clkv_batch *batch, cl_mem mem, cl_mem o, cl_mem small)
 {
     clkv_append_params append = CLKV_PARAMS_INIT(clkv_append_params);
     clkv_attention_params attention = CLKV_PARAMS_INIT(clkv_attention_params);
-    append.k = append.v = attention.q = attention.o = mem;
+    append.k.mem = append.v.mem = attention.q.mem = mem;
+    attention.o.mem = o;
     say_error(clkv_append(kv, batch, &append, 0, NULL, NULL)); /* not uploaded yet */
     ck_ok(clkv_cache_upload(kv, batch, NULL, 0, NULL, NULL));
     ck_ok(clkv_append(kv, batch, &append, 0, NULL, NULL));
     ck_ok(clkv_attention(kv, batch, &attention, 0, NULL, NULL));
     append.layer = 9;
     say_error(clkv_append(kv, batch, &append, 0, NULL, NULL));
-    attention.o = small;
+    attention.o.mem = small;
     say_error(clkv_attention(kv, batch, &attention, 0, NULL, NULL));
 }
 
@@ -44,7 +45,7 @@ static void work(void)
     const clkv_key keys[] = {{CLKV_KEY_SALT, 0, 0, KEY_TEXT, sizeof KEY_TEXT - 1},
                              {CLKV_KEY_CONTENT, 5, 3, KEY_TEXT "-image", sizeof KEY_TEXT + 5}};
     clkv_manager *manager = clkv_cache_manager(kv);
-    cl_mem mem = make_buffer(TOKENS * HEADS * DIM), small = make_buffer(1);
+    cl_mem mem = make_buffer(TOKENS * HEADS * DIM), o = make_buffer(TOKENS * HEADS * DIM), small = make_buffer(1);
     clkv_batch *batch = NULL;
     ck_ok(clkv_batch_create(&batch, manager));
     for (uint32_t i = 0; i < 6; i++) {
@@ -58,10 +59,10 @@ static void work(void)
         ck_ok(clkv_batch_add(batch, seq, params.tokens, TOKENS, NULL));
         say_error(clkv_cache_upload(kv, batch, NULL, 0, NULL, NULL)); /* not reserved */
         ck_ok(clkv_batch_reserve(batch));
-        pass(batch, mem, small);
+        pass(batch, mem, o, small);
         ck_ok(clkv_batch_commit(batch));
         clkv_gather_params gather = CLKV_PARAMS_INIT(clkv_gather_params);
-        gather.k = mem;
+        gather.k.mem = mem;
         ck_ok(clkv_gather(kv, seq, &gather, 0, NULL, NULL));
         gather.first = TOKENS + 1;
         say_error(clkv_gather(kv, seq, &gather, 0, NULL, NULL));
@@ -74,6 +75,7 @@ static void work(void)
     say(json, clkv_stats_json(&stats, json, sizeof json));
     clkv_batch_destroy(&batch);
     clReleaseMemObject(mem);
+    clReleaseMemObject(o);
     clReleaseMemObject(small);
 }
 

@@ -11,7 +11,8 @@ static clkv_cache_params small(void)
                                .kv_heads = 2,
                                .head_dim = 16,
                                .blocks = 8,
-                               .max_sequences = 3};
+                               .max_sequences = 3,
+                               .compile = CLKV_COMPILE_LATER};
 }
 
 static void both_say(const clkv_cache_params *p, clkv_status expected)

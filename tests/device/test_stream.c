@@ -5,7 +5,6 @@
 #include "open.h"
 
 #include "device/device.h"
-#include "program/program.h"
 #include "device/stream.h"
 
 static int n_skipped;
@@ -62,7 +61,7 @@ static void check_order(clkv_device *device)
     ck_assert_int_eq(stream.out_of_order, info_of(device).out_of_order);
     cl_mem mem = make_buffer(device, ITEMS * sizeof(cl_uint));
     cl_kernel kernel = NULL;
-    ck_ok(clkv_program_kernel(device, "affine", "", "affine", &kernel));
+    ck_ok(kernel_of(device, "affine", "", "affine", &kernel));
     clSetKernelArg(kernel, 0, sizeof mem, &mem);
 
     const char *grid = getenv("CLKV_TEST_GRID");
@@ -128,7 +127,7 @@ static void check_waits(clkv_device *device)
     clkv_stream_init(&stream, device);
     cl_mem mem = make_buffer(device, sizeof(cl_uint));
     cl_kernel kernel = NULL;
-    ck_ok(clkv_program_kernel(device, "affine", "", "affine", &kernel));
+    ck_ok(kernel_of(device, "affine", "", "affine", &kernel));
     const cl_uint a = 1, turns = 0;
     clSetKernelArg(kernel, 0, sizeof mem, &mem);
     clSetKernelArg(kernel, 1, sizeof a, &a);

@@ -117,16 +117,16 @@ static int check_rows(worker *w, const story *s, uint32_t first, uint32_t n, uin
     params.layer = layer;
     params.first = first;
     params.count = n;
-    params.k = make_buffer(w, (size_t)n * K_ROW);
-    params.v = make_buffer(w, (size_t)n * V_ROW);
-    NEED(params.k && params.v, "no buffers");
+    params.k.mem = make_buffer(w, (size_t)n * K_ROW);
+    params.v.mem = make_buffer(w, (size_t)n * V_ROW);
+    NEED(params.k.mem && params.v.mem, "no buffers");
     cl_event done = NULL;
     OK(clkv_gather(w->cache, s->sequence, &params, 0, NULL, &done));
-    if (!receive(w, params.k, k, (size_t)n * K_ROW, done) || !receive(w, params.v, v, (size_t)n * V_ROW, done))
+    if (!receive(w, params.k.mem, k, (size_t)n * K_ROW, done) || !receive(w, params.v.mem, v, (size_t)n * V_ROW, done))
         return 0;
     clReleaseEvent(done);
-    clReleaseMemObject(params.k);
-    clReleaseMemObject(params.v);
+    clReleaseMemObject(params.k.mem);
+    clReleaseMemObject(params.v.mem);
     story_rows(s, first, n, layer, right_k, right_v);
     NEED(!memcmp(k, right_k, (size_t)n * K_ROW * sizeof *k) && !memcmp(v, right_v, (size_t)n * V_ROW * sizeof *v),
          "thread %u: layer %u of [%u, %u) of a sequence of %u tokens is not what was appended", w->index, layer,
@@ -191,12 +191,12 @@ static int run_layer(worker *w, uint32_t layer, const story *const *moved, const
     cl_event written[2];
     clkv_append_params append = CLKV_PARAMS_INIT(clkv_append_params);
     append.layer = layer;
-    append.k = send(w, k, (size_t)total * K_ROW, &written[0]);
-    append.v = send(w, v, (size_t)total * V_ROW, &written[1]);
-    NEED(append.k && append.v, "no buffers");
+    append.k.mem = send(w, k, (size_t)total * K_ROW, &written[0]);
+    append.v.mem = send(w, v, (size_t)total * V_ROW, &written[1]);
+    NEED(append.k.mem && append.v.mem, "no buffers");
     OK(clkv_append(w->cache, w->batch, &append, 2, written, NULL));
-    clReleaseMemObject(append.k);
-    clReleaseMemObject(append.v);
+    clReleaseMemObject(append.k.mem);
+    clReleaseMemObject(append.v.mem);
     clReleaseEvent(written[0]);
     clReleaseEvent(written[1]);
     if (below(w, 3)) return 1;
@@ -204,16 +204,16 @@ static int run_layer(worker *w, uint32_t layer, const story *const *moved, const
     for (size_t i = 0; i < (size_t)total * Q_ROW; i++) q[i] = (float)below(w, 1024) / 512.0f - 1.0f;
     clkv_attention_params params = CLKV_PARAMS_INIT(clkv_attention_params);
     params.layer = layer;
-    params.q = send(w, q, (size_t)total * Q_ROW, &written[0]);
-    params.o = make_buffer(w, (size_t)total * O_ROW);
-    NEED(params.q && params.o, "no buffers");
+    params.q.mem = send(w, q, (size_t)total * Q_ROW, &written[0]);
+    params.o.mem = make_buffer(w, (size_t)total * O_ROW);
+    NEED(params.q.mem && params.o.mem, "no buffers");
     cl_event done = NULL;
     OK(clkv_attention(w->cache, w->batch, &params, 1, written, &done));
-    if (!receive(w, params.o, o, (size_t)total * O_ROW, done)) return 0;
+    if (!receive(w, params.o.mem, o, (size_t)total * O_ROW, done)) return 0;
     clReleaseEvent(written[0]);
     clReleaseEvent(done);
-    clReleaseMemObject(params.q);
-    clReleaseMemObject(params.o);
+    clReleaseMemObject(params.q.mem);
+    clReleaseMemObject(params.o.mem);
     for (uint32_t i = 0, end = 0; i < n; i++) {
         end += moved[i]->n - was[i];
         if (!check_attention(w, moved[i], layer, q + (size_t)(end - 1) * Q_ROW, o + (size_t)(end - 1) * O_ROW))

@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include "content.h"
+#include "warm_up.h"
 
 #include "cache/state.h"
 
@@ -87,13 +88,13 @@ static void append(world *w, const float *k, const float *v, size_t n_tokens)
     const test_case *c = w->c;
     clkv_append_params params = CLKV_PARAMS_INIT(clkv_append_params);
     params.layer = c->layer;
-    params.type = c->in_f16 ? CLKV_F16 : CLKV_F32;
-    params.k = make_buffer(w, k, KV_OFFSET, n_tokens * c->kv_heads * c->head_dim, c->in_f16);
-    params.v = make_buffer(w, v, KV_OFFSET, n_tokens * c->kv_heads * c->head_dim_v, c->in_f16);
-    params.k_offset = params.v_offset = KV_OFFSET;
+    params.k.type = params.v.type = c->in_f16 ? CLKV_F16 : CLKV_F32;
+    params.k.mem = make_buffer(w, k, KV_OFFSET, n_tokens * c->kv_heads * c->head_dim, c->in_f16);
+    params.v.mem = make_buffer(w, v, KV_OFFSET, n_tokens * c->kv_heads * c->head_dim_v, c->in_f16);
+    params.k.offset = params.v.offset = KV_OFFSET;
     ck_ok(clkv_append(w->cache, w->batch, &params, 0, NULL, NULL));
-    clReleaseMemObject(params.k);
-    clReleaseMemObject(params.v);
+    clReleaseMemObject(params.k.mem);
+    clReleaseMemObject(params.v.mem);
 }
 
 /* Tokens [from, to) of an entry into the cache, for good. */
@@ -190,7 +191,10 @@ void world_open(world *w, const test_case *c, clkv_device *device)
     params.block_size = c->block_size;
     params.shuffle_seed = c->seed;
     params.max_slab_bytes = clkv_cache_block_bytes(&params) * per_slab;
+    params.compile = CLKV_COMPILE_LATER;
     ck_ok(clkv_cache_create(&w->cache, device, &params));
+    warm_up_for(w->cache, CLKV_OP_UPLOAD | CLKV_OP_APPEND | CLKV_OP_ATTENTION, type_bit(c->in_f16),
+                type_bit(c->out_f16));
     fill_rest(w);
     w->manager = clkv_cache_manager(w->cache);
     ck_ok(clkv_batch_create(&w->batch, w->manager));
@@ -274,17 +278,17 @@ static void attend(world *w)
     clkv_attention_params params = CLKV_PARAMS_INIT(clkv_attention_params);
     params.layer = c->layer;
     params.scale = c->scale == 0.0f && w->scale == (float)(1 / sqrt(c->head_dim)) ? 0.0f : w->scale;
-    params.q_type = c->in_f16 ? CLKV_F16 : CLKV_F32;
-    params.o_type = c->out_f16 ? CLKV_F16 : CLKV_F32;
-    params.q = make_buffer(w, q, Q_OFFSET, n * c->heads * c->head_dim, c->in_f16);
-    params.o = make_buffer(w, NULL, O_OFFSET, n * per_o, c->out_f16);
-    params.lse = c->no_lse ? NULL : make_buffer(w, NULL, LSE_OFFSET, n * c->heads, 0);
-    params.q_offset = Q_OFFSET;
-    params.o_offset = O_OFFSET;
-    params.lse_offset = LSE_OFFSET;
+    params.q.type = c->in_f16 ? CLKV_F16 : CLKV_F32;
+    params.o.type = c->out_f16 ? CLKV_F16 : CLKV_F32;
+    params.q.mem = make_buffer(w, q, Q_OFFSET, n * c->heads * c->head_dim, c->in_f16);
+    params.o.mem = make_buffer(w, NULL, O_OFFSET, n * per_o, c->out_f16);
+    params.lse.mem = c->no_lse ? NULL : make_buffer(w, NULL, LSE_OFFSET, n * c->heads, 0);
+    params.q.offset = Q_OFFSET;
+    params.o.offset = O_OFFSET;
+    params.lse.offset = LSE_OFFSET;
     ck_ok(clkv_attention(w->cache, w->batch, &params, 0, NULL, NULL));
-    float *o = read_buffer(w, params.o, O_OFFSET, n * per_o, c->out_f16);
-    float *lse = c->no_lse ? NULL : read_buffer(w, params.lse, LSE_OFFSET, n * c->heads, 0);
+    float *o = read_buffer(w, params.o.mem, O_OFFSET, n * per_o, c->out_f16);
+    float *lse = c->no_lse ? NULL : read_buffer(w, params.lse.mem, LSE_OFFSET, n * c->heads, 0);
     forget_results(w);
     size_t at = 0;
     for (uint32_t j = 0; j < w->n_batch; j++) {
@@ -297,9 +301,9 @@ static void attend(world *w)
         }
         at += rows;
     }
-    clReleaseMemObject(params.q);
-    clReleaseMemObject(params.o);
-    if (params.lse) clReleaseMemObject(params.lse);
+    clReleaseMemObject(params.q.mem);
+    clReleaseMemObject(params.o.mem);
+    if (params.lse.mem) clReleaseMemObject(params.lse.mem);
     free(q);
     free(o);
     free(lse);

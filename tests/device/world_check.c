@@ -3,6 +3,7 @@
 #include "content.h"
 #include "oracle.h"
 #include "world.h"
+#include "warm_up.h"
 
 #include <clkv/ref.h>
 
@@ -198,11 +199,12 @@ const char *world_check_blocks(const world *w, uint32_t entry, uint32_t first, u
     params.layer = c->layer;
     params.first = first;
     params.count = n;
-    params.type = f16 ? CLKV_F16 : CLKV_F32;
-    params.k = k.mem;
-    params.v = v.mem;
-    params.k_offset = k.offset;
-    params.v_offset = v.offset;
+    params.k.type = params.v.type = f16 ? CLKV_F16 : CLKV_F32;
+    params.k.mem = k.mem;
+    params.v.mem = v.mem;
+    params.k.offset = k.offset;
+    params.v.offset = v.offset;
+    warm_up_for(w->cache, CLKV_OP_GATHER, 0, type_bit(f16));
     ck_ok(clkv_gather(w->cache, w->sequences[entry], &params, 0, NULL, NULL));
     const char *wrong_k = check_gathered(w, "k", &k, w->k[entry] + first * per_k);
     const char *wrong_v = check_gathered(w, "v", &v, w->v[entry] + first * per_v);

@@ -329,10 +329,12 @@ COUNTED(cl_program, FAULT_PROGRAM, clRetainProgram, clReleaseProgram)
 COUNTED(cl_kernel, FAULT_KERNEL, clRetainKernel, clReleaseKernel)
 COUNTED(cl_event, FAULT_EVENT, clRetainEvent, clReleaseEvent)
 
-/* A command that fails on the device: it waits for an event that fails after it is enqueued. */
+/* A command that fails on the device: it waits for an event that fails after it is enqueued. That event fails only when
+ * the others that the command waits for are over: pocl 3.1 corrupts its memory where one of them ends meanwhile. */
 typedef struct late {
     cl_event trigger; /* NULL: nothing of the kind */
     cl_event *wait;
+    cl_uint n; /* events before the trigger in that list */
     cl_int code;
 } late;
 
@@ -344,6 +346,7 @@ static void late_begin(late *l, cl_command_queue q, cl_uint *n, const cl_event *
     l->wait = malloc((*n + 1) * sizeof *l->wait);
     if (!l->trigger || !l->wait) abort();
     if (*n) memcpy(l->wait, *wait, *n * sizeof *l->wait);
+    l->n = *n;
     l->wait[(*n)++] = l->trigger;
     *wait = l->wait;
 }
@@ -351,6 +354,7 @@ static void late_begin(late *l, cl_command_queue q, cl_uint *n, const cl_event *
 static void late_end(const late *l)
 {
     if (!l->trigger) return;
+    if (l->n) next->clWaitForEvents(l->n, l->wait);
     next->clSetUserEventStatus(l->trigger, l->code);
     next->clReleaseEvent(l->trigger);
     free(l->wait);
@@ -359,7 +363,7 @@ static void late_end(const late *l)
 #define COMMAND_CALL(name, parameters, arguments)                                                                  \
     static cl_int CL_API_CALL wrap_##name parameters                                                               \
     {                                                                                                              \
-        late l = { NULL, NULL, fault(ENTRY_##name, 1) };                                                           \
+        late l = { .code = fault(ENTRY_##name, 1) };                                                               \
         if (l.code && control->mode != FAULT_LATE) return l.code;                                                  \
         if (l.code) late_begin(&l, q, &n_wait, &wait);                                                             \
         const cl_int real = next->name arguments;                                                                  \

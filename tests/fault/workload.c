@@ -175,9 +175,18 @@ static clkv_status create_cache(workload *w, const workload_step *step)
     p.max_context = MAX_CONTEXT;
     p.max_sequences = WORKLOAD_SEQUENCES;
     p.max_slab_bytes = clkv_cache_block_bytes(&p) * (BLOCKS / 2);
+    p.compile = CLKV_COMPILE_LATER; /* a step for each operation: all at once would have hundreds of calls */
     const clkv_status st = clkv_cache_create(&w->cache, w->device, &p);
     if (st == CLKV_OK) w->manager = clkv_cache_manager(w->cache);
     return st;
+}
+
+/* Compiles the kernels of operations a. */
+static clkv_status warm_up(workload *w, const workload_step *step)
+{
+    clkv_warm_up_params p = CLKV_PARAMS_INIT(clkv_warm_up_params);
+    p.operations = step->a;
+    return clkv_cache_warm_up(w->cache, &p);
 }
 
 static clkv_status fill_cache(workload *w, const workload_step *step)
@@ -261,14 +270,15 @@ static clkv_status upload(workload *w, const workload_step *step)
 
 static clkv_status append(workload *w, const workload_step *step)
 {
-    const clkv_append_params params = { .size = sizeof params, .layer = step->a, .k = w->k, .v = w->v };
+    const clkv_append_params params = { .size = sizeof params, .layer = step->a, .k = { .mem = w->k },
+                                        .v = { .mem = w->v } };
     AFTER_LAST(w, clkv_append(w->cache, w->batch, &params, n_wait, wait, &event));
 }
 
 static clkv_status attend(workload *w, const workload_step *step)
 {
-    const clkv_attention_params params = { .size = sizeof params, .layer = step->a, .q = w->q, .o = w->o,
-                                           .lse = w->lse };
+    const clkv_attention_params params = { .size = sizeof params, .layer = step->a, .q = { .mem = w->q },
+                                           .o = { .mem = w->o }, .lse = { .mem = w->lse } };
     AFTER_LAST(w, clkv_attention(w->cache, w->batch, &params, n_wait, wait, &event));
 }
 
@@ -287,7 +297,8 @@ static clkv_status commit(workload *w, const workload_step *step)
 static clkv_status gather(workload *w, const workload_step *step)
 {
     const clkv_gather_params params = { .size = sizeof params, .layer = 1, .first = step->b,
-                                        .count = step->c - step->b, .k = w->k, .v = w->v };
+                                        .count = step->c - step->b, .k = { .mem = w->k },
+                                        .v = { .mem = w->v } };
     AFTER_LAST(w, clkv_gather(w->cache, w->sequences[step->a], &params, n_wait, wait, &event));
 }
 
@@ -338,6 +349,9 @@ static clkv_status close_device(workload *w, const workload_step *step)
 const workload_step workload_steps[] = {
     { "open", open_device, 0, 0, 0 },
     { "create cache", create_cache, 0, 0, 0 },
+    { "warm up", warm_up, CLKV_OP_UPLOAD | CLKV_OP_COPY, 0, 0 },
+    { "warm up", warm_up, CLKV_OP_APPEND | CLKV_OP_GATHER, 0, 0 },
+    { "warm up", warm_up, CLKV_OP_ATTENTION, 0, 0 },
     { "fill", fill_cache, 0xff, 0, 0 },
     { "create batch", create_batch, 0, 0, 0 },
     { "create sequence", create_sequence, 0, 42, 1 },

@@ -65,6 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (how == 0xff) p.size = fuzz_byte(&in) % sizeof p.size;
     p.window = how == 0xfe;
 
+    p.compile = CLKV_COMPILE_LATER; /* what takes seconds has no part in this */
+
     const uint64_t each = clkv_cache_block_bytes(&p);
     const uint64_t k_bytes = (uint64_t)p.head_dim * (p.k_type == CLKV_F32 ? 4 : 2);
     const uint64_t v_bytes = (uint64_t)(p.head_dim_v ? p.head_dim_v : p.head_dim) * (p.v_type == CLKV_F32 ? 4 : 2);

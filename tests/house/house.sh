@@ -12,6 +12,12 @@ ours() {
         -type f \( "${args[@]:1}" \) -print | sed 's|^\./||' | sort
 }
 
+# The names by which a link reaches the headings and the anchors of a document, as GitHub makes them.
+headings() {
+    sed -nE 's/^#+ //p' "$1" | tr '[:upper:]' '[:lower:]' | sed -E 's/[^[:alnum:] _-]//g; s/ /-/g'
+    grep -oE '<a id="[^"]+"' "$1" | cut -d '"' -f 2
+}
+
 # Files that may be longer than 600 lines: each must say in its first comment why it is one noun.
 long_allowed=' '
 
@@ -73,6 +79,12 @@ environment) # a variable that the code reads is documented
             grep -rqwF "$name" docs README.md include || echo "$name is read, but not in docs/, README.md or a public header"
         done)
     ;;
+where) # the device half's functions that return a status are all in the test of clkv_error.where
+    breaches=$(grep -ohE '^CLKV_API clkv_status clkv_[a-z_]+' include/clkv/{append,attention,cache,copy,device,gather}.h |
+        sed 's/.* //' | while read -r name; do
+            grep -qF "\"$name\"" tests/device/test_where.c || echo "$name is not in tests/device/test_where.c"
+        done)
+    ;;
 output) # the programs print through tools/output.c, which waits for slow readers
     breaches=$(ours .c .h | grep -E '^tools/' |
         xargs grep -nE '\b(v?printf|puts|putchar|perror)\(|\b(v?fprintf|fputs|fputc|putc|fwrite|fflush)\(.*\bstd(out|err)\b')
@@ -86,12 +98,18 @@ scripts) # those of the shell parse, and all can be run as the documents have it
             [ -x "$file" ] || ! head -n 1 "$file" | grep -q '^#!' || echo "$file: not executable"
         done)
     ;;
-links) # a file that a document points at is there
+links) # a file and a heading that a document points at are there; README.md names every page of docs/
     breaches=$(ours .md | while read -r file; do
-        grep -oE '\]\([^)#: ]+' "$file" | cut -c 3- | while read -r link; do
-            [ -e "$(dirname "$file")/$link" ] || echo "$file: $link is not there"
+        grep -oE '\]\([^): ]+' "$file" | cut -c 3- | while read -r link; do
+            to=${link%%#*}
+            to=${to:+$(dirname "$file")/$to}
+            [ -e "${to:=$file}" ] || { echo "$file: $link is not there"; continue; }
+            case $link in *'#'*) headings "$to" | grep -qxF "${link#*#}" || echo "$file: $link: no such heading" ;; esac
         done
-    done)
+    done
+        for page in docs/*.md; do
+            grep -qF "| [$page]($page) |" README.md || echo "README.md: its table does not name $page"
+        done)
     ;;
 *)
     echo "unknown rule: $2" >&2

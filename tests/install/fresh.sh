@@ -80,6 +80,7 @@ root=$CLKV_FRESH_UNSHARED
 # Where apt gets this release from, and which parts of it.
 # shellcheck source=/dev/null
 release=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+# shellcheck disable=SC2016 # the dollars are for apt-get
 sources=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI) $(COMPONENT)' 'Created-By: Packages' 2>/dev/null |
     awk -v release="$release" '$1 == release' | sort -u)
 mirror=$(awk 'NR == 1 { print $2 }' <<<"$sources")

@@ -63,7 +63,7 @@ $(find "$prefix")"
     }
     step install meson install -C "$work/build"
     run_programs "$prefix"
-    # shellcheck disable=SC2046 # words of flags, on purpose
+    # shellcheck disable=SC2046,SC2086 # words of flags, on purpose
     step 'compiling against the prefix' $cc "$here/consumer.c" -o "$work/consumer" \
         $(PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config --cflags --libs clkv)
     LD_LIBRARY_PATH=$prefix/lib step 'the consumer' "$work/consumer"

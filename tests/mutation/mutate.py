@@ -5,7 +5,7 @@
 
 The source tree is copied, and each mutation of mutations.py is made in the copy, one at a time, built, and put to
 the tests that are to notice it. Kernels and src/ops: test_numbers, which ends with the first wrong case, then
-test_blocks, on whatever OpenCL devices the environment offers. src/core, src/plan and
+test_blocks and test_strides, on whatever OpenCL devices the environment offers. src/core, src/plan and
 src/kv: the unit tests. A mutation that no test
 notices is a survivor; one that does not fit the file, or does not build, is an error.
 
@@ -108,6 +108,7 @@ def checks_for(path):
         env = {"CLKV_VARIANT": variant}
         first.append(("device/test_numbers", ("--stop", "1", "--programs", "5", "--cases", "30"), env))
         blocks.append(("device/test_blocks", (), env))
+        blocks.append(("device/test_strides", (), env))
         long.append(("device/test_numbers", ("--stop", "1", "--programs", "40", "--cases", "40"), env))
     return first + blocks + long
 

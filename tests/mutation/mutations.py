@@ -1,7 +1,7 @@
 """mutations.py: the ways in which mutate.py breaks the code. Each is a name, exact text and what it becomes; the text
 must be there once, or as often as a fourth field says: a mutation that no longer fits is an error.
 
-  KERNELS  cl/…     noticed by test_numbers or test_blocks on a device
+  KERNELS  cl/…     noticed by test_numbers, test_blocks or test_strides on a device
   HOST     src/…    noticed by a unit test, or by those two where it is the device half
 
 QUICK names those that CI runs every time. SPDX-License-Identifier: Apache-2.0"""
@@ -14,7 +14,8 @@ KERNELS = {
         ("wrong kv head", "get_group_id(0) % CLKV_KV_HEADS", "get_group_id(0) % CLKV_KV_HEADS / 2"),
         ("K not transposed", "CLKV_K(bytes)(d * CLKV_BLOCK_SIZE + in_block)",
          "CLKV_K(bytes)(in_block * CLKV_HEAD_DIM + d)"),
-        ("offset of V dropped", "v_offset + pair", "pair"),
+        ("offset of V dropped", "v_offset + (ulong)", "(ulong)"),
+        ("stride of K taken for packed", "token * k_stride", "token * (CLKV_KV_HEADS * CLKV_HEAD_DIM)"),
         ("last dims of K dropped", "d < CLKV_HEAD_DIM;", "d + 8 < CLKV_HEAD_DIM;"),
         ("last token dropped", "token >= n_tokens", "token + 1 >= n_tokens"),
         ("V in the format of K", "CLKV_V(bytes)(in_block", "CLKV_K(bytes)(in_block"),
@@ -23,7 +24,8 @@ KERNELS = {
         ("first position ignored in the block", "position % CLKV_BLOCK_SIZE", "token % CLKV_BLOCK_SIZE"),
         ("first position ignored in the table", "row_at + position /", "row_at + token /"),
         ("row ignored", "rows[row_at + ", "rows["),
-        ("offset of K dropped", "k_offset + pair", "pair"),
+        ("offset of K dropped", "k_offset + (ulong)", "(ulong)"),
+        ("stride of V taken for packed", "token * v_stride", "token * (CLKV_KV_HEADS * CLKV_HEAD_DIM_V)"),
         ("V asked for by K's bit", "want & 2u", "want & 1u"),
         ("layer 0 always", "clkv_tile_at(layer, kv_head)", "clkv_tile_at(0, kv_head)"),
         ("strides of K and V swapped", "in_block * CLKV_HEAD_DIM_V", "in_block * CLKV_HEAD_DIM"),
@@ -31,7 +33,7 @@ KERNELS = {
     "cl/copy.cl": [
         ("one share missing", "get_group_id(0) % shares", "get_group_id(0) % shares / 2 * 2"),
         ("from and to swapped", "batch[copies_at + 2 * copy];", "batch[copies_at + 2 * copy + 1];"),
-        ("last unit dropped", "i < end", "i + 1 < end"),
+        ("last unit dropped", "i < share_units", "i + 1 < share_units"),
         ("first copy only", "copies_at + 2 * copy", "copies_at", 2),
     ],
     "cl/merge.cl": [
@@ -43,7 +45,9 @@ KERNELS = {
         ("log-sum-exp without the maximum", "(largest + log2(weight_sum))", "(log2(weight_sum))"),
         ("parts of the first query", "(ulong)merge[1] *", "(ulong)0 *"),
         ("parts not apart", "(ulong)merge[3] *", "(ulong)1 *"),
-        ("another query's row", "(ulong)token *", "(ulong)0 *"),
+        ("another query's row", "(ulong)token * o_stride", "(ulong)0 * o_stride"),
+        ("stride of O taken for packed", "token * o_stride", "token * (CLKV_HEADS * CLKV_HEAD_DIM_V)"),
+        ("stride of lse taken for packed", "token * lse_stride", "token * CLKV_HEADS"),
         ("0 divided by 0", "weight_sum == 0.0f ? 1.0f : weight_sum", "weight_sum"),
         ("parts of the first head", "(ulong)merge[1] * CLKV_HEADS + head,", "(ulong)merge[1] * CLKV_HEADS,"),
     ],
@@ -108,7 +112,9 @@ KERNELS = {
         ("another sequence's table", "rows + (ulong)work.item.row * row_stride", "rows"),
         ("layer 0 always", "clkv_tile_at(layer,", "clkv_tile_at(0,"),
         ("small blocks read past the table", "k_of(work, t < end ? t : t0,", "k_of(work, t,"),
-        ("parts of the first query", "work->item.part + (sweep->r0 + r) / CLKV_GROUP", "work->item.part"),
+        ("parts of the first query", "(ulong)(work->item.part + row / CLKV_GROUP)", "(ulong)work->item.part"),
+        ("stride of Q taken for packed", "r, q_stride, CLKV_HEAD_DIM)", "r, CLKV_HEADS * CLKV_HEAD_DIM, CLKV_HEAD_DIM)"),
+        ("stride of lse taken for packed", "r, lse_stride, 1)", "r, CLKV_HEADS, 1)"),
     ],
     "cl/attention_portable.cl": [
         ("output not rescaled", "sums[r] *= scaling[r];", ";"),

@@ -7,9 +7,8 @@
  *
  * The options come from the library's own tables (quirks, tuning) and code, so that what is compiled is what such
  * a device would really get. SPDX-License-Identifier: Apache-2.0 */
-#include "program/program.h"
 #include "device/quirks.h"
-#include "ops/ops.h"
+#include "ops/kernel.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,12 +66,11 @@ int main(int argc, char **argv)
         ops.tile_tokens = clkv_ops_tile_tokens(&ops);
         for (int f = 0; f < CLKV_FAMILIES; f++) {
             if (shapes[i].only_attention && f != CLKV_FAMILY_ATTENTION) continue;
-            const char *file = NULL, *kernel = NULL;
-            char options[512];
-            clkv_ops_source(&ops, (clkv_family)f, &file, &kernel);
-            clkv_ops_options(&ops, clkv_ops_group(&ops, (clkv_family)f), shapes[i].in == CLKV_F16,
-                             shapes[i].out == CLKV_F16, options, sizeof options);
-            printf("%s\t%s\t%s\t" CLKV_BUILD_OPTIONS " %s\n", shapes[i].name, file, kernel, options);
+            const clkv_spec spec = clkv_ops_spec(&ops, (clkv_family)f, shapes[i].in, shapes[i].out);
+            char text[CLKV_SPEC_BYTES];
+            if (clkv_spec_print(&spec, text, sizeof text)) return 1;
+            printf("%s\t%s\t%s\t" CLKV_BUILD_OPTIONS " %s\n", shapes[i].name, clkv_spec_file(&spec),
+                   clkv_spec_kernel(&spec), clkv_spec_options(text));
         }
     }
     return 0;

@@ -7,6 +7,7 @@
 
 #include "cache/state.h"
 #include "device/device.h"
+#include "ops/kernel.h"
 
 static target targets[MAX_TARGETS];
 static size_t n_targets;
@@ -26,12 +27,16 @@ static uint32_t cut(const clkv_device *device, uint32_t group)
  * figure, and what the device allows that kernel. Returns how many there were. */
 static uint32_t check_kernels(const clkv_cache *cache, const clkv_device *device)
 {
+    static const clkv_type types[] = { CLKV_F32, CLKV_F16 };
     uint32_t n = 0;
     for (int f = 0; f < CLKV_FAMILIES; f++) {
         for (int i = 0; i < 4; i++) {
-            const clkv_kernel *k = &cache->ops.kernels[f][i / 2][i % 2];
+            const clkv_spec spec = clkv_ops_spec(&cache->ops, (clkv_family)f, types[i / 2], types[i % 2]);
+            char text[CLKV_SPEC_BYTES];
+            ck_ok(clkv_spec_print(&spec, text, sizeof text));
+            const clkv_kernel *k = clkv_kernels_find(&cache->ops.kernels, text);
             size_t built[3] = { 0 }, allowed = 0;
-            if (!k->kernel) continue;
+            if (!k) continue;
             n++;
             ck_assert_int_eq(clGetKernelWorkGroupInfo(k->kernel, device->facts.id, CL_KERNEL_COMPILE_WORK_GROUP_SIZE,
                                                       sizeof built, built, NULL), CL_SUCCESS);

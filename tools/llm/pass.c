@@ -124,8 +124,8 @@ static int append(llm_pass *p, clkv_batch *batch, uint32_t layer, char *why)
     clkv_append_params a = CLKV_PARAMS_INIT(clkv_append_params);
     cl_event event;
     a.layer = layer;
-    a.k = p->k.mem;
-    a.v = p->v.mem;
+    a.k.mem = p->k.mem;
+    a.v.mem = p->v.mem;
     if (clkv_append(p->cache, batch, &a, 0, NULL, llm_compute_event(p->c, &event)) != CLKV_OK)
         return llm_fail_clkv(why, "append");
     if (p->c->profile) llm_compute_note(p->c, event, LLM_TIME_OTHER);
@@ -137,8 +137,8 @@ static int attend(llm_pass *p, clkv_batch *batch, uint32_t layer, char *why)
     clkv_attention_params t = CLKV_PARAMS_INIT(clkv_attention_params);
     cl_event event;
     t.layer = layer;
-    t.q = p->q.mem;
-    t.o = p->o.mem;
+    t.q.mem = p->q.mem;
+    t.o.mem = p->o.mem;
     if (clkv_attention(p->cache, batch, &t, 0, NULL, llm_compute_event(p->c, &event)) != CLKV_OK)
         return llm_fail_clkv(why, "attention");
     if (p->c->profile) llm_compute_note(p->c, event, LLM_TIME_ATTENTION);

@@ -1,6 +1,7 @@
 /* runtime.c: see runtime.h. SPDX-License-Identifier: Apache-2.0 */
 #include "runtime.h"
 
+#include "compiling.h"
 #include "pass.h"
 
 #include <inttypes.h>
@@ -54,7 +55,10 @@ static int create_cache(llm_runtime *r, const llm_runtime_params *params, char *
     cp.shuffle_seed = params->shuffle_seed;
     cp.max_batch_tokens = r->max_batch_tokens;
     if (!cp.blocks && !cp.memory_bytes) cp.blocks = default_blocks(r, &cp, params->most_blocks);
-    const clkv_status status = clkv_cache_create(&r->cache, r->compute.device, &cp);
+    cp.compile = CLKV_COMPILE_LATER;
+    clkv_status status = clkv_cache_create(&r->cache, r->compute.device, &cp);
+    if (status == CLKV_OK)
+        status = compile_kernels(r->cache, CLKV_OP_UPLOAD | CLKV_OP_APPEND | CLKV_OP_ATTENTION);
     if (status == CLKV_OK) return 0;
     *exit_code = llm_exit_code(status);
     return llm_fail_clkv(why, "a KV cache for this model");

@@ -74,9 +74,8 @@ static uint64_t blocks_for(const llm_schedule *s, uint64_t tokens)
 /* Blocks that the request still needs for the ids it has. Its own, shared ones too, are used already. */
 static uint64_t blocks_wanted(const llm_schedule *s, const llm_request *r)
 {
-    const uint32_t *table;
-    size_t held;
-    clkv_sequence_get_table(r->sequence, 0, &table, &held);
+    size_t held = 0;
+    clkv_sequence_get_table(r->sequence, 0, NULL, &held);
     const uint64_t all = blocks_for(s, r->n_ids);
     return all > held ? all - held : 0;
 }
