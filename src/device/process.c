@@ -1,4 +1,4 @@
-/* process.c: remembers which process uses OpenCL. SPDX-License-Identifier: Apache-2.0 */
+/* process.c: remembers the process that uses OpenCL. SPDX-License-Identifier: Apache-2.0 */
 #include "device/process.h"
 
 #include "core/error.h"
@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-static atomic_long first; /* the process that first used OpenCL; 0: none has. A child inherits it. */
+static atomic_long first; /* the process that first used OpenCL; 0: none yet. A child inherits the value. */
 
 int clkv_process_forked(void)
 {

@@ -1,12 +1,12 @@
 /* plan.c: divides the attention of a batch into work items.
  *
  *               chunk 0      chunk 1      chunk 2
- *   tile 0   [ item        item         ·           ]   ·: with the causal rule no query of the tile sees this chunk
+ *   tile 0   [ item        item         ·           ]   ·: under the causal rule no query of the tile sees it
  *   tile 1   [ item        item         item        ]
  *
  * How a context is split (choose_chunk). The work of an item is the number of tokens that it reads; `target` items fill
- * the device. The chunk is the smallest number of whole blocks for which the number of items does not exceed the target;
- * an item that is shorter than a chunk counts as a fraction. So equal contexts that fill the device are not split. A
+ * the device. The chunk is the smallest number of whole blocks for which the number of items is at most the target; an
+ * item that is shorter than a chunk counts as a fraction. So equal contexts that fill the device are not split. A
  * single context is split evenly over the device. A long context among many short ones is split into parts, so that its
  * work does not take longer than that of the others.
  *
