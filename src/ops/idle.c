@@ -1,7 +1,7 @@
 /* idle.c: see idle.h. SPDX-License-Identifier: Apache-2.0 */
 #include "ops/idle.h"
 
-/* One layer of block 0, which copies and clears go over: it is copied to itself, or cleared. */
+/* The bytes of one layer of block 0, which the idle launches copy to itself, or clear. */
 static uint64_t block_bytes(const clkv_spec *spec)
 {
     const clkv_layout layout = {
