@@ -21,9 +21,16 @@ def name_of(path):
     return os.path.splitext(os.path.basename(path))[0]
 
 
+def text_of(path):
+    """A file's text; a line '#include "part.cl"' becomes the text of that file."""
+    text = open(path, encoding="utf-8").read()
+    return re.sub(r'^#include "([^"]+)"$', lambda m: text_of(os.path.join(os.path.dirname(path), m.group(1))).rstrip("\n"),
+                  text, flags=re.MULTILINE)
+
+
 def array(path, declaration):
     """A file as a C array of characters that ends with 0."""
-    data = open(path, "rb").read() + b"\0"
+    data = text_of(path).encode("utf-8") + b"\0"
     lines = ["%s[] = {" % declaration]
     for i in range(0, len(data), 24):
         lines.append("    " + ",".join(str(b if b < 128 else b - 256) for b in data[i:i + 24]) + ",")
@@ -51,11 +58,16 @@ def embed_texts(header, prefix, out_path, paths):
     write(out_path, header, [line for path in paths for line in array(path, "const char " + prefix + name_of(path))])
 
 
-if sys.argv[1] == "--version-of":
-    print(version(sys.argv[2])[0])
-elif sys.argv[1] == "--abi-of":
-    print(version(sys.argv[2])[1])
-elif sys.argv[1] == "--texts":
-    embed_texts(sys.argv[2], sys.argv[3], sys.argv[4], sys.argv[5:])
-else:
-    embed(sys.argv[1], int(sys.argv[2]), sys.argv[3:])
+def main(args):
+    if args[0] == "--version-of":
+        print(version(args[1])[0])
+    elif args[0] == "--abi-of":
+        print(version(args[1])[1])
+    elif args[0] == "--texts":
+        embed_texts(args[1], args[2], args[3], args[4:])
+    else:
+        embed(args[0], int(args[1]), args[2:])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

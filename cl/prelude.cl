@@ -40,6 +40,15 @@
 #ifndef CLKV_WORK_GROUP
 #define CLKV_WORK_GROUP 64 /* work-items per work-group; 1 on the CPU tier */
 #endif
+#ifndef CLKV_ACCUMULATORS
+#define CLKV_ACCUMULATORS 24 /* of 16 floats that fit a CPU's vector registers beside operands: 24, or 6 */
+#endif
+#ifndef CLKV_FETCH_LEVEL
+#define CLKV_FETCH_LEVEL 1 /* cache level, 1 or 2, into which CPU kernels fetch the keys and values of the next step */
+#endif
+#ifndef CLKV_WIDE_TOKENS
+#define CLKV_WIDE_TOKENS 64 /* tokens that CPU kernels widen to float32 at a time: 64, or 32 */
+#endif
 #ifndef CLKV_SUB_GROUP
 #define CLKV_SUB_GROUP 0 /* lanes of a sub-group that attention asks for (Intel's extension); 0: any */
 #endif

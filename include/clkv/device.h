@@ -35,6 +35,9 @@ typedef struct clkv_device clkv_device;
  *   CLKV_DEVICE     chooses the device when params.select is NULL: an index of clkv_device_list, or a part of
  *                   "platform name / device name", case-insensitive
  *   CLKV_VARIANT    forces a kernel variant: "cpu" or "portable"
+ *   CLKV_CPU_TILES, CLKV_CPU_FETCH
+ *                   for tests and measurements of the variant "cpu": "wide" or "narrow" register tiles, and the
+ *                   cache level, 1 or 2, into which keys and values are fetched ahead; default by the processor
  *   CLKV_CACHE_DIR  the directory of program binaries; default $XDG_CACHE_HOME/clkv or ~/.cache/clkv
  *   CLKV_NO_CACHE   not empty and not 0: no program binaries are kept, whatever params.cache_dir says */
 typedef struct clkv_device_params {

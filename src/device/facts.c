@@ -206,6 +206,7 @@ static clkv_status query_numbers(clkv_facts *f)
     if (i->kind == CLKV_DEVICE_CPU) {
         f->l1_bytes = clkv_machine_cache_bytes(1);
         f->l2_bytes = clkv_machine_cache_bytes(2);
+        f->vector_floats = clkv_machine_vector_floats();
     }
     return CLKV_OK;
 }

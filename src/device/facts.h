@@ -12,6 +12,7 @@ typedef struct clkv_facts {
     uint32_t min_sub_group; /* lanes of the smallest sub-group that a kernel can ask for; 0: it cannot ask */
     /* Sizes of a core's first- and second-level data caches on a CPU device; 0: not known, or no CPU. */
     uint32_t l1_bytes, l2_bytes;
+    uint32_t vector_floats; /* that a vector register of a CPU device holds; 0 as above */
     uint64_t identity[2];  /* hash of the full platform, device and driver names and versions */
 } clkv_facts;
 

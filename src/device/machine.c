@@ -93,6 +93,18 @@ uint32_t clkv_machine_cache_bytes(int level)
     return bytes <= UINT32_MAX ? (uint32_t)bytes : 0;
 }
 
+uint32_t clkv_machine_vector_floats(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    if (__builtin_cpu_supports("avx512f")) return 16;
+    return __builtin_cpu_supports("avx") ? 8 : 4;
+#elif defined(__aarch64__)
+    return 4;
+#else
+    return 0;
+#endif
+}
+
 uint64_t clkv_machine_available(void)
 {
     const uint64_t system = system_available(), group = group_available();

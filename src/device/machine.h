@@ -1,4 +1,4 @@
-/* machine.h: the memory and the caches of the machine itself. SPDX-License-Identifier: Apache-2.0 */
+/* machine.h: the memory, the caches and the registers of the machine itself. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_DEVICE_MACHINE_H
 #define CLKV_DEVICE_MACHINE_H
 
@@ -10,5 +10,8 @@ uint64_t clkv_machine_available(void);
 
 /* The bytes of the first core's data cache of a level, 1 or 2; 0 when it is not known. */
 uint32_t clkv_machine_cache_bytes(int level);
+
+/* Floats that a vector register of the processor holds: 16, 8 or 4; 0 where nobody tells. */
+uint32_t clkv_machine_vector_floats(void);
 
 #endif

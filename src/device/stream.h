@@ -6,8 +6,8 @@
  *
  * When an event of the caller's wait list has failed already, the call fails (DEVICE), because pocl 3.1 would neither
  * run nor fail the command. pocl 3.1 also aborts when a command fails whose event nobody holds while other commands
- * wait for it. A watch holds these events, so that late failures are safe there too. SPDX-License-Identifier:
- * Apache-2.0 */
+ * wait for it; the watch holds all events. It also aborts now and then when a command waits for two events, and one of
+ * them fails while the other completes; clkv cannot prevent that. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_DEVICE_STREAM_H
 #define CLKV_DEVICE_STREAM_H
 

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "device/quirks.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* The first row that fits is taken. kind 0 fits every kind. Numbers are upper bounds: clkv_tuning_choose
@@ -39,6 +40,41 @@ static uint32_t power_of_two_within(uint32_t n, uint64_t limit)
     return p;
 }
 
+/* The numbers that depend on the processor, for the variant for CPUs. Environment: CLKV_CPU_TILES forces "wide" or
+ * "narrow" register tiles, CLKV_CPU_FETCH the cache level 1 or 2. INVALID. */
+static clkv_status choose_cpu(clkv_tuning *out, const clkv_facts *facts)
+{
+    const char *tiles = getenv("CLKV_CPU_TILES"), *fetch = getenv("CLKV_CPU_FETCH");
+    out->l1_bytes = facts->l1_bytes;
+    out->accumulators = facts->vector_floats == 0 || facts->vector_floats >= 16 ? 24 : 6;
+    if (tiles && *tiles) {
+        if (strcmp(tiles, "wide") && strcmp(tiles, "narrow"))
+            return CLKV_FAIL(CLKV_ERROR_INVALID, "CLKV_CPU_TILES is \"%.40s\": neither \"wide\" nor \"narrow\"", tiles);
+        out->accumulators = strcmp(tiles, "wide") ? 6 : 24;
+    }
+    if (fetch && *fetch) {
+        if (strcmp(fetch, "1") && strcmp(fetch, "2"))
+            return CLKV_FAIL(CLKV_ERROR_INVALID, "CLKV_CPU_FETCH is \"%.40s\": neither 1 nor 2", fetch);
+        out->fetch_level = (uint32_t)(*fetch - '0');
+    }
+    return CLKV_OK;
+}
+
+/* While a step is worked on the next one arrives. Where the two leave less than a quarter of the first level free, they
+ * push each other out of it (measured with 32 KiB; with 48 KiB and 32 KiB of keys and values they do not). */
+uint32_t clkv_tuning_fetch_level(const clkv_tuning *tuning, uint64_t step_bytes)
+{
+    if (tuning->fetch_level) return tuning->fetch_level;
+    return tuning->l1_bytes && 2 * step_bytes * 4 > (uint64_t)tuning->l1_bytes * 3 ? 2 : 1;
+}
+
+/* Narrow tiles read the widened keys once for every 16 tokens, so these must stay in the first level. */
+uint32_t clkv_tuning_wide_tokens(const clkv_tuning *tuning, uint32_t head_dim)
+{
+    const uint64_t bytes = (uint64_t)64 * head_dim * sizeof(float);
+    return tuning->accumulators < 24 && tuning->l1_bytes && bytes * 4 > (uint64_t)tuning->l1_bytes * 3 ? 32 : 64;
+}
+
 clkv_status clkv_tuning_choose(clkv_tuning *out, const clkv_facts *facts, uint32_t quirks, const char *forced)
 {
     const clkv_device_info *info = &facts->info;
@@ -64,5 +100,5 @@ clkv_status clkv_tuning_choose(clkv_tuning *out, const clkv_facts *facts, uint32
         .sub_group = quirks >> CLKV_QUIRK_INTEL_NARROW & 1 ? facts->min_sub_group : 0,
         .copy_group = power_of_two_within(table[row].copy_group, info->max_work_group),
     };
-    return CLKV_OK;
+    return variant == CLKV_VARIANT_CPU ? choose_cpu(out, facts) : CLKV_OK;
 }

@@ -8,13 +8,12 @@ static clkv_status set_args(const clkv_ops *ops, cl_kernel kernel, const char *n
                             uint32_t at)
 {
     const uint32_t shares = ops->shape.layers;
-    const uint64_t units = ops->slabs.block_bytes / CLKV_TILE_ALIGN;
     clkv_args args = clkv_args_of(kernel);
     clkv_arg_slabs(&args, &ops->slabs);
     clkv_arg_mem(&args, slot->mem);
     clkv_arg_uint(&args, at);
     clkv_arg_uint(&args, shares);
-    clkv_arg_ulong(&args, (units + shares - 1) / shares);
+    clkv_arg_uint(&args, (uint32_t)(ops->slabs.block_bytes / shares / CLKV_TILE_ALIGN));
     clkv_arg_blocks(&args, &ops->slabs);
     return clkv_args_done(&args, name);
 }

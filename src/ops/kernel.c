@@ -21,6 +21,19 @@ static void set_group(clkv_spec *spec, const clkv_tuning *tuning, uint32_t group
     spec->sub_group = group >= tuning->sub_group ? tuning->sub_group : 0;
 }
 
+#define CPU_STEP_TOKENS 32u /* of a step of attention on CPUs with few rows: cl/attention_cpu.cl */
+
+/* The numbers of attention on CPUs. */
+static void set_cpu(clkv_spec *spec, const clkv_ops *ops)
+{
+    const clkv_shape *s = &ops->shape;
+    const uint64_t token_bytes = (uint64_t)s->head_dim * clkv_format_of(s->k_type)->element_bytes +
+                                 (uint64_t)s->head_dim_v * clkv_format_of(s->v_type)->element_bytes;
+    spec->accumulators = ops->tuning.accumulators;
+    spec->fetch_level = clkv_tuning_fetch_level(&ops->tuning, CPU_STEP_TOKENS * token_bytes);
+    spec->wide_tokens = clkv_tuning_wide_tokens(&ops->tuning, s->head_dim);
+}
+
 clkv_spec clkv_ops_spec(const clkv_ops *ops, clkv_family family, clkv_type in, clkv_type out)
 {
     const clkv_shape *s = &ops->shape;
@@ -41,6 +54,7 @@ clkv_spec clkv_ops_spec(const clkv_ops *ops, clkv_family family, clkv_type in, c
         .tile_tokens = ops->tile_tokens,
     };
     set_group(&spec, &ops->tuning, wide ? ops->tuning.work_group : ops->tuning.copy_group);
+    set_cpu(&spec, ops);
     return spec;
 }
 

@@ -9,7 +9,7 @@
 
 enum option {
     HEAD_DIM, HEAD_DIM_V, KV_HEADS, GROUP, BLOCK_SIZE, K_FORMAT, V_FORMAT, IN_HALF, OUT_HALF, SLABS, TILE_TOKENS,
-    WORK_GROUP, SUB_GROUP, OPTIONS,
+    WORK_GROUP, SUB_GROUP, ACCUMULATORS, FETCH_LEVEL, WIDE_TOKENS, OPTIONS,
 };
 
 static const char *const names[OPTIONS] = {
@@ -26,6 +26,9 @@ static const char *const names[OPTIONS] = {
     [TILE_TOKENS] = "-DCLKV_TILE_TOKENS=",
     [WORK_GROUP] = "-DCLKV_WORK_GROUP=",
     [SUB_GROUP] = "-DCLKV_SUB_GROUP=",
+    [ACCUMULATORS] = "-DCLKV_ACCUMULATORS=",
+    [FETCH_LEVEL] = "-DCLKV_FETCH_LEVEL=",
+    [WIDE_TOKENS] = "-DCLKV_WIDE_TOKENS=",
 };
 
 #define BIT(option) (1u << (option))
@@ -41,13 +44,14 @@ static const struct {
     uint32_t options[2]; /* likewise: a bit per option */
 } families[CLKV_FAMILIES] = {
     [CLKV_FAMILY_ATTENTION] = { { "attention_cpu", "attention_portable" }, "clkv_attention",
-                                { ATTENTION, ATTENTION | BIT(WORK_GROUP) | BIT(SUB_GROUP) } },
+                                { ATTENTION | BIT(ACCUMULATORS) | BIT(FETCH_LEVEL) | BIT(WIDE_TOKENS),
+                                  ATTENTION | BIT(WORK_GROUP) | BIT(SUB_GROUP) } },
 #define BOTH(name, options) { { #name, #name }, "clkv_" #name, { (options), (options) } }
     [CLKV_FAMILY_MERGE] =
         BOTH(merge, BIT(HEAD_DIM_V) | BIT(KV_HEADS) | BIT(GROUP) | BIT(OUT_HALF) | BIT(WORK_GROUP)),
     [CLKV_FAMILY_APPEND] = BOTH(append, BLOCKS | BIT(IN_HALF) | BIT(WORK_GROUP)),
-    [CLKV_FAMILY_CLEAR] = BOTH(clear, BLOCKS | BIT(WORK_GROUP)),
-    [CLKV_FAMILY_COPY] = BOTH(copy, BLOCKS | BIT(WORK_GROUP)),
+    [CLKV_FAMILY_CLEAR] = BOTH(clear, BIT(SLABS) | BIT(WORK_GROUP)),
+    [CLKV_FAMILY_COPY] = BOTH(copy, BIT(SLABS) | BIT(WORK_GROUP)),
     [CLKV_FAMILY_GATHER] = BOTH(gather, BLOCKS | BIT(OUT_HALF) | BIT(WORK_GROUP)),
     [CLKV_FAMILY_ROWS] = BOTH(rows, BIT(WORK_GROUP)),
 };
@@ -66,6 +70,9 @@ static uint32_t value_of(const clkv_spec *s, enum option option)
     case TILE_TOKENS: return s->tile_tokens;
     case WORK_GROUP: return s->work_group;
     case SUB_GROUP: return s->sub_group;
+    case ACCUMULATORS: return s->accumulators;
+    case FETCH_LEVEL: return s->fetch_level;
+    case WIDE_TOKENS: return s->wide_tokens;
     case K_FORMAT:
     case V_FORMAT:
     case OPTIONS: break;

@@ -22,6 +22,7 @@ typedef struct clkv_spec {
     uint32_t tile_tokens;   /* queries per tile */
     uint32_t work_group;    /* work-items per work-group */
     uint32_t sub_group;     /* lanes of the sub-group that the kernel asks for; 0: any */
+    uint32_t accumulators, fetch_level, wide_tokens; /* of attention on CPUs: device/tuning.h */
 } clkv_spec;
 
 #define CLKV_SPEC_BYTES CLKV_KERNEL_KEY_BYTES /* of any spec's text, the NUL included */

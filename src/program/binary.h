@@ -1,7 +1,7 @@
 /* binary.h: files of program binaries in the cache directory. The name of a file is the hash of everything that the
  * binary depends on, so that a file is never out of date; docs/formats.md describes the format. No function here
- * makes its caller fail: a file that cannot be read or written is a miss and a log line. SPDX-License-Identifier:
- * Apache-2.0 */
+ * makes its caller fail: a file that cannot be read or written is a miss and a log line.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_PROGRAM_BINARY_H
 #define CLKV_PROGRAM_BINARY_H
 

@@ -307,6 +307,50 @@ START_TEST(tuning)
 }
 END_TEST
 
+/* The numbers of attention on CPUs follow from registers and caches, and may be forced. */
+START_TEST(tuning_of_cpus)
+{
+    clkv_facts facts = { .info = { .kind = CLKV_DEVICE_CPU, .max_work_group = 4096 }, .vector_floats = 16,
+                         .l1_bytes = 48 << 10 };
+    clkv_tuning t;
+    const uint64_t step = 32 * 2 * 128 * 2; /* 32 tokens of K and V of 128 dims in fp16: 16 KiB */
+    unsetenv("CLKV_CPU_TILES");
+    unsetenv("CLKV_CPU_FETCH");
+    ck_ok(clkv_tuning_choose(&t, &facts, 0, "cpu"));
+    ck_assert_uint_eq(t.accumulators, 24);
+    ck_assert_uint_eq(clkv_tuning_fetch_level(&t, step), 1); /* two steps leave a third of 48 KiB */
+    ck_assert_uint_eq(clkv_tuning_fetch_level(&t, 2 * step), 2);
+    ck_assert_uint_eq(clkv_tuning_wide_tokens(&t, 256), 64);
+    facts.l1_bytes = 32 << 10;
+    ck_ok(clkv_tuning_choose(&t, &facts, 0, "cpu"));
+    ck_assert_uint_eq(clkv_tuning_fetch_level(&t, step), 2); /* two steps are all of it */
+    ck_assert_uint_eq(clkv_tuning_fetch_level(&t, step / 2), 1);
+    facts.vector_floats = 8;
+    ck_ok(clkv_tuning_choose(&t, &facts, 0, "cpu"));
+    ck_assert_uint_eq(t.accumulators, 6);
+    ck_assert_uint_eq(clkv_tuning_wide_tokens(&t, 128), 32);
+    ck_assert_uint_eq(clkv_tuning_wide_tokens(&t, 64), 64);
+    facts.l1_bytes = facts.vector_floats = 0; /* nobody tells */
+    ck_ok(clkv_tuning_choose(&t, &facts, 0, "cpu"));
+    ck_assert_uint_eq(t.accumulators, 24);
+    ck_assert_uint_eq(clkv_tuning_fetch_level(&t, 1 << 30), 1);
+    ck_assert_uint_eq(clkv_tuning_wide_tokens(&t, 256), 64);
+    setenv("CLKV_CPU_TILES", "narrow", 1);
+    setenv("CLKV_CPU_FETCH", "2", 1);
+    ck_ok(clkv_tuning_choose(&t, &facts, 0, "cpu"));
+    ck_assert_uint_eq(t.accumulators, 6);
+    ck_assert_uint_eq(clkv_tuning_fetch_level(&t, 16), 2);
+    setenv("CLKV_CPU_FETCH", "3", 1);
+    ck_assert_int_eq(clkv_tuning_choose(&t, &facts, 0, "cpu"), CLKV_ERROR_INVALID);
+    ck_ok(clkv_tuning_choose(&t, &facts, 0, "portable")); /* which does not read them */
+    setenv("CLKV_CPU_FETCH", "1", 1);
+    setenv("CLKV_CPU_TILES", "broad", 1);
+    ck_assert_int_eq(clkv_tuning_choose(&t, &facts, 0, "cpu"), CLKV_ERROR_INVALID);
+    unsetenv("CLKV_CPU_TILES");
+    unsetenv("CLKV_CPU_FETCH");
+}
+END_TEST
+
 START_TEST(quirks)
 {
     const uint64_t gib = (uint64_t)1 << 30;
@@ -324,7 +368,8 @@ START_TEST(quirks)
         { "rusticl", "llvmpipe (LLVM 15)", CLKV_DEVICE_CPU,
           1u << CLKV_QUIRK_LLVMPIPE_PORTABLE | 1u << CLKV_QUIRK_RUSTICL_LOCAL_TWICE },
         { "rusticl", "AMD Radeon", CLKV_DEVICE_GPU_DISCRETE, 1u << CLKV_QUIRK_RUSTICL_LOCAL_TWICE },
-        { "Oclgrind", "Oclgrind Simulator", CLKV_DEVICE_CPU, 1u << CLKV_QUIRK_OCLGRIND_NO_BINARIES },
+        { "Oclgrind", "Oclgrind Simulator", CLKV_DEVICE_CPU,
+          1u << CLKV_QUIRK_OCLGRIND_NO_BINARIES | 1u << CLKV_QUIRK_OCLGRIND_ONE_COMPILER },
         { "NVIDIA CUDA", "H200", CLKV_DEVICE_GPU_DISCRETE, 0 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -524,6 +569,7 @@ int main(void)
     tcase_add_test(tests, open_by_name_and_environment);
     tcase_add_test(tests, variants);
     tcase_add_test(tests, tuning);
+    tcase_add_test(tests, tuning_of_cpus);
     tcase_add_test(tests, quirks);
     tcase_add_test(tests, cache_directory);
     tcase_add_test(tests, wrong_params);

@@ -82,6 +82,7 @@ START_TEST(lengths)
         clkv_spec spec = spec_of((clkv_family)family);
         spec.head_dim = spec.head_dim_v = spec.kv_heads = spec.block_size = spec.group = UINT32_MAX;
         spec.slabs = spec.tile_tokens = spec.work_group = spec.sub_group = UINT32_MAX;
+        spec.accumulators = spec.fetch_level = spec.wide_tokens = UINT32_MAX;
         char text[CLKV_SPEC_BYTES + 1];
         const size_t whole = strlen(text_of(&spec)) + 1;
         for (size_t n = 0; n <= whole; n++) {

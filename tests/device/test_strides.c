@@ -2,6 +2,7 @@
  * to the bit what packed copies of its parts give; and nothing is written between the tokens of an output.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "targets.h"
+#include "warm_up.h"
 
 #include <clkv/clkv.h>
 
@@ -91,6 +92,7 @@ static void begin(run *r, clkv_device *device, clkv_type type)
     params.block_size = BLOCK;
     params.blocks = 16;
     ck_ok(clkv_cache_create(&r->cache, device, &params));
+    warm_up_for(r->cache, 0, type_bit(type == CLKV_F16), type_bit(type == CLKV_F16));
     const clkv_sequence_params seq = CLKV_PARAMS_INIT(clkv_sequence_params);
     ck_ok(clkv_sequence_create(&r->sequence, clkv_cache_manager(r->cache), &seq, NULL));
     ck_ok(clkv_batch_create(&r->batch, clkv_cache_manager(r->cache)));

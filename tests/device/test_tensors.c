@@ -1,6 +1,7 @@
 /* test_tensors.c: what append, attention and gather refuse of a tensor, with the tensor's name in the text; and what
  * they take: sub-buffers, buffers for one direction only, neighbours in one buffer. SPDX-License-Identifier: Apache-2.0 */
 #include "open.h"
+#include "warm_up.h"
 
 #include <clkv/clkv.h>
 
@@ -42,6 +43,7 @@ static void begin(void)
     params.block_size = BLOCK;
     params.blocks = 8;
     ck_ok(clkv_cache_create(&cache, device, &params));
+    warm_up_for(cache, CLKV_OP_ATTENTION | CLKV_OP_GATHER, type_bit(0), type_bit(0) | type_bit(1));
     clkv_manager *manager = clkv_cache_manager(cache);
     clkv_sequence_params seq = CLKV_PARAMS_INIT(clkv_sequence_params);
     const uint32_t tokens[TOKENS] = {1, 2, 3, 4, 5};

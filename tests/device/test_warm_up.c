@@ -20,7 +20,7 @@
 extern char **environ;
 static const char *self;
 
-enum { HEADS = 2, DIM = 16, BLOCK = 4, FLOATS = HEADS * DIM };
+enum { HEADS = 2, DIM = 16, BLOCK = 4, ROW = HEADS * DIM, FLOATS = 2 * ROW };
 
 static clkv_cache_params small_params(clkv_compile compile)
 {
@@ -109,7 +109,7 @@ static clkv_status attend(step *s, clkv_type in, clkv_type out)
     params.q.mem = params.o.mem = s->mem;
     params.q.type = in;
     params.o.type = out;
-    params.o.offset = FLOATS / 2; /* the output must not overlap the queries */
+    params.o.offset = out == CLKV_F16 ? 2 * ROW : ROW; /* the output must not overlap the queries */
     return clkv_attention(s->kv, s->batch, &params, 0, NULL, NULL);
 }
 

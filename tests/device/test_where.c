@@ -36,6 +36,11 @@ static clkv_status device_get_info(void)
     return clkv_device_get_info(device, &info);
 }
 
+static clkv_status device_get_cache_problem(void)
+{
+    return clkv_device_get_cache_problem(NULL, NULL, 0);
+}
+
 static clkv_status cache_supported(void)
 {
     const clkv_cache_params params = {.size = sizeof params, .layers = 1, .heads = 1, .kv_heads = 1, .head_dim = 12};
@@ -48,6 +53,11 @@ static clkv_status cache_create(void)
     const clkv_cache_params params = {.size = sizeof params, .layers = 1, .heads = 1, .kv_heads = 1, .head_dim = 8,
                                       .max_sequences = 70000};
     return clkv_cache_create(&none, device, &params);
+}
+
+static clkv_status cache_warm_up(void)
+{
+    return clkv_cache_warm_up(NULL, NULL);
 }
 
 static clkv_status cache_upload(void)
@@ -120,8 +130,10 @@ static const struct {
     {"clkv_device_list", device_list},
     {"clkv_device_open", device_open},
     {"clkv_device_get_info", device_get_info},
+    {"clkv_device_get_cache_problem", device_get_cache_problem},
     {"clkv_cache_supported", cache_supported},
     {"clkv_cache_create", cache_create},
+    {"clkv_cache_warm_up", cache_warm_up},
     {"clkv_cache_upload", cache_upload},
     {"clkv_cache_get_plan_info", cache_plan_info},
     {"clkv_cache_check", cache_check},

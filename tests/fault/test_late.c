@@ -3,8 +3,7 @@
  *
  *   reserve ─▶ upload, append … ─▶ an error, or an event that says so ─▶ rollback ─▶ reserve ─▶ the pass
  *
- * clkv_cache_check tells of the same failures. pocl 3.1 aborts when a command fails whose event nobody holds; the
- * cache's watch holds them all. SPDX-License-Identifier: Apache-2.0 */
+ * clkv_cache_check tells of the same failures. SPDX-License-Identifier: Apache-2.0 */
 #include "fault.h"
 #include "workload.h"
 
@@ -135,10 +134,24 @@ static void nothing_left(void)
     for (int i = 0; i < FAULT_KINDS; i++) ck_assert_uint_eq(control->live[i], 0);
 }
 
+/* pocl 3.1 aborts now and then when one of the events that a command waits for fails while another one completes. Here
+ * that is so when a command of the pass fails at once; the caller's event fails when everything else is over. */
+static int is_pocl(void)
+{
+    clkv_device_info info = CLKV_PARAMS_INIT(clkv_device_info);
+    size_t found = 0;
+    ck_ok(clkv_device_list(&info, 1, &found));
+    return !strcmp(info.platform, "Portable Computing Language");
+}
+
 static void live_through(int out_of_order, trouble_kind trouble)
 {
     if (out_of_order && !workload_has_out_of_order()) {
         printf("not tried: the device has no out-of-order queues\n");
+        return;
+    }
+    if (is_pocl() && trouble == A_COMMAND) {
+        printf("not tried on pocl: it may abort\n");
         return;
     }
     workload truth = { .out_of_order = out_of_order, .no_tables = 1 };

@@ -33,7 +33,7 @@ KERNELS = {
     "cl/copy.cl": [
         ("one share missing", "get_group_id(0) % shares", "get_group_id(0) % shares / 2 * 2"),
         ("from and to swapped", "batch[copies_at + 2 * copy];", "batch[copies_at + 2 * copy + 1];"),
-        ("last unit dropped", "i < end", "i + 1 < end"),
+        ("last unit dropped", "i < share_units", "i + 1 < share_units"),
         ("first copy only", "copies_at + 2 * copy", "copies_at", 2),
     ],
     "cl/merge.cl": [

@@ -25,6 +25,8 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT / "cl"))
+import embed  # noqa: E402  (its folder is known only now)
 AMD_BITCODE = pathlib.Path("/usr/lib/x86_64-linux-gnu/amdgcn/bitcode")
 NVIDIA_BITCODE = pathlib.Path("/usr/lib/clc/nvptx64--nvidiacl.bc")
 MOST_LOCAL = 32768  # bytes: what Apple's GPUs and llvmpipe have
@@ -59,7 +61,7 @@ class Build:
         self.name = "+".join(path.stem for path in files if path not in SHARED) or files[-1].stem
 
     def text(self):
-        return "".join(path.read_text(encoding="utf-8") + "\n" for path in self.files)
+        return "".join(embed.text_of(str(path)) + "\n" for path in self.files)
 
 
 def library_builds(builds_exe, kind, sub_group=None):

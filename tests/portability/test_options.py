@@ -17,11 +17,18 @@ import subprocess
 import sys
 
 CL = pathlib.Path(__file__).resolve().parent.parent.parent / "cl"
+sys.path.insert(0, str(CL))
+import embed  # noqa: E402  (its folder is known only now)
+
+# The files that are compiled before each kernel, in their order.
+SHARED = re.findall(r"'(\w+\.cl)'", re.search(r"cl_shared = files\(([^)]*)\)", (CL / "meson.build").read_text(
+    encoding="utf-8")).group(1))
 CLANG = "clang-15"
 # Another legal value of each option, named without CLKV_.
 OTHERS = {
     "HEAD_DIM": "40", "HEAD_DIM_V": "72", "KV_HEADS": "3", "GROUP": "5", "BLOCK_SIZE": "64",
-    "SLABS": "8", "TILE_TOKENS": "2", "WORK_GROUP": "32", "SUB_GROUP": "16",
+    "SLABS": "8", "TILE_TOKENS": "1", "WORK_GROUP": "32", "SUB_GROUP": "16",
+    "ACCUMULATORS": "6", "FETCH_LEVEL": "2", "WIDE_TOKENS": "32", "K_FORMAT": "f32", "V_FORMAT": "f32",
 }
 SHAPES = ("d128 g4", "d80 g7 b8")
 
@@ -36,7 +43,7 @@ def builds(exe):
 
 def compiled(job):
     file, options = job
-    text = (CL / "prelude.cl").read_text(encoding="utf-8") + "\n" + (CL / (file + ".cl")).read_text(encoding="utf-8")
+    text = "\n".join(embed.text_of(str(CL / name)) for name in SHARED + [file + ".cl"])
     command = [CLANG, "-x", "cl", "-cl-std=CL1.2", "-Xclang", "-cl-ext=+cl_intel_required_subgroup_size", "-target",
                "spir64", "-O0", "-Xclang", "-disable-O0-optnone", "-w", "-S", "-emit-llvm", "-o", "-", "-"]
     command += ["-DCLKV_%s=%s" % pair for pair in options.items()]
