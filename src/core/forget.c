@@ -24,7 +24,8 @@ static void unlist_evicted(clkv_manager *m, uint32_t block)
             evicted[0] = block;
             batch->n_evicted--;
             batch->n_evictions = 0;
-            if (clkv_uncleared_is_on(&m->uncleared)) clkv_uncleared_add(&m->uncleared, block);
+            /* A batch that may have written has listed its blocks already: they may be cleared, and hold new tokens. */
+            if (!batch->written && clkv_uncleared_is_on(&m->uncleared)) clkv_uncleared_add(&m->uncleared, block);
             return;
         }
     }
