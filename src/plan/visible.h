@@ -16,7 +16,12 @@ typedef struct clkv_range {
 
 /* The keys that query `query` of q_len queries sees. The queries are the last q_len positions of the context. The
  * range is empty for a query before the first key. From one query to the next the end stays the same or rises by
- * 1. */
-clkv_range clkv_visible(clkv_rule rule, uint32_t context, uint32_t q_len, uint32_t query);
+ * 1. It is inline since a plan asks several times per sequence. */
+static inline clkv_range clkv_visible(clkv_rule rule, uint32_t context, uint32_t q_len, uint32_t query)
+{
+    if (rule == CLKV_RULE_ALL) return (clkv_range){ 0, context };
+    const uint64_t end = (uint64_t)context + query + 1; /* counted q_len too high */
+    return (clkv_range){ 0, end > q_len ? (uint32_t)(end - q_len) : 0 };
+}
 
 #endif

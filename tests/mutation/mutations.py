@@ -216,7 +216,7 @@ HOST = {
     "src/core/manager.c": [
         ("events after the owner has let go", "clkv_prefix_stop_events(m->prefix);", ""),
     ],
-    "src/plan/visible.c": [
+    "src/plan/visible.h": [
         ("causal off by one", "(uint64_t)context + query + 1;", "(uint64_t)context + query;"),
         ("rule ignored", "if (rule == CLKV_RULE_ALL)", "if (0)"),
     ],
