@@ -70,7 +70,8 @@ void clkv_cache_reset_upload(clkv_upload *upload);
 /* A layer of the batch has been appended: for a strict commit. */
 void clkv_cache_note_append(clkv_upload *upload, uint32_t layer);
 
-/* What clkv_batch_commit asks a strict cache, with the manager locked. STATE: layers are missing. DEVICE. */
+/* What clkv_batch_commit asks a strict cache, with the manager locked. STATE: layers are missing. DEVICE,
+ * FORKED. */
 clkv_status clkv_cache_may_commit(void *upload);
 
 /* Enqueues zeros into every uncleared block and forgets them. Cache and manager are locked, or nobody else's.
