@@ -51,6 +51,7 @@ static uint64_t end_of(const history *mine, const clkv_batch *batch, uint32_t in
     const clkv_sequence *seq = entry->sequence;
     const uint64_t start = (uint64_t)seq->chained << m->shift;
     if (seq == mine->seq || seq->broken || !part->has_tokens || start > mine->found) return 0;
+    if (seq->dead && !seq->reserved) return 0; /* this entry can only be cleared */
     if (clkv_prefix_ancestor(m->prefix, mine->node, seq->chained) != seq->node) return 0;
     clkv_key_list others;
     if (clkv_key_list_content(&others, seq->keys, seq->n_keys) != CLKV_OK) return 0;
