@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "exit.h"
+#include "interrupt.h"
 #include "kv.h"
 #include "json.h"
 #include "options.h"
@@ -88,14 +89,17 @@ static const option_set set = {
     sizeof table_of_options / sizeof *table_of_options,
     1,
     1,
+    "SIGINT (Ctrl-C), SIGTERM or SIGHUP ends the run early: the figures are those of the steps until then.\n"
     "Keys of the output:\n"
+    "  finished                 false (in the table: no) when a signal has ended the run early\n"
     "  requests                 that were served\n"
     "  skipped_rows             of the trace that are no requests: 0 tokens of context, say\n"
     "  rejected                 that the whole pool is too small for (exit status 1)\n"
     "  prompt_tokens            of the requests served\n"
-    "  prefix_hit_tokens        of those, found in the cache when the request was admitted\n"
+    "  prefix_hit_tokens        of those, found in the cache and never computed\n"
     "  prefix_hit_rate          the one divided by the other\n"
     "  generated_tokens         of the answers\n"
+    "  computed_tokens          that went through a batch: prompts without what was found, and answers\n"
     "  recomputed_tokens        lost to preemption, not found again, and computed once more\n"
     "  steps                    batches\n"
     "  evictions                cached blocks that were reused for something else\n"
@@ -279,6 +283,7 @@ static size_t collect(const outcome *o, figure *f)
         { "prefix_hit_tokens", false, r->prefix_hit_tokens, 0, 0 },
         { "prefix_hit_rate", true, 0, ratio((double)r->prefix_hit_tokens, (double)r->prompt_tokens), 4 },
         { "generated_tokens", false, r->generated_tokens, 0, 0 },
+        { "computed_tokens", false, r->stats.tokens_committed, 0, 0 },
         { "recomputed_tokens", false, r->recomputed_tokens, 0, 0 },
         { "steps", false, r->steps, 0, 0 },
         { "evictions", false, r->stats.evictions, 0, 0 },
@@ -300,6 +305,7 @@ static size_t collect(const outcome *o, figure *f)
 static int print_json(const outcome *o, const figure *f, size_t n)
 {
     cJSON *root = cJSON_CreateObject();
+    json_bool(root, "finished", o->replay.finished);
     for (size_t i = 0; i < n; i++) {
         if (f[i].real) json_real(root, f[i].key, f[i].value);
         else json_u64(root, f[i].key, f[i].count);
@@ -314,6 +320,7 @@ static int print_table(const outcome *o, const figure *f, size_t n)
 {
     table *t = table_create("lr", NULL);
     if (*o->device) output_printf(&output_out, "%s\n\n", o->device);
+    if (!o->replay.finished) table_pair(t, "finished", "no");
     for (size_t i = 0; i < n; i++) {
         if (f[i].real) table_pair(t, f[i].key, "%.*f", f[i].decimals, f[i].value);
         else table_pair(t, f[i].key, "%" PRIu64, f[i].count);
@@ -333,7 +340,10 @@ static int report(const outcome *o)
     if (o->replay.rejected)
         code = tool_fail(EXIT_CHECK, "%" PRIu64 " requests need more blocks than the pool's %" PRIu32,
                          o->replay.rejected, o->blocks);
-    if (options.check && !(o->max_abs_error <= tolerance))
+    if (!o->replay.finished)
+        tool_note("stopped by %s: the figures are those of the requests served until then",
+                  interrupt_name(interrupt_seen()));
+    if (options.check && o->replay.finished && !(o->max_abs_error <= tolerance))
         code = tool_fail(EXIT_CHECK, "attention differs from the reference by %g, more than %g", o->max_abs_error,
                          tolerance);
     return code;
@@ -355,15 +365,13 @@ static int check_options(void)
     return 0;
 }
 
-int main(int argc, char **argv)
+static int replay(const char *path)
 {
-    int first, code = options_parse(&set, argc, argv, &first);
-    if (code >= 0) return code;
     trace t;
     replay_tokens tokens;
     outcome out = { .max_abs_error = NAN };
-    code = check_options();
-    if (!code) code = trace_load(&t, argv[first], options.limit);
+    int code = check_options();
+    if (!code) code = trace_load(&t, path, options.limit);
     if (code) return code;
     out.skipped_rows = t.n_skipped;
     code = replay_tokens_create(&tokens, &t, options.scale);
@@ -373,4 +381,14 @@ int main(int argc, char **argv)
     }
     trace_free(&t);
     return code ? code : report(&out);
+}
+
+int main(int argc, char **argv)
+{
+    int first;
+    interrupt_begin();
+    int code = options_parse(&set, argc, argv, &first);
+    if (code < 0) code = replay(argv[first]);
+    interrupt_end();
+    return code;
 }

@@ -138,7 +138,7 @@ def gemm():
     """Device time in projections, weights in fp32 (CLBlast cannot mix types), of two prompts more: what is built at the
     first call does not count."""
     shape = shapes[0]
-    for way, name in (("untuned", "CLBlast, untuned"), ("clblast", "CLBlast, tuned"), ("own", "our kernels")):
+    for way, name in (("clblast", "CLBlast"), ("own", "our kernels")):
         one, three = (generate(shape, *(p for i in range(n) for p in ("--prompt", words(PROMPT, i))), "--steps", PROMPT,
                                "--weights", "f32", "--profile", "--gemm", way)["device_s"]["projections"] for n in (1, 3))
         add(f"{shape}, weights in fp32, projections of a prompt of {PROMPT}, {name}", 1e3 * (three - one) / 2, "ms")

@@ -5,10 +5,10 @@
 #include "exit.h"
 #include "generate_line.h"
 #include "generate_output.h"
+#include "interrupt.h"
 #include "llm/chat.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,23 +32,6 @@ typedef struct chat {
     uint64_t asked, reused, generated, answers;
     double seconds;
 } chat;
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal)
-{
-    (void)signal;
-    interrupted = 1;
-}
-
-/* SIGINT sets `interrupted` from now on, and no longer ends the program; unless it is ignored, as in the background. */
-static void catch_interrupts(struct sigaction *before)
-{
-    struct sigaction ours = { .sa_handler = on_interrupt, .sa_flags = SA_RESTART };
-    interrupted = 0;
-    sigemptyset(&ours.sa_mask);
-    if (!sigaction(SIGINT, NULL, before) && before->sa_handler != SIG_IGN) sigaction(SIGINT, &ours, NULL);
-}
 
 /* ---- what the chat says itself ----
  * Standard output has nothing but answers when it is no terminal. */
@@ -242,10 +225,10 @@ static int answer(chat *c, char *why)
     int more = 1, failed;
     c->printed = c->request->n_ids;
     if (llm_server_add(&c->server, c->request, why)) return -1;
-    catch_interrupts(&before);
+    interrupt_watch(&before);
     do failed = llm_server_step(&c->server, &more, why);
-    while (!failed && more && !c->code && !interrupted && c->request->finish == LLM_FINISH_NOT);
-    sigaction(SIGINT, &before, NULL);
+    while (!failed && more && !c->code && !interrupt_pressed && c->request->finish == LLM_FINISH_NOT);
+    interrupt_unwatch(&before);
     if (failed) return -1;
     if (c->request->finish == LLM_FINISH_NOT) break_off(c);
     count(c);
@@ -274,7 +257,7 @@ static bool next(chat *c, line_reader *reader)
     char prompt[48];
     const char *line;
     size_t n;
-    interrupted = 0;
+    interrupt_pressed = 0;
     snprintf(prompt, sizeof prompt, "[%u/%u] > ", (unsigned)used(c), (unsigned)c->context);
     switch (line_read(reader, prompt, &line, &n)) {
     case LINE_READ: turn(c, line, n); break;
@@ -288,17 +271,17 @@ static bool next(chat *c, line_reader *reader)
 static void talk(chat *c)
 {
     struct sigaction before;
-    line_reader *reader = line_reader_create(c->terminal, &interrupted);
+    line_reader *reader = line_reader_create(c->terminal, &interrupt_pressed);
     if (!reader) {
         c->code = tool_fail(EXIT_CHECK, "out of memory");
         return;
     }
     if (c->terminal) {
-        catch_interrupts(&before);
+        interrupt_watch(&before);
         greet(c);
     }
     while (next(c, reader)) {}
-    if (c->terminal) sigaction(SIGINT, &before, NULL);
+    if (c->terminal) interrupt_unwatch(&before);
     line_reader_destroy(&reader);
     if (!c->code) c->code = tool_flush(&output_out);
     if (!c->code && c->unanswered && !c->terminal) c->code = EXIT_CHECK;

@@ -15,7 +15,7 @@ static generate_options options = {
 
 static const char *const weight_types[] = { "file", "f16", "f32", NULL };
 static const char *const kv_types[] = { "auto", "f16", "f32", NULL };
-static const char *const gemm_ways[] = { "auto", "own", "clblast", "untuned", NULL }; /* as in llm_gemm_way */
+static const char *const gemm_ways[] = { "auto", "own", "clblast", NULL }; /* as in llm_gemm_way */
 static const char *const random_types[] = { "f16", "q8_0", NULL };
 
 static const option_def table[] = {

@@ -29,7 +29,7 @@ typedef struct generate_options {
     int blocks_given, memory_given;
     /* the device */
     const char *device, *variant;
-    int gemm;                    /* an index of "auto", "own", "clblast", "untuned": as in llm_gemm_way */
+    int gemm;                    /* an index of "auto", "own", "clblast": as in llm_gemm_way */
     int profile;
     /* output */
     int stream, json;

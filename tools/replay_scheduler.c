@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "exit.h"
+#include "interrupt.h"
 #include "progress.h"
 
 #include <inttypes.h>
@@ -17,8 +18,10 @@ typedef struct scheduler {
     replay_job **jobs;   /* alive, oldest first */
     uint32_t n_jobs;
     size_t next;         /* the request to be admitted next */
+    replay_job *coming;  /* that request, while it waits for what another computes; or NULL */
     bool full;           /* nothing more fits until a sequence has finished */
     uint32_t block_size, blocks;
+    uint32_t end;        /* tokens that this step's batch may have */
     double slots, wasted; /* summed over the steps */
     double begun;
     progress progress;
@@ -27,6 +30,11 @@ typedef struct scheduler {
 static uint64_t blocks_for(const scheduler *s, uint64_t tokens)
 {
     return (tokens + s->block_size - 1) / s->block_size;
+}
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
 }
 
 static uint32_t pending(const replay_job *job)
@@ -62,12 +70,9 @@ static replay_job *job_create(const scheduler *s, size_t request)
 /* Whether what the job still has to compute fits beside what the running ones have and need, with a block for
  * each of them to grow into: without that, letting in and preempting take turns. The job's own blocks, shared
  * ones too, are used already. */
-static int fits(scheduler *s, const replay_job *job, bool *out)
+static bool fits(const scheduler *s, const replay_job *job)
 {
-    clkv_stats stats = CLKV_PARAMS_INIT(clkv_stats);
-    clkv_status status = clkv_manager_get_stats(s->params->manager, &stats);
-    if (status) return tool_fail_status(status, "statistics");
-    uint64_t available = stats.blocks_free + stats.blocks_cached, needed = 0;
+    uint64_t needed = 0;
     size_t held = 0;
     bool alone = true;
     for (uint32_t i = 0; i < s->n_jobs; i++) {
@@ -79,8 +84,15 @@ static int fits(scheduler *s, const replay_job *job, bool *out)
     }
     clkv_sequence_get_table(job->sequence, 0, NULL, &held);
     needed += blocks_for(s, job->known) - held;
-    *out = alone || needed <= available;
-    return 0;
+    return alone || needed <= clkv_manager_available(s->params->manager);
+}
+
+/* Counts what a lookup has added to a job: what it had lost need not be computed again, the rest is a hit. */
+static void count_found(scheduler *s, replay_job *job, uint32_t before, uint32_t now)
+{
+    const uint32_t known = larger(job->reached, before);
+    if (now > known) s->result->prefix_hit_tokens += now - known;
+    s->result->recomputed_tokens -= (now < known ? now : known) - before;
 }
 
 /* Adds up to `budget` pending tokens of a job to the batch. */
@@ -91,54 +103,75 @@ static int add(scheduler *s, const replay_job *job, uint32_t budget)
     return status ? tool_fail_status(status, "request %zu: adding to the batch", job->request + 1) : 0;
 }
 
-/* The tokens that the step may still take. */
-static uint32_t budget_left(const scheduler *s)
+/* Takes what others have computed of the job's tokens since it was last looked up. *later: a sequence of this batch
+ * computes what the job needs next, so it had better wait for the next step. In the middle of a block nothing can
+ * be found. */
+static int catch_up(scheduler *s, replay_job *job, bool *later)
 {
-    uint32_t tokens = clkv_batch_tokens(s->batch), chunk = s->params->chunk;
-    return tokens < chunk ? chunk - tokens : 0;
+    const size_t before = clkv_sequence_length(job->sequence);
+    size_t coming = 0, now = before;
+    *later = false;
+    if (before % s->block_size) return 0;
+    clkv_status status = clkv_sequence_pending(job->sequence, job->history, job->known, &coming);
+    if (!status && !coming) status = clkv_sequence_resume(job->sequence, job->history, job->known, &now);
+    if (status) return tool_fail_status(status, "request %zu: looking its prompt up", job->request + 1);
+    count_found(s, job, (uint32_t)before, (uint32_t)now);
+    *later = coming > 0;
+    return 0;
+}
+
+static int add_chunk(scheduler *s, replay_job *job)
+{
+    bool later;
+    int code = catch_up(s, job, &later);
+    return code || later ? code : add(s, job, s->end - clkv_batch_tokens(s->batch));
 }
 
 /* The batch of the sequences that run: decoding first, then prefill by age, of a block at least, so that
- * decoding never starves it. */
+ * decoding never starves it. It holds something if any runs: who waits does so for another in the batch. */
 static int build(scheduler *s)
 {
+    int code = 0;
     clkv_status status = clkv_batch_clear(s->batch);
     if (status) return tool_fail_status(status, "clearing the batch");
-    for (int prefill = 0; prefill <= 1; prefill++) {
-        uint32_t budget = prefill ? budget_left(s) : 1;
-        if (prefill && budget < s->block_size) budget = s->block_size;
-        for (uint32_t i = 0; i < s->n_jobs && budget; i++) {
-            replay_job *job = s->jobs[i];
-            if (job->preempted || (pending(job) > 1) != prefill) continue;
-            int code = add(s, job, budget);
-            if (code) return code;
-            if (prefill) budget = budget_left(s);
-        }
-    }
-    return 0;
+    for (uint32_t i = 0; i < s->n_jobs && !code; i++)
+        if (!s->jobs[i]->preempted && pending(s->jobs[i]) == 1) code = add(s, s->jobs[i], 1);
+    s->end = larger(s->params->chunk, clkv_batch_tokens(s->batch) + s->block_size);
+    for (uint32_t i = 0; i < s->n_jobs && !code && clkv_batch_tokens(s->batch) < s->end; i++)
+        if (!s->jobs[i]->preempted && pending(s->jobs[i]) > 1) code = add_chunk(s, s->jobs[i]);
+    return code;
 }
 
 /* Resumes a preempted job if it fits; else it stays as it is and s->full is set. */
 static int resume(scheduler *s, replay_job *job)
 {
     size_t matched;
-    bool room;
     clkv_status status = clkv_sequence_resume(job->sequence, job->history, job->known, &matched);
     if (status) return tool_fail_status(status, "request %zu: resuming", job->request + 1);
-    int code = fits(s, job, &room);
-    if (code) return code;
-    if (!room) {
+    if (!fits(s, job)) {
         s->full = true;
         status = clkv_sequence_truncate(job->sequence, 0);
         return status ? tool_fail_status(status, "request %zu: waiting on", job->request + 1) : 0;
     }
     job->preempted = false;
-    s->result->recomputed_tokens -= matched;
+    count_found(s, job, 0, (uint32_t)matched);
     return 0;
 }
 
-/* Admits the next request if it fits, else sets s->full; one that the whole pool cannot hold is rejected. */
-static int admit(scheduler *s)
+/* Lets the preempted jobs in that fit, oldest first. When none runs, the first of them always fits. */
+static int let_back_in(scheduler *s)
+{
+    int code = 0;
+    bool runs = false;
+    for (uint32_t i = 0; i < s->n_jobs; i++) runs |= !s->jobs[i]->preempted;
+    if (!runs) s->full = false;
+    for (uint32_t i = 0; i < s->n_jobs && !s->full && !code; i++)
+        if (s->jobs[i]->preempted) code = resume(s, s->jobs[i]);
+    return code;
+}
+
+/* Makes the next request's job, s->coming; NULL when the whole pool cannot hold the request, which is rejected. */
+static int make_coming(scheduler *s)
 {
     replay_job *job = job_create(s, s->next);
     if (!job) return tool_fail(EXIT_CHECK, "request %zu: out of memory", s->next + 1);
@@ -153,45 +186,65 @@ static int admit(scheduler *s)
     params.tokens = job->history;
     params.n_tokens = job->prompt;
     params.user_data = (uintptr_t)job;
-    size_t matched;
-    bool room = false;
-    clkv_status status = clkv_sequence_create(&job->sequence, s->params->manager, &params, &matched);
-    int code = status ? tool_fail_status(status, "request %zu: admitting", job->request + 1) : fits(s, job, &room);
-    if (code || !room) {
+    clkv_status status = clkv_sequence_create(&job->sequence, s->params->manager, &params, NULL);
+    if (status) {
+        job_free(job);
+        return tool_fail_status(status, "request %zu: admitting", s->next + 1);
+    }
+    s->coming = job;
+    return 0;
+}
+
+/* Admits the next request into the batch if it fits, else sets s->full. *later: it had better wait a step; its
+ * sequence holds what was found. When no job runs, it always fits. */
+static int admit(scheduler *s, bool *later)
+{
+    int code = s->coming ? 0 : make_coming(s);
+    replay_job *job = s->coming;
+    if (code || !job) return code;
+    const uint64_t hits = s->result->prefix_hit_tokens;
+    code = catch_up(s, job, later);
+    s->result->prefix_hit_tokens = hits; /* all that was found is counted below */
+    if (code || *later) return code;
+    s->coming = NULL;
+    if (!fits(s, job)) {
         s->full = true;
         job_free(job);
-        return code;
+        return 0;
     }
     s->jobs[s->n_jobs++] = job;
     s->next++;
     s->result->prompt_tokens += job->prompt;
-    s->result->prefix_hit_tokens += matched;
-    return 0;
+    s->result->prefix_hit_tokens += clkv_sequence_length(job->sequence);
+    const uint32_t budget = s->end - clkv_batch_tokens(s->batch);
+    return budget ? add(s, job, budget) : 0;
 }
 
-/* Lets in what fits: preempted jobs first, oldest first, then new ones. When none runs, the first of them
- * always fits. */
-static int let_in(scheduler *s)
+/* New requests get what the running ones have left of the step's tokens. Those that get none are let in all the same,
+ * so that nobody evicts meanwhile what they have found. */
+static int admit_all(scheduler *s)
 {
     int code = 0;
-    bool runs = false;
-    for (uint32_t i = 0; i < s->n_jobs; i++) runs |= !s->jobs[i]->preempted;
-    if (!runs) s->full = false;
-    for (uint32_t i = 0; i < s->n_jobs && !s->full && !code; i++)
-        if (s->jobs[i]->preempted) code = resume(s, s->jobs[i]);
+    bool later = false;
     const size_t n = s->params->tokens->trace->n_requests;
-    while (!code && !s->full && s->n_jobs < s->params->concurrency && s->next < n) code = admit(s);
+    while (!code && !later && !s->full && s->n_jobs < s->params->concurrency && s->next < n)
+        code = admit(s, &later);
     return code;
 }
 
+/* The victim may be the request that waits to be admitted: then it has nothing that it would have to compute again. */
 static int preempt(scheduler *s, clkv_sequence *victim)
 {
     replay_job *job = (replay_job *)(uintptr_t)clkv_sequence_user_data(victim);
+    const uint32_t length = (uint32_t)clkv_sequence_length(victim);
     clkv_status status = clkv_batch_clear(s->batch);
-    s->result->recomputed_tokens += clkv_sequence_length(victim);
     if (!status) status = clkv_sequence_preempt(victim);
     if (status) return tool_fail_status(status, "request %zu: preempting", job->request + 1);
-    job->preempted = true;
+    if (job != s->coming) {
+        job->preempted = true;
+        job->reached = larger(job->reached, length);
+        s->result->recomputed_tokens += length;
+    }
     s->full = true;
     return 0;
 }
@@ -264,9 +317,9 @@ static void show(scheduler *s)
 
 static int step(scheduler *s)
 {
-    int code = let_in(s);
-    if (code || !s->n_jobs) return code; /* all that were left have been rejected */
-    code = build(s);
+    int code = let_back_in(s);
+    if (!code) code = build(s);
+    if (!code) code = admit_all(s);
     if (!code) code = reserve(s);
     if (code || !clkv_batch_tokens(s->batch)) return code;
     if (s->params->step) code = s->params->step(s->params->user, s->batch);
@@ -318,16 +371,22 @@ int replay_run(const replay_params *params, replay_result *out)
     if (!code && !s.jobs)
         code = tool_fail(EXIT_CHECK, "out of memory for %" PRIu32 " requests", params->concurrency);
 
-    while (!code && (s.n_jobs || s.next < params->tokens->trace->n_requests)) code = step(&s);
+    bool more = true;
+    interrupt_catch();
+    while (!code && !interrupt_seen() && (more = s.n_jobs || s.next < params->tokens->trace->n_requests))
+        code = step(&s);
+    out->finished = !more;
     if (params->finish) {
         int finished = params->finish(params->user);
         if (!code) code = finished;
     }
     out->seconds = clock_seconds() - s.begun;
     progress_end(&s.progress);
+    interrupt_release();
 
     clkv_batch_destroy(&s.batch);
     for (uint32_t i = 0; i < s.n_jobs; i++) job_free(s.jobs[i]);
+    job_free(s.coming);
     free(s.jobs);
     return code ? code : conclude(&s);
 }

@@ -21,8 +21,8 @@ typedef struct history {
     uint64_t end;          /* no more than these are ever looked for: whole blocks */
 } history;
 
-/* Token i of those that an entry's sequence will have registered or still has in its tail, counted from the end of its
- * chain. */
+/* Token i of those that an entry's sequence will have registered or still has in its tail, counted from the end of
+ * its chain. */
 static uint32_t token_of(const clkv_batch *batch, const clkv_batch_entry *entry, uint64_t i)
 {
     const clkv_sequence *seq = entry->sequence;
@@ -50,13 +50,15 @@ static uint64_t end_of(const history *mine, const clkv_batch *batch, uint32_t in
     const clkv_batch_part *part = &batch->parts[index];
     const clkv_sequence *seq = entry->sequence;
     const uint64_t start = (uint64_t)seq->chained << m->shift;
+    uint64_t end = (uint64_t)seq->length + part->accept, at = start;
+    if (end > mine->end) end = mine->end;
+    /* The cheap questions first: a scheduler asks for each prompt, and most entries decode something else. */
     if (seq == mine->seq || seq->broken || !part->has_tokens || start > mine->found) return 0;
     if (seq->dead && !seq->reserved) return 0; /* this entry can only be cleared */
+    if (end < mine->found + m->block_size) return 0;
     if (clkv_prefix_ancestor(m->prefix, mine->node, seq->chained) != seq->node) return 0;
     clkv_key_list others;
     if (clkv_key_list_content(&others, seq->keys, seq->n_keys) != CLKV_OK) return 0;
-    uint64_t end = (uint64_t)seq->length + part->accept, at = start;
-    if (end > mine->end) end = mine->end;
     while (at + m->block_size <= end && block_is_equal(mine, batch, entry, &others, at, start)) at += m->block_size;
     return at;
 }

@@ -21,8 +21,8 @@ static const struct way {
     llm_gemm_way way;
 } ways[] = {
     {"cpu", 1, 0, LLM_GEMM_OWN},      {"cpu", 0, 0, LLM_GEMM_OWN},      {"portable", 1, 0, LLM_GEMM_OWN},
-    {"portable", 0, 0, LLM_GEMM_OWN}, {"cpu", 1, 1, LLM_GEMM_UNTUNED},
-    {"cpu", 0, 1, LLM_GEMM_CLBLAST}, /* behind the untuned one: tuning is for good */
+    {"portable", 0, 0, LLM_GEMM_OWN}, {"cpu", 1, 1, LLM_GEMM_CLBLAST},
+    {"cpu", 0, 1, LLM_GEMM_CLBLAST},
 };
 static const struct shape {
     uint32_t rows, cols;
@@ -122,7 +122,7 @@ START_TEST(products_are_right)
     fixture f = {0};
     int code;
     ck_ok(llm_compute_open(&f.compute, &params, why, &code));
-    ck_ok(llm_gemm_init(&f.gemm, &f.compute, way->way, why));
+    llm_gemm_init(&f.gemm, &f.compute, way->way);
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
         set_up(&f, &shapes[s]);
         for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
@@ -145,7 +145,7 @@ START_TEST(company_changes_nothing)
     fixture f = {0};
     int code;
     ck_ok(llm_compute_open(&f.compute, &params, why, &code));
-    ck_ok(llm_gemm_init(&f.gemm, &f.compute, LLM_GEMM_OWN, why));
+    llm_gemm_init(&f.gemm, &f.compute, LLM_GEMM_OWN);
     set_up(&f, &shape);
     multiply(&f, 0, MOST_TOKENS, 0, f.out);
     for (uint32_t t = 0; t < MOST_TOKENS; t++) {

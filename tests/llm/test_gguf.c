@@ -114,6 +114,7 @@ START_TEST(sentencepiece)
     ck_assert(tok->bos == 1 && tok->eos == 2 && tok->unk == 0 && tok->eot == -1);
     ck_assert(tok->add_bos == 1 && tok->add_space_prefix == 0);
     ck_assert_str_eq(tok->chat_template, "{{ x }}");
+    ck_assert_uint_eq(tok->chat_template_bytes, 7);
     llm_model_close(&m);
 }
 END_TEST

@@ -501,7 +501,9 @@ START_TEST(chats_of_mistral)
     v->m.tok.bos = bos;
     v->m.tok.eos = eos;
     v->m.tok.add_bos = 1;
-    v->m.tok.chat_template = "{{ bos_token }}[INST]{{ content }}[/INST]";
+    static const char template[] = "{{ bos_token }}\0[INST]{{ content }}[/INST]";
+    v->m.tok.chat_template = template; /* with a 0 byte before the mark */
+    v->m.tok.chat_template_bytes = sizeof template - 1;
     llm_tokenizer *t = new_tokenizer(v);
     must_turn(v, t, 1, "hi", bos, open, 'h', 'i', close, -1);
     must_turn(v, t, 0, "[INST]", eos, open, '[', 'I', 'N', 'S', 'T', ']', close, -1);

@@ -10,14 +10,16 @@ What is expected is computed here, from the traces alone."""
 import gzip
 import json
 import os
+import pty
 import random
+import signal
 import subprocess
 import sys
 import tempfile
 
 TOOL, PART = sys.argv[1], sys.argv[2]
 DATA = sys.argv[3] if len(sys.argv) > 3 else ""
-KEYS = ("requests prompt_tokens prefix_hit_tokens prefix_hit_rate generated_tokens steps evictions preemptions "
+KEYS = ("finished requests prompt_tokens prefix_hit_tokens prefix_hit_rate generated_tokens computed_tokens steps evictions preemptions "
         "peak_used_blocks waste_percent uploaded_bytes_per_step tokens_per_s seconds leaked_blocks "
         "max_abs_error").split()
 SMALL = os.environ.get("CLKV_TEST_GRID", "full") != "full"  # the device is slow
@@ -50,6 +52,7 @@ def replay(path, *arguments, code=0):
     figures = json.loads(done.stdout)
     for key in KEYS:
         check(key in figures, f"{arguments}: no key {key}")
+    check(figures["finished"] is True, f"{arguments}: not finished")
     check(figures["leaked_blocks"] == 0, f"{arguments}: leaked {figures['leaked_blocks']}")
     return figures
 
@@ -276,12 +279,13 @@ def test_host():
     check(json.loads(run("--json", "--concurrency", 1, "-", stdin=text).stdout)["prefix_hit_tokens"] ==
           wanted["prefix_hit_tokens"], "standard input")
 
-    # Many at once: a prompt does not find what is still being computed, so only what must be is asserted.
+    # Many at once find what they would find one after the other: a prompt waits for what another is computing.
     served = {key: wanted[key] for key in ("requests", "prompt_tokens", "generated_tokens")}
-    figures = replay(path, "--concurrency", 64)
-    same(figures, served, "concurrency 64")
-    check(0 < figures["prefix_hit_tokens"] <= wanted["prefix_hit_tokens"], "concurrency 64: hits")
-    check(figures["preemptions"] == figures["rejected"] == 0, "concurrency 64: preemptions in an endless pool")
+    for chunk in (64, 500, 2048):
+        figures = replay(path, "--concurrency", 64, "--chunk", chunk)
+        same(figures, {**served, "prefix_hit_tokens": wanted["prefix_hit_tokens"]}, f"concurrency 64, chunk {chunk}")
+        check(figures["preemptions"] == figures["rejected"] == 0, "concurrency 64: preemptions in an endless pool")
+    at_once()
     # Pools that get tighter: down to what the longest request needs alone.
     least = expected(records)["peak_used_blocks"]
     preempted = 0
@@ -292,6 +296,10 @@ def test_host():
             check(figures["peak_used_blocks"] <= blocks == figures["blocks"], f"{blocks} blocks: peak")
             check(figures["evictions"] > 0, f"{blocks} blocks: no evictions")
             check(figures["preemptions"] or not figures["recomputed_tokens"], f"{blocks} blocks: recomputed")
+            # The last token of an answer is not fed back; of a request without an answer nothing is.
+            fed = sum(max(r["output_length"] - 1, 0) for r in records)
+            same(figures, {"computed_tokens": figures["prompt_tokens"] - figures["prefix_hit_tokens"] + fed +
+                           figures["recomputed_tokens"]}, f"{blocks} blocks, chunk {chunk}")
             preempted += figures["preemptions"]
     check(preempted > 0, "no pool was small enough for a preemption")
     growing = outgrowing(200)
@@ -316,6 +324,59 @@ def test_host():
         same(figures, {"requests": 100, "prompt_tokens": sum(a for a, _ in rows), "prefix_hit_tokens": 0,
                        "generated_tokens": sum(b for _, b in rows)}, name)
     check(run(path).stdout.startswith(b"requests  "), "a table without --json")
+    stopped()
+
+
+def at_once():
+    """16 prompts with a common prefix of 2,048 tokens compute it once, also in a pool that holds them only because
+    they share."""
+    common, own, answer, n = 4 * 512, 40, 20, 16
+    path = write("at-once", lines([record(common + own, answer, [0, 1, 2, 3, 4 + i]) for i in range(n)]))
+    wanted = {"requests": n, "prompt_tokens": n * (common + own), "prefix_hit_tokens": (n - 1) * common,
+              "recomputed_tokens": 0, "computed_tokens": common + n * (own + answer - 1), "preemptions": 0}
+    steps = set()
+    for blocks in (4096, common // 16 + n * 5):
+        for chunk in (512, 2048, 100):
+            figures = replay(path, "--concurrency", n, "--chunk", chunk, "--blocks", blocks)
+            same(figures, wanted, f"at once, chunk {chunk}, {blocks} blocks")
+            steps.add((chunk, figures["steps"]))
+    check(len(steps) == 3, f"at once: the small pool needs other steps: {steps}")
+    # Preempted while others wait: what is lost and found again is counted once.
+    figures = replay(path, "--concurrency", n, "--blocks", common // 16 + 8, "--chunk", 100)
+    same(figures, {"requests": n, "prefix_hit_tokens": (n - 1) * common}, "at once, a tight pool")
+    check(figures["computed_tokens"] == wanted["computed_tokens"] + figures["recomputed_tokens"],
+          f"at once, a tight pool: computed {figures['computed_tokens']}, again {figures['recomputed_tokens']}")
+
+
+def stopped():
+    """A signal ends the run; what it has found is printed. It is sent when the line of progress is there."""
+    path = write("endless", lines([record(512, 10 ** 6, [i]) for i in range(2000)]))
+    for number, json_wanted in ((signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, True)):
+        ours, theirs = pty.openpty()
+        program = subprocess.Popen([TOOL, *(["--json"] if json_wanted else []), "--concurrency", "4",
+                                    "--blocks", "300000", path], stdout=subprocess.PIPE,
+                                   stderr=theirs, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
+        os.close(theirs)
+        said = b""
+        while b"running" not in said:
+            said += os.read(ours, 4096)
+        program.send_signal(number)
+        out = program.stdout.read()
+        while True:
+            try:
+                said += os.read(ours, 4096)
+            except OSError:
+                break
+        os.close(ours)
+        name = number.name
+        check(program.wait() == -number, f"{name}: exit {program.returncode}")
+        check(b"stopped by " + name.encode() in said, f"{name}: says {said[-200:]!r}")
+        if json_wanted:
+            figures = json.loads(out)
+            same(figures, {"finished": False, "leaked_blocks": 0, "blocks": 300000}, name)
+            check(figures["prompt_tokens"] >= 2048 and figures["generated_tokens"] > 0, f"{name}: {figures}")
+        else:
+            check(out.split()[:2] == [b"finished", b"no"] and b"max_abs_error" in out, f"{name}: {out!r}")
 
 
 def device_options():
@@ -337,7 +398,7 @@ def test_device():
     for shape in shapes:
         on = replay(path, *device_options(), *shape)
         off = replay(path, *device_options()[3:], *[a for a in shape if a != "--check"])
-        for key in KEYS[:9]:
+        for key in KEYS[:11]:
             check(on[key] == off[key], f"{shape}: {key} is {on[key]} with attention and {off[key]} without")
         check(on["checked_rows"] > 0 and 0 <= on["max_abs_error"] <= 1e-5, f"{shape}: error {on['max_abs_error']}")
         check(on["uploaded_bytes_per_step"] > 0 and on["device"], f"{shape}: nothing was uploaded")

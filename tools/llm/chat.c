@@ -28,9 +28,17 @@ typedef struct id_list {
     size_t n;
 } id_list;
 
+static int has(const char *text, size_t bytes, const char *sign)
+{
+    const size_t n = strlen(sign);
+    for (size_t i = 0; i + n <= bytes; i++)
+        if (!memcmp(text + i, sign, n)) return 1;
+    return 0;
+}
+
 static int is_format_of(const llm_chat_format *f, const llm_tokenizer_data *tok)
 {
-    return strstr(tok->chat_template, f->sign) && (!f->pre || !strcmp(tok->pre, f->pre));
+    return has(tok->chat_template, tok->chat_template_bytes, f->sign) && (!f->pre || !strcmp(tok->pre, f->pre));
 }
 
 const llm_chat_format *llm_chat_find(const llm_model *model)

@@ -1,8 +1,6 @@
 /* gemm.c: see gemm.h. SPDX-License-Identifier: Apache-2.0 */
 #include "gemm.h"
 
-#include "tuning/clblast.h"
-
 #include <clblast_c.h>
 
 #include <string.h>
@@ -82,7 +80,7 @@ static int multiply_clblast(llm_gemm *g, const llm_matrix *w, cl_mem x, cl_mem y
  * when the expansion is small beside the product. */
 static int by_clblast(const llm_gemm *g, const llm_matrix *w, uint32_t tokens)
 {
-    if (g->way != LLM_GEMM_AUTO) return llm_gemm_is_clblast(g->way);
+    if (g->way != LLM_GEMM_AUTO) return g->way == LLM_GEMM_CLBLAST;
     if (g->c->cpu_device || g->c->strip > 1) return 0;
     if (!g->c->half_weights) return tokens >= LIBRARY_TOKENS;
     return tokens >= EXPAND_TOKENS && (uint64_t)w->rows * w->ld * sizeof(float) <= EXPAND_BYTES;
@@ -94,12 +92,10 @@ int llm_gemm_multiply(llm_gemm *g, const llm_matrix *w, cl_mem x, cl_mem y, uint
     return multiply_own(g, w, x, y, tokens, add, why);
 }
 
-int llm_gemm_init(llm_gemm *g, llm_compute *c, llm_gemm_way way, char *why)
+void llm_gemm_init(llm_gemm *g, llm_compute *c, llm_gemm_way way)
 {
-    const int may_be_used = way == LLM_GEMM_CLBLAST || (way == LLM_GEMM_AUTO && !c->cpu_device && c->strip == 1);
     g->c = c;
     g->way = way;
-    return may_be_used && llm_clblast_tune(c->id, why) < 0 ? -1 : 0;
 }
 
 void llm_gemm_free(llm_gemm *g)

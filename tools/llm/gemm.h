@@ -13,7 +13,6 @@ typedef enum llm_gemm_way {
     LLM_GEMM_AUTO = 0, /* by kind of device, weights and number of tokens: the table in gemm.c */
     LLM_GEMM_OWN,
     LLM_GEMM_CLBLAST,
-    LLM_GEMM_UNTUNED, /* CLBlast without our tuning data (tuning/clblast.h) */
 } llm_gemm_way;
 
 typedef struct llm_gemm {
@@ -22,14 +21,9 @@ typedef struct llm_gemm {
     llm_buffer expanded;
 } llm_gemm;
 
-/* 1: all products are CLBlast's, which wants weights row by row (llm_compute_params). */
-static inline int llm_gemm_is_clblast(llm_gemm_way way)
-{
-    return way == LLM_GEMM_CLBLAST || way == LLM_GEMM_UNTUNED;
-}
-
-/* `g` is all zeros, `c` open. Tunes CLBlast for the device where it may be used. 0, or −1. */
-int llm_gemm_init(llm_gemm *g, llm_compute *c, llm_gemm_way way, char *why);
+/* `g` is all zeros, `c` open. With LLM_GEMM_CLBLAST all products are CLBlast's, which wants weights row by row
+ * (llm_compute_params). */
+void llm_gemm_init(llm_gemm *g, llm_compute *c, llm_gemm_way way);
 
 /* x is [token][cols], y [token][rows]; both without padding. add: 1 adds to y, 0 replaces it. */
 int llm_gemm_multiply(llm_gemm *g, const llm_matrix *w, cl_mem x, cl_mem y, uint32_t tokens, int add, char *why);

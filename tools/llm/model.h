@@ -80,7 +80,8 @@ typedef struct llm_tokenizer_data {
     char pre[32];        /* how BPE splits text first: "gpt-2", "llama-bpe", "qwen2" …; "" when not said */
     int32_t bos, eos, eot, unk;
     int add_bos, add_space_prefix;
-    const char *chat_template; /* or NULL; ends with 0 */
+    const char *chat_template; /* or NULL; 0 bytes may be in it */
+    size_t chat_template_bytes;
     void *text;                /* private: what the pointers above point into */
 } llm_tokenizer_data;
 

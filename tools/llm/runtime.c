@@ -74,14 +74,14 @@ int llm_runtime_create(llm_runtime **out, const llm_model *model, const llm_runt
     const llm_compute_params cp = {.device = params->device,
                                    .variant = params->variant,
                                    .half_weights = params->weight_type != CLKV_F32,
-                                   .row_major = llm_gemm_is_clblast(params->gemm),
+                                   .row_major = params->gemm == LLM_GEMM_CLBLAST,
                                    .profile = params->profile};
     r->model = model;
     r->max_context = least(least(model->context, model->window), params->max_context);
     r->max_batch_tokens = params->max_batch_tokens ? params->max_batch_tokens : DEFAULT_BATCH_TOKENS;
     r->split_tokens = params->split_tokens;
     if (llm_compute_open(&r->compute, &cp, why, exit_code)) goto fail;
-    if (llm_gemm_init(&r->gemm, &r->compute, params->gemm, why)) goto fail;
+    llm_gemm_init(&r->gemm, &r->compute, params->gemm);
     *exit_code = EXIT_USAGE; /* what fails from here on is mostly too much for the device */
     /* The cache first: it says what shapes it cannot serve before gigabytes are uploaded. */
     if (create_cache(r, params, why, exit_code)) goto fail;

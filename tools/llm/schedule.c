@@ -256,14 +256,16 @@ static int admit(llm_schedule *s, bool *later, char *why)
     s->alive[s->n_alive++] = r;
     s->n_waiting--;
     for (size_t i = 0; i < s->n_waiting; i++) s->waiting[i] = s->waiting[i + 1];
-    return add(s, r, s->end - batch_tokens(s), 0, why);
+    const uint32_t budget = s->end - batch_tokens(s);
+    return budget ? add(s, r, budget, 0, why) : 0;
 }
 
-/* New requests share what the running ones have left of the step's tokens. */
+/* New requests get what the running ones have left of the step's tokens. Those that get none are let in all the same,
+ * so that nobody evicts meanwhile what they have found. */
 static int admit_all(llm_schedule *s, char *why)
 {
     bool later = false;
-    while (!s->full && !later && s->n_waiting && batch_tokens(s) < s->end)
+    while (!s->full && !later && s->n_waiting)
         if (admit(s, &later, why)) return -1;
     return 0;
 }

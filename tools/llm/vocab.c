@@ -88,6 +88,7 @@ void llm_vocab_merge(llm_vocab_writer *w, const char *text, size_t bytes)
 void llm_vocab_template(llm_vocab_writer *w, const char *text, size_t bytes)
 {
     w->tok->chat_template = copy(w, text, bytes);
+    w->tok->chat_template_bytes = bytes;
 }
 
 /* The file does not say what its pieces are: the first three are unknown, BOS and EOS in every one of them, and
