@@ -91,7 +91,8 @@ CLKV_API clkv_status clkv_batch_accept(clkv_batch *batch, uint32_t entry, uint32
 
 /* Adds the new tokens to their sequences, makes blocks that became full findable, and empties the batch. Call it when
  * the whole pass is enqueued; the pass need not be finished (but see cache.h about a pass that fails on the device).
- * STATE: not reserved. NO_MEMORY: every token is committed, but some full blocks are not findable. */
+ * STATE: not reserved. STATE, DEVICE and FORKED also from the check of CLKV_COMMIT_STRICT (cache.h); the batch then
+ * stays reserved. NO_MEMORY: every token is committed, but some full blocks are not findable. */
 CLKV_API clkv_status clkv_batch_commit(clkv_batch *batch);
 
 /* Undoes the reservation. The batch keeps its entries. If the reserved blocks may have been written (the batch was

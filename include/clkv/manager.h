@@ -25,7 +25,8 @@ typedef struct clkv_manager_params {
     uint32_t blocks;        /* blocks in the pool; no default here (a clkv_cache computes one from memory_bytes) */
     uint32_t block_size;    /* tokens per block: a power of two, 1 … 256; default 16 */
     uint32_t max_sequences; /* live sequences; default 256; at most 65535 */
-    uint32_t max_context;   /* tokens of one sequence, at most 2^31; default: as many as the pool can hold */
+    uint32_t max_context;   /* tokens of one sequence, at most 2^31; default: as many as the pool can hold, or 2^31
+                               with a window */
     uint32_t watermark;     /* blocks that a batch leaves free for the next step; default 0 */
     uint32_t hash_bits;     /* bits of the prefix index's hashes; default 64; fewer only to test collisions */
     uint64_t hash_seed;     /* as in clkv_prefix_params; default: random */

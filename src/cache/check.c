@@ -57,6 +57,8 @@ clkv_status clkv_cache_may_commit(void *state)
 {
     const clkv_upload *upload = state;
     const clkv_cache *cache = upload->cache;
+    const clkv_status st = clkv_device_check(cache->device);
+    if (st != CLKV_OK) return st;
     const clkv_failure failure = clkv_watch_look(cache->watch, &upload->failure);
     if (failure.code) return clkv_failure_tell(&failure);
     if (upload->n_appended < cache->params.layers)

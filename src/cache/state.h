@@ -70,7 +70,8 @@ void clkv_cache_reset_upload(clkv_upload *upload);
 /* Notes that a layer of the batch was appended, for a strict commit. */
 void clkv_cache_note_append(clkv_upload *upload, uint32_t layer);
 
-/* clkv_batch_commit calls this for a strict cache, with the manager locked. STATE: layers are missing. DEVICE. */
+/* clkv_batch_commit calls this for a strict cache, with the manager locked. STATE: layers are missing. DEVICE,
+ * FORKED. */
 clkv_status clkv_cache_may_commit(void *upload);
 
 /* Enqueues zeros into every uncleared block, and removes the blocks from the list. After a failure the blocks stay on

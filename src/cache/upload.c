@@ -169,12 +169,13 @@ static void forget_lost_upload(const clkv_cache *cache, clkv_batch *batch)
     if (earlier->packed.n_clears && clkv_ring_failed(earlier->packed.slot)) clkv_batch_unclear(batch);
 }
 
-/* Checks that all kernels are compiled that any upload may need, so that the first upload fails or none does. */
+/* Checks that all kernels are compiled that any upload may need, so that the first upload fails or none does. The kernel
+ * for rows comes first: the text then names CLKV_OP_UPLOAD, which compiles all of them. */
 static clkv_status check_kernels(const clkv_cache *cache)
 {
     clkv_kernel kernel;
-    clkv_status st = clkv_ops_kernel(&cache->ops, CLKV_FAMILY_COPY, CLKV_F32, CLKV_F32, &kernel);
-    if (st == CLKV_OK) st = clkv_ops_kernel(&cache->ops, CLKV_FAMILY_ROWS, CLKV_F32, CLKV_F32, &kernel);
+    clkv_status st = clkv_ops_kernel(&cache->ops, CLKV_FAMILY_ROWS, CLKV_F32, CLKV_F32, &kernel);
+    if (st == CLKV_OK) st = clkv_ops_kernel(&cache->ops, CLKV_FAMILY_COPY, CLKV_F32, CLKV_F32, &kernel);
     if (st == CLKV_OK && cache->params.clear_freed)
         st = clkv_ops_kernel(&cache->ops, CLKV_FAMILY_CLEAR, CLKV_F32, CLKV_F32, &kernel);
     return st;

@@ -60,7 +60,8 @@ clkv_status clkv_manager_create(clkv_manager **out, const clkv_manager_params *p
     p.block_size = size_of(&p);
     if (p.max_sequences == 0) p.max_sequences = DEFAULT_MAX_SEQUENCES;
     const uint64_t room = (uint64_t)(p.blocks - p.watermark) * p.block_size;
-    if (p.max_context == 0) p.max_context = room < MAX_CONTEXT ? (uint32_t)room : MAX_CONTEXT;
+    /* With a window a sequence may be longer than what the pool holds at a time. */
+    if (p.max_context == 0) p.max_context = room < MAX_CONTEXT && !p.window ? (uint32_t)room : MAX_CONTEXT;
     if (!p.clock_ms) p.clock_ms = system_clock_ms;
     return CLKV_PUBLIC(clkv_blocks_create(out, &p));
 }

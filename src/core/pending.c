@@ -54,6 +54,7 @@ static uint64_t end_of(const history *mine, const clkv_batch *batch, uint32_t in
     if (end > mine->end) end = mine->end;
     /* The cheap questions first: a scheduler asks for each prompt, and most entries decode something else. */
     if (seq == mine->seq || seq->broken || !part->has_tokens || start > mine->found) return 0;
+    if (seq->dead && !seq->reserved) return 0; /* this entry can only be cleared */
     if (end < mine->found + m->block_size) return 0;
     if (clkv_prefix_ancestor(m->prefix, mine->node, seq->chained) != seq->node) return 0;
     clkv_key_list others;

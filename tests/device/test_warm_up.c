@@ -141,7 +141,7 @@ START_TEST(what_is_not_compiled_is_refused)
     clkv_device *device = open_device("");
     step s;
     step_begin(&s, new_cache(device, CLKV_COMPILE_LATER));
-    refused(upload(&s), "COPY");
+    refused(upload(&s), "UPLOAD");
     refused(copy(&s), "COPY");
     check_built(device, 0);
     warm_up_for(s.kv, CLKV_OP_COPY, 0, 0);

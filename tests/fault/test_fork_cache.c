@@ -101,9 +101,15 @@ static clkv_status get_positions(void)
     return clkv_cache_get_positions(cache, batch, &positions, &offset);
 }
 
-static clkv_status (*const operations[])(void) = {append,      attend, gather,    upload,        copy, fill,
-                                                  clear_freed, check,  get_stats, get_plan_info,
-                                                  get_positions};
+/* The cache is strict, so this asks for the status of the batch's commands. */
+static clkv_status commit(void)
+{
+    return clkv_batch_commit(batch);
+}
+
+static clkv_status (*const operations[])(void) = {append,        attend, gather,    upload,        copy, fill,
+                                                  clear_freed,   check,  get_stats, get_plan_info,
+                                                  get_positions, commit};
 
 static void destroy_all(void)
 {

@@ -36,6 +36,8 @@ static int create_world(fuzz_input *in)
                                      .clock_ms = fake_clock,
                                      .on_event = model_event,
                                      .user = &w};
+    /* By default a window has no limit, but the model has. */
+    if (w.params.window) w.params.max_context = w.blocks * w.size;
     const clkv_status status = clkv_manager_create(&w.manager, &w.params);
     FUZZ_CHECK((status == CLKV_OK) == (w.params.watermark < w.blocks));
     if (status) return -1;

@@ -130,6 +130,35 @@ START_TEST(one_that_began_earlier)
 END_TEST
 
 /* Salts and contents tell equal tokens apart. */
+/* A destroyed sequence stays in a batch that is being built, but such a batch can only be cleared. */
+START_TEST(a_destroyed_sequence_computes_nothing)
+{
+    clkv_manager *m = new_manager(32);
+    uint32_t text[4 * B];
+    fill_tokens(text, 4 * B, 1);
+    clkv_sequence *a = new_sequence(m, NULL, 0, NULL), *b = new_sequence(m, NULL, 0, NULL);
+    clkv_batch *batch = NULL;
+    ck_ok(clkv_batch_create(&batch, m));
+    ck_ok(clkv_batch_add(batch, a, text, 3 * B, NULL));
+    ck_assert_uint_eq(pending(b, text, 4 * B), 3 * B);
+    clkv_sequence_destroy(&a);
+    ck_assert_uint_eq(pending(b, text, 4 * B), 0);
+    ck_ok(clkv_batch_clear(batch));
+    /* One in a reserved batch still does. */
+    a = new_sequence(m, NULL, 0, NULL);
+    ck_ok(clkv_batch_add(batch, a, text, 3 * B, NULL));
+    ck_ok(clkv_batch_reserve(batch));
+    clkv_sequence_destroy(&a);
+    ck_assert_uint_eq(pending(b, text, 4 * B), 3 * B);
+    ck_ok(clkv_batch_commit(batch));
+    ck_assert_uint_eq(resume(m, b, text, 4 * B), 3 * B);
+    clkv_batch_destroy(&batch);
+    clkv_sequence_destroy(&b);
+    ck_valid(clkv_manager_validate(m));
+    clkv_manager_destroy(&m);
+}
+END_TEST
+
 START_TEST(keys_are_compared)
 {
     clkv_manager *m = new_manager(64);
@@ -213,6 +242,7 @@ int main(void)
     tcase_add_test(t, sixteen_prompts_compute_their_prefix_once);
     tcase_add_test(t, what_open_batches_will_have);
     tcase_add_test(t, one_that_began_earlier);
+    tcase_add_test(t, a_destroyed_sequence_computes_nothing);
     tcase_add_test(t, keys_are_compared);
     tcase_add_test(t, resume_beyond_the_length);
     tcase_add_test(t, available_is_what_a_reservation_may_take);

@@ -93,6 +93,17 @@ START_TEST(a_window_releases_what_no_later_token_sees)
 }
 END_TEST
 
+START_TEST(a_window_lets_a_sequence_outgrow_the_pool)
+{
+    clkv_manager *m = new_windowed(13, 64);
+    clkv_sequence *seq = new_sequence(m, NULL, 0, NULL);
+    for (uint32_t n = 0; n < 512; n += 128) append(m, seq, prompt + n, 128);
+    ck_assert_uint_eq(clkv_sequence_length(seq), 512);
+    ck_valid(clkv_manager_validate(m));
+    end_manager(&m);
+}
+END_TEST
+
 START_TEST(a_window_of_one_token_works)
 {
     clkv_manager *m = new_windowed(5, 1);
@@ -323,6 +334,7 @@ int main(void)
     tcase_add_test(tests, a_position_is_found_in_its_block_at_every_block_size);
     tcase_add_test(tests, what_follows_a_truncation_is_registered_as_what_it_is);
     tcase_add_test(tests, a_window_releases_what_no_later_token_sees);
+    tcase_add_test(tests, a_window_lets_a_sequence_outgrow_the_pool);
     tcase_add_test(tests, a_window_of_one_token_works);
     tcase_add_test(tests, a_fork_has_the_same_history_and_a_life_of_its_own);
     tcase_add_test(tests, a_sequence_has_the_user_data_that_its_caller_gave);
