@@ -3,7 +3,7 @@
  *   k [token][kv_head][head_dim]    one column of   K [head_dim][block_size]
  *   v [token][kv_head][head_dim_v]  one row of      V [block_size][head_dim_v]
  *
- * The tokens of k and of v lie k_stride and v_stride elements apart. SPDX-License-Identifier: Apache-2.0 */
+ * The tokens of k are k_stride elements apart, those of v v_stride. SPDX-License-Identifier: Apache-2.0 */
 __kernel __attribute__((reqd_work_group_size(CLKV_WORK_GROUP, 1, 1)))
 void clkv_append(CLKV_SLAB_PARAMS, __global const clkv_in *k, ulong k_offset, uint k_stride,
                  __global const clkv_in *v, ulong v_offset, uint v_stride, __global const uint *batch, uint slots_at,

@@ -1,9 +1,9 @@
-/* attention_portable.cl: attention for GPUs and whatever else there is: OpenCL C 1.2 without any extension,
- * work-groups of 1 to 256 (a power of two), at most 32 KiB of local memory, nothing assumed about lockstep.
+/* attention_portable.cl: attention for GPUs and any other device, in OpenCL C 1.2 without any extension. A work-group
+ * has 1 to 256 lanes (a power of two) and at most 32 KiB of local memory; lanes need not run in lockstep.
  *
- * A work-group does one item for one KV head: its rows (query × head of the group) in sweeps of up to
- * SWEEP_ROWS, and for each sweep the item's tokens in steps of STEP. Every K and V element is read once per
- * sweep, for all of its rows. One step:
+ * A work-group computes one item for one KV head. It takes the rows of the item (query × head of the group) in sweeps
+ * of up to SWEEP_ROWS, and in each sweep the tokens of the item in steps of STEP. Every element of K and V is read once
+ * per sweep, for all rows of the sweep. One step:
  *
  *   1 scores    lane = (slice of head_dim, K_WIDTH adjacent tokens)   K is transposed: unit stride over lanes
  *               sums over a slice of head_dim → area[slice][row][token]
@@ -11,7 +11,8 @@
  *   3 weights   same lanes                                            area[0][row][token] = exp2(score − maximum)
  *   4 output    lane = (group of tokens, V_WIDTH adjacent dims)       private sums [row][dim], online softmax
  *
- * with a barrier after each. Sums over lanes of 3 and over the token groups of 4 are made once, at the end.
+ * with a barrier after each stage. The sums over the lanes of stage 3, and over the token groups of stage 4, are added
+ * up once, at the end.
  * Local memory in bytes (AREA as defined below; at most 28 KiB for any legal parameters):
  *
  *   4 · (SWEEP_ROWS · head_dim + AREA + max(work_group, SWEEP_ROWS) + SWEEP_ROWS + max(1, STEP / block_size))
@@ -26,8 +27,8 @@
 #define STEP 128 /* tokens */
 #define NO_SCORE (-1e30f) /* below every score; finite, so that differences of two are */
 
-/* Scores: adjacent tokens that a lane takes, vectors of them in a step, and slices of head_dim so that no lane
- * idles. */
+/* Scores: the number of adjacent tokens that a lane takes, the number of such vectors in a step, and the number of
+ * slices of head_dim that keeps all lanes busy. */
 #if CLKV_BLOCK_SIZE == 1
 #define K_WIDTH 1
 typedef float k_vec;
@@ -48,8 +49,8 @@ typedef float4 k_vec;
 #define ROW_LANES (CLKV_WORK_GROUP > SWEEP_ROWS ? CLKV_WORK_GROUP / SWEEP_ROWS : 1)
 #define LANE_ROWS (CLKV_WORK_GROUP > SWEEP_ROWS ? 1 : SWEEP_ROWS / CLKV_WORK_GROUP)
 
-/* Output: columns of adjacent dims, columns per lane, groups of lanes that share the tokens among them. Narrow
- * columns halve the registers, of which the private sums take most. */
+/* Output: columns of adjacent dims, columns per lane, and groups of lanes that divide the tokens among them. Narrow
+ * columns halve the registers, most of which hold the private sums. */
 #if CLKV_WORK_GROUP > 64
 #define V_WIDTH 2
 typedef float2 v_vec;
@@ -80,7 +81,7 @@ typedef float4 v_vec;
 #define K_ROW CLKV_K(bytes)(CLKV_BLOCK_SIZE)
 #define V_ROW CLKV_V(bytes)(CLKV_HEAD_DIM_V)
 
-/* What a work-group computes, the same for all of its lanes. */
+/* The task of a work-group, the same for all of its lanes. */
 typedef struct task {
     clkv_item item;
     ulong tile_at, block_bytes; /* of the layer and KV head in each block; of a block */
@@ -89,14 +90,14 @@ typedef struct task {
     uint end;                   /* of the keys that the sweep reads */
 } task;
 
-/* Where a row of the sweep lies in a caller's tensor [token][head][dim], and in the workspace of parts. */
+/* The place of a row of the sweep in a caller's tensor [token][head][dim], and in the workspace of parts. */
 #define ROW_QUERY(k, row) (((k)->row0 + (row)) / CLKV_GROUP)
 #define ROW_HEAD(k, row) ((k)->kv_head * CLKV_GROUP + ((k)->row0 + (row)) % CLKV_GROUP)
 #define ROW_AT(k, row, stride, dim)                                                                                \
     ((ulong)((k)->item.token + ROW_QUERY(k, row)) * (stride) + ROW_HEAD(k, row) * (dim))
 #define PART_ROW_AT(k, row) (((ulong)(k)->item.part + ROW_QUERY(k, row)) * CLKV_HEADS + ROW_HEAD(k, row))
 
-/* Tokens below this are seen by a row of the sweep; 0 for rows that are only padding. */
+/* A row of the sweep sees the tokens below this; 0 for rows that are only padding. */
 static inline uint row_limit(const task *k, uint row)
 {
     return row < k->rows ? clkv_row_end(&k->item, ROW_QUERY(k, row)) : 0u;
@@ -147,7 +148,7 @@ static inline void scores(const task *k, uint t0, __global const uint *table, __
     }
 }
 
-/* Stage 2. What a row does not see becomes NO_SCORE by selection: it may be NaN. */
+/* Stage 2. Scores of tokens that a row does not see may be NaN; a selection replaces them by NO_SCORE. */
 static inline void maxima(const task *k, uint t0, __local float *area, __local float *reduce)
 {
     const uint lid = (uint)get_local_id(0);
@@ -171,8 +172,8 @@ static inline void maxima(const task *k, uint t0, __local float *area, __local f
     }
 }
 
-/* Stage 3. Each lane keeps the row's maximum and its own tokens' sum; scaling[row] tells stage 4 by what
- * the sums so far must shrink. */
+/* Stage 3. Each lane keeps the maximum of the row and the sum of its own tokens. scaling[row] is the factor by which
+ * stage 4 multiplies the sums so far. */
 static inline void weights(const task *k, uint t0, __local float *area, __local const float *reduce,
                            __local float *scaling, float *tops, float *totals)
 {
@@ -208,7 +209,7 @@ static inline void add_values(v_vec *sums, __local const float4 *weight, v_vec v
     }
 }
 
-/* The same where some rows do not see all four tokens, of which t is the first: what they do not see may be NaN or
+/* The same for four tokens from t on that some rows do not all see. Values that a row does not see may be NaN or
  * infinite. */
 static inline void add_seen_values(const task *k, uint t, uint row0, v_vec *sums, __local const float4 *weight,
                                    v_vec v0, v_vec v1, v_vec v2, v_vec v3)
@@ -224,7 +225,8 @@ static inline void add_seen_values(const task *k, uint t, uint row0, v_vec *sums
     }
 }
 
-/* Stage 4 for one column of a lane. Slots beyond the end may hold NaN: selected away, not multiplied by 0. */
+/* Stage 4 for one column of a lane. Slots beyond the end may hold NaN; a selection masks them, since NaN × 0 is
+ * NaN. */
 static inline void output(const task *k, uint t0, uint group, uint column, __local const float *area,
                           __local const uint *blocks, __local const float *scaling, v_vec *sums, CLKV_SLAB_PARAMS)
 {
@@ -263,7 +265,7 @@ static inline void output(const task *k, uint t0, uint group, uint column, __loc
     }
 }
 
-/* The sweep's queries, scaled so that exp2 makes weights of scores. */
+/* Loads the queries of the sweep, scaled so that the weight is exp2 of the score. */
 static inline void load_queries(const task *k, float scale, __global const clkv_in *q, ulong q_offset,
                                 uint q_stride, __local float *out)
 {
@@ -274,7 +276,8 @@ static inline void load_queries(const task *k, float scale, __global const clkv_
     }
 }
 
-/* Adds up the lanes' sums of weights. scaling[row] becomes what normalises the row, 0 where it saw no key. */
+/* Adds up the lanes' sums of weights. scaling[row] becomes the factor that normalises the row, or 0 if it saw no
+ * key. */
 static inline void finish_rows(const task *k, __local const float *reduce, __local float *scaling,
                                const float *tops, __global float *lse, ulong lse_offset, uint lse_stride,
                                uint want_lse, __global float2 *part_sums)
@@ -297,7 +300,7 @@ static inline void finish_rows(const task *k, __local const float *reduce, __loc
     }
 }
 
-/* Adds up the token groups' sums of `rows` rows from row r0 on, and stores them. */
+/* Adds up the sums of the token groups for `rows` rows from row r0 on, and stores the result. */
 static inline void store_rows(const task *k, uint r0, uint rows, __local const float *area,
                               __local const float *scaling, __global clkv_out *o, ulong o_offset,
                               uint o_stride, __global float *part_o)
@@ -380,7 +383,8 @@ __kernel void clkv_attention(CLKV_SLAB_PARAMS, __global const uint *rows, uint r
         for (uint i = 0; i < LANE_ROWS; i++) reduce[lid + i * CLKV_WORK_GROUP] = totals[i];
         barrier(CLK_LOCAL_MEM_FENCE);
         finish_rows(&k, reduce, scaling, tops, lse, lse_offset, lse_stride, want_lse, part_sums);
-        /* Unrolled: pocl 3.1 loses r0 when this loop is one at run time, inside the loop over sweeps. */
+        /* The loop must be unrolled: otherwise pocl 3.1 gives r0 a wrong value, since the loop is inside the
+         * loop over sweeps. */
 #pragma unroll
         for (uint r0 = 0; r0 < SWEEP_ROWS; r0 += ROUND_ROWS) {
 #pragma unroll

@@ -1,5 +1,5 @@
-/* clear.cl: zeros into whole blocks, all layers. A block is one run of bytes, which `shares` work-groups divide
- * among them, share_units each. SPDX-License-Identifier: Apache-2.0 */
+/* clear.cl: writes zeros into whole blocks, all layers. A block is one run of bytes; `shares` work-groups each clear
+ * share_units of it. SPDX-License-Identifier: Apache-2.0 */
 
 __kernel __attribute__((reqd_work_group_size(CLKV_WORK_GROUP, 1, 1)))
 void clkv_clear(CLKV_SLAB_PARAMS, __global const uint *batch, uint clears_at, uint shares, uint share_units,

@@ -1,6 +1,5 @@
-/* copy.cl: copies whole blocks, all layers. A block is one run of bytes, which `shares` work-groups divide among
- * them, share_units each. The copies of a batch must not touch each other's blocks.
- * SPDX-License-Identifier: Apache-2.0 */
+/* copy.cl: copies whole blocks, all layers. A block is one run of bytes; `shares` work-groups each copy share_units
+ * of it. No block may occur in two copies of one launch, except as a source. SPDX-License-Identifier: Apache-2.0 */
 
 __kernel __attribute__((reqd_work_group_size(CLKV_WORK_GROUP, 1, 1)))
 void clkv_copy(CLKV_SLAB_PARAMS, __global const uint *batch, uint copies_at, uint shares, uint share_units,

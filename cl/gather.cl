@@ -1,5 +1,5 @@
-/* gather.cl: a sequence's K and V out of their blocks into tensors, one work-group per token and KV head. The reverse of
- * append.cl. SPDX-License-Identifier: Apache-2.0 */
+/* gather.cl: copies the K and V of a sequence from their blocks to tensors, one work-group per token and KV head. It
+ * is the reverse of append.cl. SPDX-License-Identifier: Apache-2.0 */
 __kernel __attribute__((reqd_work_group_size(CLKV_WORK_GROUP, 1, 1)))
 void clkv_gather(CLKV_SLAB_PARAMS, __global const uint *rows, uint row_at, uint first, uint n_tokens, uint layer,
                  ulong block_bytes, uint blocks_per_slab, __global clkv_out *k, ulong k_offset, uint k_stride,

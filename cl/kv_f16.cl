@@ -1,15 +1,16 @@
 /* kv_f16.cl: the format f16, in which an element of K or V is a binary16.
  *
- * What every format file has, under names that begin with clkv_ and the format's name; src/kv/format.c has the
- * same numbers:
- *   bytes(n)                   of n elements that lie together
- *   scale_bytes(dims, tokens)  beside a tile of so many dimensions and tokens
- *   raw, widen16               the type of an element as it lies; 16 of them in private memory to float
- *   load, load2 … load16       neighbours from p on. p is aligned to the whole vector, or to 16 bytes
- *   store, store8              the same in reverse, rounded to the nearest, ties to even
- *   load8_apart, store8_apart  eight dimensions of one token of a K tile: they lie a block apart
+ * Every format file defines these, under names that begin with clkv_ and the name of the format; src/kv/format.c has
+ * the same numbers:
+ *   bytes(n)                   the bytes of n elements that lie together
+ *   scale_bytes(dims, tokens)  the bytes of the scales beside a tile of so many dimensions and tokens
+ *   raw, widen16               the type of a stored element; converts 16 of them in private memory to float
+ *   load, load2 … load16       load neighbours from p on. p is aligned to the whole vector, or to 16 bytes
+ *   store, store8              store neighbours, rounded to the nearest, ties to even
+ *   load8_apart, store8_apart  eight dimensions of one token of a K tile, which lie block_size elements apart
  *
- * The loads are single wide accesses: vload_half alone promises no alignment. SPDX-License-Identifier: Apache-2.0 */
+ * Each load is a single wide access, since vload_half alone does not assume the alignment.
+ * SPDX-License-Identifier: Apache-2.0 */
 #define clkv_f16_bytes(n) ((n) * 2u)
 #define clkv_f16_scale_bytes(dims, tokens) 0u
 

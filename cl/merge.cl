@@ -1,7 +1,7 @@
-/* merge.cl: joins the parts of one query whose keys were split, one work-group per (query, head). A part is its
- * normalised output, the maximum of its scores (times log2 e) and its sum of exp2(score − maximum); the whole
- * is the mean of the outputs, weighted by sum · exp2(maximum − the largest maximum). The host
- * lists only the parts that hold a key which the query sees. SPDX-License-Identifier: Apache-2.0 */
+/* merge.cl: merges the parts of one query whose keys were split, one work-group per (query, head). A part has its
+ * normalised output, the maximum of its scores (times log2 e) and its sum of exp2(score − maximum). The result is the
+ * mean of the outputs, weighted by sum · exp2(maximum − the largest maximum). The host lists only the parts that have
+ * a key which the query sees. SPDX-License-Identifier: Apache-2.0 */
 
 #define CLKV_STRIDE (CLKV_WORK_GROUP * CLKV_WIDTH)
 #define CLKV_PIECES ((CLKV_HEAD_DIM_V + CLKV_STRIDE - 1) / CLKV_STRIDE) /* per work-item, the last perhaps idle */

@@ -1,4 +1,4 @@
-/* plan.cl: the work items of a batch as the host has planned them, and what a query sees of one.
+/* plan.cl: reads the work items of a batch, and says which keys of an item a query sees.
  *
  * The packed upload of a batch is an array of uint; src/plan/plan.h describes the same lists:
  *   item    6 uint { row, token, first, end, queries | diagonal << 16, part }
@@ -18,8 +18,8 @@ typedef struct clkv_item {
     uint part;       /* of the first query, those of the others follow; or CLKV_DIRECT */
 } clkv_item;
 
-/* Fills *item rather than returning it: inlining a function that returns a struct leaves a declaration of the
- * result's aliasing behind, which Oclgrind does not know. */
+/* Reads an item. It fills *item and does not return a struct: inlining a function that returns a struct leaves an
+ * instruction about aliasing behind that Oclgrind does not know. */
 CLKV_INLINE void clkv_read_item(clkv_item *item, __global const uint *batch, uint items_at, uint index)
 {
     __global const uint *words = batch + items_at + CLKV_ITEM_WORDS * index;
@@ -32,8 +32,8 @@ CLKV_INLINE void clkv_read_item(clkv_item *item, __global const uint *batch, uin
     item->part = words[5];
 }
 
-/* The end of the keys that query `query` of the item sees; it may lie before `first`. Not written with
- * `diagonal - query`: compilers make a saturating subtraction of that, which Oclgrind does not know. */
+/* The end of the keys that query `query` of the item sees; it may lie before `first`. The function does not use
+ * `diagonal - query`: compilers turn that into a saturating subtraction, which Oclgrind does not know. */
 CLKV_INLINE uint clkv_row_end(const clkv_item *item, uint query)
 {
     return item->end + query - max(item->diagonal, query);

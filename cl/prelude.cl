@@ -62,7 +62,7 @@
 #define CLKV_HEADS (CLKV_KV_HEADS * CLKV_GROUP)
 #define CLKV_INLINE static inline __attribute__((always_inline))
 
-/* What the format of K, or of V, calls `name`: CLKV_K(load4) is clkv_f16_load4 where K is f16. */
+/* The function or macro `name` of the format of K, or of V: CLKV_K(load4) is clkv_f16_load4 when K is f16. */
 #define CLKV_PASTE(format, name) clkv_##format##_##name
 #define CLKV_OF(format, name) CLKV_PASTE(format, name)
 #define CLKV_K(name) CLKV_OF(CLKV_K_FORMAT, name)
@@ -83,9 +83,8 @@ typedef float clkv_out;
 #define CLKV_OUT_STORE(x, p, i) ((p)[i] = (x))
 #endif
 
-/* Eight elements at a time, for CPUs. The callers' tensors may begin at any element, and pocl's vload_halfn
- * and vstore_halfn take for granted that they are aligned to the whole vector: those halves go through a
- * private copy. */
+/* Eight elements at a time, for CPUs. A caller's tensor may begin at any element, but pocl's vload_halfn and
+ * vstore_halfn assume alignment to the whole vector. So halves go through a private copy. */
 static inline float8 clkv_in_8(__global const clkv_in *p, ulong at)
 {
 #if CLKV_IN_HALF
@@ -107,8 +106,8 @@ static inline void clkv_out_8(float8 x, __global clkv_out *p, ulong at)
 #endif
 }
 
-/* 2^x for x ≤ 0: relative error below 2e-7, exactly 0 below −126, NaN for NaN: max() and min() would lose it.
- * Truncating x − ½ rounds to nearest. */
+/* 2^x for x ≤ 0: relative error below 2e-7, exactly 0 below −126, NaN for NaN (so no max() and min(), which would
+ * lose the NaN). Truncating x − ½ rounds to nearest. */
 CLKV_INLINE float16 exp2_16(float16 x)
 {
     const int16 under = x < -126.0f;
@@ -139,8 +138,9 @@ CLKV_INLINE float sum_of(float16 x)
     return c.x + c.y;
 }
 
-/* What one work-item of the kernels that both tiers use moves at a time: eight elements where it is alone in
- * its work-group (every head_dim is a multiple of 8), else one, so that neighbours touch neighbours. */
+/* The number of elements that a work-item moves at a time, in the kernels that both tiers use: eight when it is alone
+ * in its work-group (every head_dim is a multiple of 8), else one, so that neighbouring work-items access
+ * neighbouring elements. */
 #if CLKV_WORK_GROUP == 1
 #define CLKV_WIDTH 8
 typedef float8 clkv_wide;

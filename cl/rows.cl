@@ -1,4 +1,4 @@
-/* rows.cl: applies a batch's changes to the block tables that live on the device, one work-item each. Every
+/* rows.cl: writes the changes of a batch to the block tables on the device, one work-item for each change. Every
  * index occurs once. SPDX-License-Identifier: Apache-2.0 */
 __kernel __attribute__((reqd_work_group_size(CLKV_WORK_GROUP, 1, 1)))
 void clkv_rows(__global uint *rows, __global const uint *batch, uint changes_at, uint n)

@@ -2,7 +2,7 @@
  *
  *   slab   [block of the slab][layer][kv_head]{ K tile, V tile }
  *   tile   K [head_dim][block_size], V [block_size][head_dim_v], in its format; then its scales, if the format has
- *          any; then nothing up to a multiple of 16 bytes
+ *          any; then unused bytes up to a multiple of 16
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #define CLKV_TILE_BYTES(elements, scales) (((elements) + (scales) + 15u) / 16u * 16u)
@@ -13,8 +13,9 @@
     CLKV_TILE_BYTES(CLKV_V(bytes)(CLKV_HEAD_DIM_V * CLKV_BLOCK_SIZE), \
                     CLKV_V(scale_bytes)(CLKV_HEAD_DIM_V, CLKV_BLOCK_SIZE))
 
-/* Kernels take the slabs as the first CLKV_SLABS arguments. OpenCL C 1.2 has no pointers in buffers, and
- * a private array of pointers would spill on GPUs: a chain of selects is free where all lanes agree. */
+/* The first CLKV_SLABS arguments of a kernel are the slabs. OpenCL C 1.2 has no pointers in buffers, and a private
+ * array of pointers would spill on GPUs. A chain of selects costs almost nothing when all lanes choose the same
+ * slab. */
 #define CLKV_SP(i) __global uchar *slab##i
 #define CLKV_SP4(a, b, c, d) CLKV_SP(a), CLKV_SP(b), CLKV_SP(c), CLKV_SP(d)
 #if CLKV_SLABS == 1
@@ -91,8 +92,8 @@ static inline __global uchar *clkv_pick_slab(uint slab, CLKV_SLAB_PARAMS)
     return p;
 }
 
-/* The first byte of a block: all of its layers are one run of block_bytes. Blocks are counted through all slabs;
- * products are 64-bit, since any real pool is beyond 32 bits. */
+/* The first byte of a block, whose layers are one run of block_bytes. Blocks are numbered through all slabs. Products
+ * are 64-bit, since real pools are larger than 4 GiB. */
 CLKV_INLINE __global uchar *clkv_block(uint block, ulong block_bytes, uint blocks_per_slab, CLKV_SLAB_PARAMS)
 {
 #if CLKV_SLABS == 1
@@ -103,7 +104,7 @@ CLKV_INLINE __global uchar *clkv_block(uint block, ulong block_bytes, uint block
 #endif
 }
 
-/* Where the K tile of a layer and KV head lies in a block; the V tile is CLKV_K_TILE_BYTES behind it. */
+/* The place of the K tile of a layer and KV head in a block; the V tile is CLKV_K_TILE_BYTES behind it. */
 CLKV_INLINE ulong clkv_tile_at(uint layer, uint kv_head)
 {
     return ((ulong)layer * CLKV_KV_HEADS + kv_head) * (CLKV_K_TILE_BYTES + CLKV_V_TILE_BYTES);

@@ -91,7 +91,7 @@ static const option_set set = {
     1,
     "SIGINT (Ctrl-C), SIGTERM or SIGHUP ends the run early: the figures are those of the steps until then.\n"
     "Keys of the output:\n"
-    "  finished                 false when a signal has ended the run early\n"
+    "  finished                 false (in the table: no) when a signal has ended the run early\n"
     "  requests                 that were served\n"
     "  skipped_rows             of the trace that are no requests: 0 tokens of context, say\n"
     "  rejected                 that the whole pool is too small for (exit status 1)\n"
@@ -320,7 +320,7 @@ static int print_table(const outcome *o, const figure *f, size_t n)
 {
     table *t = table_create("lr", NULL);
     if (*o->device) output_printf(&output_out, "%s\n\n", o->device);
-    table_pair(t, "finished", "%s", o->replay.finished ? "yes" : "no");
+    if (!o->replay.finished) table_pair(t, "finished", "no");
     for (size_t i = 0; i < n; i++) {
         if (f[i].real) table_pair(t, f[i].key, "%.*f", f[i].decimals, f[i].value);
         else table_pair(t, f[i].key, "%" PRIu64, f[i].count);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sys/select.h>
 #include <unistd.h>
 
 /* −1 with errno, EINTR included. An error of the descriptor is left to the call that follows. */
@@ -12,16 +14,35 @@ static int wait_for(int fd, short events)
     return poll(&one, 1, -1) < 0 ? -1 : 0;
 }
 
+/* The same for reading, but EINTR also when *stop is set already. Signals are blocked between that look and the wait,
+ * in which they are not: one that comes in between would otherwise be noted and wake nobody. */
+static int wait_unless(int fd, const volatile sig_atomic_t *stop)
+{
+    sigset_t all, before;
+    fd_set set;
+    int ready = -1;
+    FD_ZERO(&set);
+    FD_SET(fd, &set);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (*stop) errno = EINTR;
+    else ready = pselect(fd + 1, &set, NULL, NULL, NULL, &before);
+    const int error = errno;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = error;
+    return ready < 0 ? -1 : 0;
+}
+
 static int is_not_ready(void)
 {
     return errno == EAGAIN || errno == EWOULDBLOCK;
 }
 
-ssize_t fd_read(int fd, void *bytes, size_t n)
+ssize_t fd_read(int fd, void *bytes, size_t n, const volatile sig_atomic_t *stop)
 {
     for (;;) {
-        /* Before the call too: poll() returns at a signal, read() is restarted by SA_RESTART. */
-        if (wait_for(fd, POLLIN)) return -1;
+        /* Before the call too: the wait returns at a signal, read() is restarted by SA_RESTART. */
+        if (stop ? wait_unless(fd, stop) : wait_for(fd, POLLIN)) return -1;
         const ssize_t got = read(fd, bytes, n);
         if (got >= 0 || !is_not_ready()) return got;
     }

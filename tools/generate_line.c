@@ -51,7 +51,7 @@ static char *prompt_of(EditLine *edit)
 static int read_byte(const line_reader *r, char *byte)
 {
     ssize_t got;
-    do got = fd_read(STDIN_FILENO, byte, 1);
+    do got = fd_read(STDIN_FILENO, byte, 1, r->interrupted);
     while (got < 0 && errno == EINTR && !*r->interrupted);
     return (int)got;
 }
@@ -148,7 +148,7 @@ static int fill(line_reader *r)
         r->room = 2 * r->room + READ_BYTES;
     }
     ssize_t got;
-    do got = fd_read(STDIN_FILENO, r->bytes + r->n, r->room - r->n);
+    do got = fd_read(STDIN_FILENO, r->bytes + r->n, r->room - r->n, r->interrupted);
     while (got < 0 && errno == EINTR && !*r->interrupted);
     if (got > 0) r->n += (size_t)got;
     return got < 0 ? -1 : got > 0;

@@ -47,7 +47,7 @@ static int fill(unpack *u, const char **why)
     ssize_t got;
     memmove(u->in, u->z.next_in, u->z.avail_in);
     u->z.next_in = u->in;
-    do got = fd_read(u->fd, u->in + u->z.avail_in, sizeof u->in - u->z.avail_in);
+    do got = fd_read(u->fd, u->in + u->z.avail_in, sizeof u->in - u->z.avail_in, NULL);
     while (got < 0 && errno == EINTR);
     if (got < 0) {
         *why = strerror(errno);

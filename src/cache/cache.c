@@ -1,4 +1,4 @@
-/* cache.c: makes a cache out of a block manager, slabs and a stream, and takes it apart.
+/* cache.c: creates a cache from a block manager, slabs and a stream, and destroys it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cache/state.h"
 
@@ -38,7 +38,7 @@ static clkv_status set_shape(clkv_cache *cache)
     return st;
 }
 
-/* Unless the caller wants to say later what it needs. */
+/* Compiles the kernels, unless params.compile is CLKV_COMPILE_LATER. */
 static clkv_status compile(clkv_cache *cache)
 {
     clkv_warm_up_params all = CLKV_PARAMS_INIT(clkv_warm_up_params);
@@ -92,7 +92,7 @@ clkv_status clkv_cache_create(clkv_cache **out, clkv_device *device, const clkv_
     return CLKV_PUBLIC(create(out, device, params));
 }
 
-/* Batches that outlive the cache keep nothing of it. */
+/* Detaches the uploads from the batches, which may outlive the cache. */
 static void end_uploads(clkv_cache *c)
 {
     clkv_manager_lock(c->manager);

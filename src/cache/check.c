@@ -1,4 +1,4 @@
-/* check.c: what the commands of a cache have come to: asked by clkv_cache_check, and by the commit of a strict cache.
+/* check.c: whether commands of a cache have failed, for clkv_cache_check and for commits of a strict cache.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cache/state.h"
 

@@ -1,4 +1,4 @@
-/* clear.c: zeros into what was freed, apart from an upload. SPDX-License-Identifier: Apache-2.0 */
+/* clear.c: clears freed blocks without an upload. SPDX-License-Identifier: Apache-2.0 */
 #include "cache/state.h"
 
 #include "core/blocks.h"

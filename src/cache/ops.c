@@ -1,4 +1,4 @@
-/* ops.c: the public operations: checks what the caller hands in, locks, and enqueues.
+/* ops.c: the public operations: check the arguments, lock the cache, and enqueue.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cache/state.h"
 
@@ -17,7 +17,7 @@
 #include <math.h>
 #include <string.h>
 
-/* K and V of an append or a gather; one of them may be absent in a gather. */
+/* Checks K and V of an append or a gather; in a gather one of them may be absent. */
 static clkv_status check_pair(const clkv_cache *cache, clkv_tensor *k, clkv_tensor *v, uint32_t tokens, int writes)
 {
     const clkv_cache_params *p = &cache->params;
@@ -69,7 +69,7 @@ clkv_status clkv_append(clkv_cache *cache, clkv_batch *batch, const clkv_append_
     return CLKV_PUBLIC(append(cache, batch, params, &events));
 }
 
-/* Q, O and, where it is wanted, the log-sum-exp. */
+/* Checks Q, O and, if wanted, the log-sum-exp. */
 static clkv_status check_triple(const clkv_cache *cache, clkv_attention_params *a, uint32_t tokens)
 {
     const clkv_cache_params *p = &cache->params;
@@ -119,7 +119,7 @@ clkv_status clkv_attention(clkv_cache *cache, clkv_batch *batch, const clkv_atte
     return CLKV_PUBLIC(attention(cache, batch, params, &events));
 }
 
-/* Two bits per block of the pool: is a source, is a target. */
+/* Checks copies with two bits per block of the pool: the block is a source, the block is a target. */
 static clkv_status check_copies(const clkv_cache *cache, const clkv_block_copy *copies, uint32_t n)
 {
     const uint32_t blocks = cache->params.blocks;
@@ -181,7 +181,7 @@ clkv_status clkv_copy_blocks(clkv_cache *cache, uint32_t group, const clkv_block
     return CLKV_PUBLIC(copy_blocks(cache, group, copies, n, &events));
 }
 
-/* The range that is asked for, and whether it is there. */
+/* Sets the range that is asked for, and checks that the sequence has it. */
 static clkv_status check_range(const clkv_sequence *sequence, const clkv_gather_params *params, uint32_t *n)
 {
     const size_t length = clkv_sequence_length(sequence);

@@ -1,4 +1,4 @@
-/* params.c: what a cache may look like on a device, before one is made.
+/* params.c: fills in and checks the params of a cache before it is created.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cache/state.h"
 
@@ -74,7 +74,7 @@ uint64_t clkv_cache_block_bytes(const clkv_cache_params *params)
     return CLKV_PUBLIC(check_model(&p)) == CLKV_OK ? block_bytes(&p) : 0;
 }
 
-/* How many blocks: as asked, or what memory_bytes holds, or what half the device holds. */
+/* Sets the number of blocks: p->blocks, or what fits into memory_bytes, or into half of the device's memory. */
 static clkv_status resolve_blocks(const clkv_device *device, clkv_cache_params *p)
 {
     const uint64_t each = block_bytes(p), limit = clkv_slabs_limit(device);
@@ -91,7 +91,7 @@ static clkv_status resolve_blocks(const clkv_device *device, clkv_cache_params *
     if (p->blocks > UINT32_MAX / p->block_size)
         return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "%u blocks of %u tokens: slots are 32-bit numbers",
                          (unsigned)p->blocks, (unsigned)p->block_size);
-    if (each > limit / p->blocks) /* their product may pass 2^64 */
+    if (each > limit / p->blocks) /* their product may exceed 2^64 */
         return CLKV_FAIL(CLKV_ERROR_DEVICE_MEMORY, "%u blocks of %llu bytes: the device can give %llu bytes",
                          (unsigned)p->blocks, (unsigned long long)each, (unsigned long long)limit);
     p->memory_bytes = each * p->blocks;

@@ -1,11 +1,11 @@
-/* state.h: the inside of a clkv_cache.
+/* state.h: the internals of a clkv_cache.
  *
- *   lock order: cache, then manager. A batch that ends (commit, rollback, clear, destroy) only marks its
- *   upload as over; the next one takes its staging buffer back. So nothing ever locks upwards.
+ *   Lock order: cache, then manager. A batch that ends (commit, rollback, clear, destroy) only marks its upload as
+ *   over; the next upload releases its staging buffer. So no code locks the cache while it holds the manager's lock.
  *
- * Invariants: every upload is on the cache's list; one that is not over holds its ring slot and belongs
- * to exactly one batch; a sequence's `synced` leading table entries are on the device (or on their way
- * there, in stream order). SPDX-License-Identifier: Apache-2.0 */
+ * Invariants: every upload is on the cache's list. An upload that is not over holds its ring slot and belongs to
+ * exactly one batch. The first `synced` entries of a sequence's block table are on the device, or in a command that runs before
+ * any command that reads them. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_CACHE_STATE_H
 #define CLKV_CACHE_STATE_H
 
@@ -20,8 +20,8 @@ typedef struct clkv_upload {
     clkv_packed packed;
     struct clkv_cache *cache;
     struct clkv_upload *next;
-    atomic_int over;        /* its batch has ended: free to reuse */
-    clkv_failure failure;   /* of the commands of its batch: known to the cache's watch */
+    atomic_int over;        /* its batch has ended: the upload can be reused */
+    clkv_failure failure;   /* of the commands of its batch; a set of the cache's watch */
     uint8_t *appended;      /* a bit for each layer; only with a strict commit, else NULL */
     uint32_t n_appended;    /* layers */
 } clkv_upload;
@@ -31,58 +31,58 @@ struct clkv_cache {
     int has_lock;
     clkv_device *device;
     clkv_manager *manager;
-    clkv_cache_params params; /* resolved: no zero stands for a default any more */
+    clkv_cache_params params; /* resolved: zeros do not stand for defaults */
     clkv_ops ops;
     clkv_ring ring;
-    clkv_watch *watch;        /* over all commands of the stream */
+    clkv_watch *watch;        /* watches all commands of the stream */
     clkv_upload *live;
     uint64_t uploaded_bytes, uploads, blocks_cleared;
-    int lost;                 /* the log knows that the device is */
+    int lost;                 /* the device is lost, and this was logged */
 };
 
-/* The params with every default filled in; checks all that needs no allocation. INVALID, UNSUPPORTED,
+/* Copies the params, fills in every default, and checks everything that needs no allocation. INVALID, UNSUPPORTED,
  * DEVICE_MEMORY. */
 clkv_status clkv_cache_resolve(const clkv_device *device, const clkv_cache_params *params,
                                clkv_cache_params *out);
 
-/* Those of the cache's block manager; `params` are resolved. */
+/* The params of the cache's block manager; `params` are resolved. */
 clkv_manager_params clkv_cache_manager_params(const clkv_cache_params *params);
 
-/* With the cache locked: the commands from now on are of this upload's batch, until clkv_cache_done. */
+/* New commands belong to the batch of this upload until clkv_cache_done. Call it with the cache locked. */
 void clkv_cache_begin(clkv_cache *cache, clkv_upload *upload);
 
-/* What an operation returns, with the cache locked: says in the log that the device is lost, once. */
+/* Every operation returns through this with the cache locked. Logs once that the device is lost. */
 clkv_status clkv_cache_done(clkv_cache *cache, clkv_status st);
 
-/* clkv_cache_warm_up behind its checks. */
+/* Does the work of clkv_cache_warm_up after its checks. */
 clkv_status clkv_cache_compile(clkv_cache *cache, const clkv_warm_up_params *params);
 
-/* The upload of an uploaded batch of this cache. STATE: not uploaded. INVALID: another cache's. */
+/* Gets the upload of a batch of this cache. STATE: not uploaded. INVALID: a batch of another cache. */
 clkv_status clkv_cache_upload_of(clkv_cache *cache, const clkv_batch *batch, clkv_upload **out);
 
-/* A new record of an upload, and the end of one. NULL: no memory. */
+/* Create and free the record of an upload. NULL: no memory. */
 clkv_upload *clkv_cache_new_upload(clkv_cache *cache);
 void clkv_cache_free_upload(clkv_upload *upload);
 
-/* An upload's record is used anew: nothing of it has failed or been appended. */
+/* Resets the record of an upload for reuse: no command has failed, and no layer has been appended. */
 void clkv_cache_reset_upload(clkv_upload *upload);
 
-/* A layer of the batch has been appended: for a strict commit. */
+/* Notes that a layer of the batch was appended, for a strict commit. */
 void clkv_cache_note_append(clkv_upload *upload, uint32_t layer);
 
-/* What clkv_batch_commit asks a strict cache, with the manager locked. STATE: layers are missing. DEVICE. */
+/* clkv_batch_commit calls this for a strict cache, with the manager locked. STATE: layers are missing. DEVICE. */
 clkv_status clkv_cache_may_commit(void *upload);
 
-/* Enqueues zeros into every uncleared block and forgets them. Cache and manager are locked, or nobody else's.
- * On failure they are remembered. */
+/* Enqueues zeros into every uncleared block, and removes the blocks from the list. After a failure the blocks stay on
+ * the list. Cache and manager are locked, or no other thread uses them. */
 clkv_status clkv_cache_clear(clkv_cache *cache, const clkv_events *events);
 
-/* The same for every block that holds anything, whoever has it: the end of a cache. A failure is logged. */
+/* The same for every block that was ever used, at the end of a cache. A failure is logged. */
 void clkv_cache_clear_all(clkv_cache *cache);
 
-/* Sends what the device does not know yet of one sequence's block table, and says which row it is; *after (to be
- * released) is what must have succeeded before the row is read, or NULL. The cache is locked. INVALID: another
- * manager's. */
+/* Sends the entries of a sequence's block table that the device does not have, and sets *row to the row of the
+ * sequence. *after, which the caller releases, is the event that must succeed before the row is read, or NULL. The
+ * cache is locked. INVALID: a sequence of another manager. */
 clkv_status clkv_cache_sync_row(clkv_cache *cache, const clkv_sequence *sequence, uint32_t *row, cl_event *after);
 
 #endif

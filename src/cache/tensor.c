@@ -1,4 +1,4 @@
-/* tensor.c: holds a caller's tensors against what an operation will read and write.
+/* tensor.c: compares a caller's tensors with what an operation will read and write.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cache/tensor.h"
 
@@ -19,7 +19,7 @@ static clkv_status check_type(clkv_tensor *t, const clkv_tensor_use *use)
     return CLKV_OK;
 }
 
-/* What the caller states of the shape, 0 where nothing is stated, is the shape. */
+/* INVALID unless the shape that the caller states, if any, is the shape of the cache. */
 static clkv_status check_stated(const clkv_tensor *t, const clkv_tensor_use *use)
 {
     const struct {
@@ -49,7 +49,7 @@ static clkv_status check_buffer(const clkv_buffer_facts *f, const clkv_tensor_us
     return CLKV_OK;
 }
 
-/* Elements from the first one to behind the last one. Neither factor is so large that it overflows. */
+/* The number of elements from the first to the last, both included. The factors are too small to overflow. */
 static uint64_t extent(const clkv_tensor *t, const clkv_tensor_use *use)
 {
     return use->tokens ? (uint64_t)(use->tokens - 1) * t->stride + (uint64_t)use->heads * use->dim : 0;
@@ -82,9 +82,9 @@ clkv_status clkv_tensor_check(clkv_tensor *t, clkv_buffer_facts *facts, const cl
     return st == CLKV_OK ? check_extent(t, facts, use) : st;
 }
 
-/* Where a tensor lies in the buffer that its own is a part of, in bytes. */
+/* The place of a tensor in its root buffer, in bytes. */
 typedef struct rows {
-    uint64_t begin, stride, bytes; /* of the first row; to the next; of one */
+    uint64_t begin, stride, bytes; /* begin of the first row, distance to the next, bytes of one */
     uint32_t n;
 } rows;
 

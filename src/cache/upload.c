@@ -1,10 +1,10 @@
-/* upload.c: one packed write per batch. What goes into it, in uints:
+/* upload.c: sends a batch to the device in one packed write. Its lists, with the number of uints of each element:
  *
  *   positions × 1 (if asked for) │ items × 6 │ merges × 4 │ copies × 2 │ clears × 1 │ changes × 2 │ slots × 1
  *
- * A decode step of a sequence is 24 + 4 bytes, whatever its context length: only the entries of its
- * block table that the device does not have yet are in `changes`. `clears` are blocks that were freed (with
- * clear_freed): they are zeroed before anything of the batch is copied or appended.
+ * A decode step of a sequence is 24 + 4 bytes for any context length: `changes` has only the entries of its block table
+ * that the device does not have yet. `clears` are freed blocks (with clear_freed), which are zeroed before anything of
+ * the batch is copied or appended.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cache/state.h"
 
@@ -26,7 +26,7 @@ clkv_status clkv_cache_upload_of(clkv_cache *cache, const clkv_batch *batch, clk
     return CLKV_OK;
 }
 
-/* Called when the upload's batch ends, perhaps with the manager locked. */
+/* Called when the batch of an upload ends, perhaps with the manager locked. */
 static void upload_is_over(void *state)
 {
     clkv_upload *upload = state;
@@ -34,7 +34,7 @@ static void upload_is_over(void *state)
     atomic_store(&upload->over, 1);
 }
 
-/* What an upload should have cleared that has failed on the device. */
+/* Puts the blocks of an upload that has failed on the device back on the list of blocks to clear. */
 static void unclear_lost(const clkv_cache *cache, const clkv_packed *packed)
 {
     if (!packed->slot || !packed->n_clears || !clkv_ring_failed(packed->slot)) return;
@@ -42,7 +42,7 @@ static void unclear_lost(const clkv_cache *cache, const clkv_packed *packed)
     clkv_blocks_unclear_free(cache->manager, words + packed->clears_at, packed->n_clears);
 }
 
-/* The record of a new upload. Takes back what ended batches held. */
+/* Gets a record for a new upload. Releases the ring slots of uploads whose batches have ended. */
 static clkv_upload *take_upload(clkv_cache *cache)
 {
     clkv_upload *found = NULL;
@@ -76,7 +76,7 @@ static clkv_status plan(clkv_cache *cache, clkv_packed *packed, const clkv_batch
     return clkv_plan_build(&packed->plan, &params, view->entries, view->n_entries);
 }
 
-/* How long each list is and where it goes; the plan is made. */
+/* Sets the length and the place of each list; the plan has been made. */
 static void lay_out(clkv_packed *packed, const clkv_batch_view *view)
 {
     packed->n_tokens = view->n_tokens;
@@ -96,7 +96,7 @@ static void lay_out(clkv_packed *packed, const clkv_batch_view *view)
     at += 2 * packed->n_changes;
     packed->slots_at = at;
     at += packed->n_tokens;
-    packed->bytes = (size_t)(at ? at : 1) * sizeof(uint32_t); /* an empty batch sends one word: a write has an event */
+    packed->bytes = (size_t)(at ? at : 1) * sizeof(uint32_t); /* an empty batch sends one word, so that its write has an event */
 }
 
 /* Appends {index, block} for the entries [from, to) of a table; returns the end of the list. */
@@ -126,8 +126,8 @@ static void pack(const clkv_cache *cache, const clkv_packed *packed, const clkv_
     memcpy(words + packed->slots_at, view->slots, view->n_tokens * sizeof *view->slots);
 }
 
-/* Packs and enqueues. On failure the device may have some of it, but nothing on the host believes so, and no
- * block has been written: copies come last, and what is cleared before them is told to the batch. */
+/* Packs and enqueues. After a failure some commands may have been enqueued, but the state of the host is as before,
+ * and no block has been written: copies come last, and the batch is told which blocks were cleared before them. */
 static clkv_status send(clkv_cache *cache, clkv_packed *packed, clkv_batch *batch, const clkv_batch_view *view,
                         const clkv_events *events)
 {
@@ -143,7 +143,7 @@ static clkv_status send(clkv_cache *cache, clkv_packed *packed, clkv_batch *batc
     if (st == CLKV_OK && rows)
         st = clkv_ops_rows(ops, packed->slot, packed->changes_at, packed->n_changes, &rows_events);
     const clkv_events clear_events = { .event = copies ? &cleared : events->event, .after = scattered };
-    if (st == CLKV_OK && clears) { /* before the copies: a target may be on the list */
+    if (st == CLKV_OK && clears) { /* before the copies, since the target of a copy may be on the list */
         st = clkv_ops_clear(ops, packed->slot, packed->clears_at, packed->n_clears, &clear_events);
         if (st == CLKV_OK) clkv_batch_mark_written(batch);
     }
@@ -160,7 +160,7 @@ static clkv_status send(clkv_cache *cache, clkv_packed *packed, clkv_batch *batc
     return st;
 }
 
-/* An earlier upload of the batch that has not arrived may never do so: its changes of tables are sent again. */
+/* If an earlier upload of the batch has not arrived, it may never arrive: its table changes will be sent again. */
 static void forget_lost_upload(const clkv_cache *cache, clkv_batch *batch)
 {
     clkv_upload *earlier = batch->device_state;
@@ -169,7 +169,7 @@ static void forget_lost_upload(const clkv_cache *cache, clkv_batch *batch)
     if (earlier->packed.n_clears && clkv_ring_failed(earlier->packed.slot)) clkv_batch_unclear(batch);
 }
 
-/* All that an upload may need, even if this one does not: an upload fails at once, or never for want of one. */
+/* Checks that all kernels are compiled that any upload may need, so that the first upload fails or none does. */
 static clkv_status check_kernels(const clkv_cache *cache)
 {
     clkv_kernel kernel;
@@ -312,7 +312,7 @@ static clkv_status sync_row(clkv_cache *cache, clkv_sequence *sequence, cl_event
 
 clkv_status clkv_cache_sync_row(clkv_cache *cache, const clkv_sequence *sequence, uint32_t *row, cl_event *after)
 {
-    /* What the device knows of a sequence is not part of its value: gather may take it as const. */
+    /* `synced` is no visible property of a sequence, so clkv_gather takes a const sequence. */
     clkv_sequence *s = (clkv_sequence *)sequence;
     if (s->manager != cache->manager)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "the sequence belongs to another manager");
@@ -320,7 +320,7 @@ clkv_status clkv_cache_sync_row(clkv_cache *cache, const clkv_sequence *sequence
     *row = s->row;
     clkv_status st;
     if (s->reserved && !s->batch->device_state) {
-        /* Its table may show a copy of its tail that has not been made yet. */
+        /* The table may contain the copy of a tail that has not been made yet. */
         st = CLKV_FAIL(CLKV_ERROR_BUSY, "the sequence is in a reserved batch that is not uploaded");
     } else {
         st = sync_row(cache, s, after);

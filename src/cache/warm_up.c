@@ -1,7 +1,7 @@
-/* warm_up.c: compiles the kernels of a cache. No lock is held meanwhile: operations of the cache go on beside it.
+/* warm_up.c: compiles the kernels of a cache. No lock is held meanwhile, so operations of the cache can run.
  *
- *   which are missing ──▶ compiled, by several threads ──▶ into the cache's table, all or none
- *     cache locked              nothing locked                    cache locked
+ *   list the missing ones ──▶ compile them, on several threads ──▶ add to the cache's table, all or none
+ *        cache locked                  nothing locked                     cache locked
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cache/state.h"
@@ -61,7 +61,7 @@ clkv_status clkv_cache_compile(clkv_cache *cache, const clkv_warm_up_params *par
     }
     pthread_mutex_lock(&cache->lock);
     if (st == CLKV_OK) st = clkv_ops_take(&cache->ops, &w->missing);
-    if (st != CLKV_OK) clkv_cache_done(cache, st); /* a success says nothing of the queue */
+    if (st != CLKV_OK) clkv_cache_done(cache, st); /* a success does not mean that the device works */
     pthread_mutex_unlock(&cache->lock);
     clkv_ops_drop(&w->missing);
     clkv_free(w, sizeof *w);

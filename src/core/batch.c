@@ -26,7 +26,7 @@ clkv_status clkv_batch_create(clkv_batch **out, clkv_manager *m)
     return CLKV_OK;
 }
 
-/* The last entry leaves. A sequence destroyed meanwhile goes with it. */
+/* Removes the last entry, and frees its sequence if that was destroyed meanwhile. */
 static void drop_last_entry(clkv_batch *batch)
 {
     const clkv_batch_entry *entry = &batch->entries[--batch->n_entries];
@@ -75,7 +75,7 @@ void clkv_batch_destroy(clkv_batch **out)
     clkv_manager_unlock_last(m);
 }
 
-/* ---- the device half's things ---- */
+/* ---- the state that a cache attaches ---- */
 
 void clkv_batch_set_device_state(clkv_batch *batch, void *state, void (*drop)(void *state))
 {
@@ -179,7 +179,7 @@ clkv_status clkv_batch_clear(clkv_batch *batch)
     return CLKV_PUBLIC(status);
 }
 
-/* ---- looking at it ---- */
+/* ---- queries ---- */
 
 uint32_t clkv_batch_tokens(const clkv_batch *batch)
 {
@@ -194,7 +194,7 @@ clkv_status clkv_batch_get_entries(const clkv_batch *batch, const clkv_batch_ent
     return CLKV_OK;
 }
 
-/* Whether the lists of a reservation are there for a group. */
+/* Checks that a group exists and that the batch is reserved, so that its lists are valid. */
 static clkv_status check_reserved(const clkv_batch *batch, uint32_t group)
 {
     if (!batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "batch is NULL");
@@ -202,7 +202,7 @@ static clkv_status check_reserved(const clkv_batch *batch, uint32_t group)
     return clkv_blocks_check_group(group);
 }
 
-/* Whoever asks where to write may write. */
+/* Counts the question where to write as writing. */
 static clkv_status expect_writes(clkv_batch *batch, uint32_t group)
 {
     const clkv_status status = check_reserved(batch, group);

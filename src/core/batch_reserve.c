@@ -1,4 +1,4 @@
-/* batch_reserve.c: reserving a batch's blocks, and the end of a reservation. SPDX-License-Identifier: Apache-2.0 */
+/* batch_reserve.c: reserves the blocks of a batch, and ends a reservation. SPDX-License-Identifier: Apache-2.0 */
 #include "core/batch.h"
 
 #include "core/error.h"
@@ -23,7 +23,7 @@ static uint64_t all_blocks_needed(const clkv_batch *batch)
     return need;
 }
 
-/* Whether every sequence can still take its tokens: it may have changed since it was added. */
+/* Checks that every sequence can still take its tokens, since it may have changed after it was added. */
 static clkv_status check_entries(const clkv_batch *batch)
 {
     const uint32_t max_context = batch->manager->max_context;
@@ -38,7 +38,7 @@ static clkv_status check_entries(const clkv_batch *batch)
     return CLKV_OK;
 }
 
-/* Everything that can fail for want of host memory, before any block is taken. */
+/* Does everything that can fail for lack of host memory, before any block is taken. */
 static clkv_status prepare(clkv_batch *batch, uint64_t need)
 {
     const clkv_manager *m = batch->manager;
@@ -56,7 +56,7 @@ static clkv_status prepare(clkv_batch *batch, uint64_t need)
     return CLKV_OK;
 }
 
-/* Puts an entry's fresh blocks into its sequence's table and writes its slots. */
+/* Puts the fresh blocks of an entry into the table of its sequence, and writes its slots. */
 static uint32_t place_entry(clkv_batch *batch, uint32_t index, uint32_t next_fresh)
 {
     const clkv_manager *m = batch->manager;
@@ -89,7 +89,7 @@ static uint32_t place_entry(clkv_batch *batch, uint32_t index, uint32_t next_fre
 
 static void hide_evicted(const clkv_batch *batch, int hidden)
 {
-    if (batch->n_evicted == 0) return; /* an empty batch has no list of blocks */
+    if (batch->n_evicted == 0) return; /* an empty batch may have no array */
     const uint32_t *evicted = clkv_batch_evicted(batch);
     for (uint32_t i = 0; i < batch->n_evicted; i++) clkv_blocks_hide(batch->manager, evicted[i], hidden);
 }
@@ -172,8 +172,8 @@ clkv_status clkv_batch_get_evictions(clkv_batch *batch, const clkv_eviction **ev
     return CLKV_OK;
 }
 
-/* Tokens of a sequence in blocks that nobody else uses, or `limit` as soon as there are that many. Counted
- * from the tail, where the blocks of its own are. */
+/* The number of tokens of a sequence in blocks that only this sequence uses; counting stops at `limit`. It counts
+ * from the tail, where these blocks are. */
 static uint64_t work_lost(const clkv_sequence *seq, uint64_t limit)
 {
     const clkv_manager *m = seq->manager;
@@ -227,7 +227,7 @@ void clkv_batch_mark_written(clkv_batch *batch)
 
 /* ---- the end of a reservation ---- */
 
-/* What a reservation holds beside blocks. */
+/* Ends everything of a reservation except its blocks. */
 static void end_reservation(clkv_batch *batch)
 {
     hide_evicted(batch, 0);
@@ -271,7 +271,7 @@ static clkv_status commit_entry(clkv_batch *batch, uint32_t index)
         if (part->accept) {
             m->counters.copies_on_write++;
         } else {
-            /* Nothing was written after all: the shared tail stays. */
+            /* No token was accepted, so nothing was written: the shared tail stays. */
             done_with = seq->table[part->tail];
             seq->table[part->tail] = part->copied_from;
             clkv_sequence_unsync(seq, part->tail);
@@ -284,7 +284,7 @@ static clkv_status commit_entry(clkv_batch *batch, uint32_t index)
     return status;
 }
 
-/* What the blocks held that the reservation took from the cache is lost. */
+/* Drops the blocks that the reservation took from the cache, since their content is lost. */
 static void drop_evicted(const clkv_batch *batch)
 {
     if (batch->n_evicted) clkv_blocks_drop(batch->manager, clkv_batch_evicted(batch), batch->n_evicted);
@@ -320,7 +320,8 @@ void clkv_batch_rollback_locked(clkv_batch *batch)
     for (uint32_t i = 0; i < batch->n_entries; i++) {
         const clkv_batch_part *part = &batch->parts[i];
         clkv_sequence *seq = batch->entries[i].sequence;
-        /* What was sent since then is not believed in either: a pass that failed on the device ends here. */
+        /* The entries that were sent since the reservation count as not sent: the pass may have failed on the
+         * device. */
         clkv_sequence_unsync(seq, part->synced);
         seq->reserved = 0;
         if (part->copied_from != CLKV_NO_BLOCK) seq->table[part->tail] = part->copied_from;

@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-/* Fills batch->clears: all that was freed, and what the batch took from the cache if nobody could have written
- * there yet. Returns how many. There is room. */
+/* Fills batch->clears with the blocks on the list of uncleared ones, and with the blocks that the batch took from the
+ * cache if they cannot have been written yet. Returns their number. The caller has made room. */
 static uint32_t list_clears(const clkv_batch *batch)
 {
     const clkv_uncleared *u = &batch->manager->uncleared;
@@ -19,7 +19,7 @@ static uint32_t list_clears(const clkv_batch *batch)
     return n;
 }
 
-/* Fills batch->tables. Returns how many of their entries the device does not have. There is room. */
+/* Fills batch->tables. Returns the number of entries that the device does not have. The caller has made room. */
 static uint32_t list_tables(const clkv_batch *batch)
 {
     uint32_t changes = 0;

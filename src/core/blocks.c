@@ -1,5 +1,5 @@
-/* blocks.c: the blocks of a manager: pool, prefix index, pins, hidden and uncleared blocks together. See blocks.h.
- * SPDX-License-Identifier: Apache-2.0 */
+/* blocks.c: the blocks of a manager: keeps pool, prefix index, pins, hidden and uncleared blocks consistent. See
+ * blocks.h. SPDX-License-Identifier: Apache-2.0 */
 #include "core/blocks.h"
 
 #include "core/error.h"
@@ -12,7 +12,7 @@ static size_t hidden_bytes(const clkv_manager *m)
     return m->blocks / 8 + 1;
 }
 
-/* Frees a manager, also a half-made one, that has neither sequences nor batches. */
+/* Frees a manager that has no sequences and no batches; it may be half-built. */
 static void free_manager(clkv_manager *m)
 {
     clkv_pool_destroy(&m->pool);
@@ -37,7 +37,7 @@ void clkv_manager_unlock_last(clkv_manager *m)
 static void evict(void *user, uint32_t block)
 {
     clkv_manager *m = user;
-    (void)block; /* an allocation lists its evicted blocks last, in this order */
+    (void)block; /* the allocation lists its evicted blocks last, in the order of these calls */
     m->evicted++;
 }
 
@@ -126,7 +126,7 @@ uint64_t clkv_blocks_host_bytes(const clkv_manager *m)
 
 void clkv_blocks_drop(clkv_manager *m, const uint32_t *blocks, uint32_t n)
 {
-    if (n == 0) return; /* also without an index: then nothing was ever cached */
+    if (n == 0) return; /* without an index no block was ever cached */
     clkv_prefix_drop_all(m->prefix, blocks, n);
     for (uint32_t i = 0; i < n; i++) clkv_pins_set(&m->pins, blocks[i], 0, 0);
 }
@@ -137,7 +137,7 @@ void clkv_blocks_expire_pins(clkv_manager *m)
     const uint64_t now = m->clock_ms(m->user);
     uint32_t block;
     while ((block = clkv_pins_expire(&m->pins, now)) != CLKV_NO_BLOCK) {
-        /* A hidden block is a reserved one for now; rolling back will find it without priority. */
+        /* A hidden block is reserved now. A rollback will read its priority, 0 then, from the pins. */
         if (!clkv_blocks_is_hidden(m, block)) clkv_pool_set_priority(m->pool, block, 0);
     }
 }

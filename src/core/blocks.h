@@ -1,9 +1,9 @@
-/* blocks.h: what a manager, its sequences and its batches share: the lock, the pool, the prefix index and what is
- * known of each block.
+/* blocks.h: the data that a manager, its sequences and its batches share: the lock, the pool, the prefix index, and the
+ * state of each block.
  *
- *   manager ──▶ batch ──▶ sequence ──▶ blocks        who includes whom; this file knows none of the others
+ *   manager ──▶ batch ──▶ sequence ──▶ blocks        each file includes those to its right; blocks includes none
  *
- * All functions but clkv_blocks_create want the manager's lock held. SPDX-License-Identifier: Apache-2.0 */
+ * Call all functions except clkv_blocks_create with the manager's lock held. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_CORE_BLOCKS_H
 #define CLKV_CORE_BLOCKS_H
 
@@ -19,17 +19,17 @@ struct clkv_batch;
 
 struct clkv_manager {
     pthread_mutex_t lock; /* guards everything below, and all sequences and batches of the manager */
-    uint64_t references;  /* of its owner, its sequences (dead ones too) and its batches: the last frees it */
+    uint64_t references;  /* of the owner, the sequences (dead ones too) and the batches; freed with the last one */
     clkv_pool *pool;
     clkv_prefix *prefix; /* NULL: nothing is looked up or registered */
     clkv_pins pins;
-    /* Blocks that a reserved batch took from the cache. They stay registered until it commits, so that a
-     * rollback can put them back, but nobody finds them. One bit per block. */
+    /* One bit per block: set for blocks that a reserved batch took from the cache. They stay registered until the
+     * batch commits, so that a rollback can return them to the cache, but look-ups do not find them. */
     uint8_t *hidden;
     clkv_uncleared uncleared;           /* off without clear_freed */
     uint32_t blocks, block_size, shift; /* block_size = 1 << shift */
     uint32_t max_sequences, max_context, max_batch_tokens, window;
-    uint32_t evicted; /* blocks that the pool has taken from the cache since somebody set it to 0 */
+    uint32_t evicted; /* blocks that the pool has taken from the cache since this was set to 0 */
     struct clkv_sequence *oldest, *youngest; /* all sequences in order of age, dead ones too */
     uint32_t live;                           /* sequences that are not dead */
     uint32_t *free_rows;                     /* a stack */
@@ -38,7 +38,7 @@ struct clkv_manager {
     uint32_t *found; /* scratch for lookups and pins */
     size_t found_capacity;
     uint64_t *tails;                  /* [max_sequences] scratch for statistics */
-    uint64_t (*clock_ms)(void *user); /* NULL once the owner has let go */
+    uint64_t (*clock_ms)(void *user); /* NULL once the owner has destroyed its handle */
     void *user;
     clkv_stats counters; /* only the counters that the manager keeps itself */
 };
@@ -54,14 +54,14 @@ static inline void clkv_manager_unlock(clkv_manager *m)
     pthread_mutex_unlock(&m->lock);
 }
 
-/* Unlocks, and frees the manager if nobody holds a reference any more. */
+/* Unlocks the manager, and frees it if it has no reference left. */
 void clkv_manager_unlock_last(clkv_manager *m);
 
-/* A manager with one reference, its owner's. No field of the params stands for a default any more, and all are
- * valid. NO_MEMORY. */
+/* Creates a manager with one reference, that of the owner. The params are valid, and zeros in them do not stand for
+ * defaults. NO_MEMORY. */
 clkv_status clkv_blocks_create(clkv_manager **out, const clkv_manager_params *params);
 
-/* INVALID for another layer group than the only one. Needs no lock. */
+/* INVALID unless `group` is 0, the only layer group. Needs no lock. */
 clkv_status clkv_blocks_check_group(uint32_t group);
 
 static inline int clkv_blocks_is_hidden(const clkv_manager *m, uint32_t block)
@@ -84,35 +84,34 @@ static inline int clkv_blocks_is_registered(const clkv_manager *m, uint32_t bloc
     return m->prefix && clkv_prefix_has(m->prefix, block);
 }
 
-/* Blocks that n tokens need. */
+/* The number of blocks that n tokens need. */
 static inline uint32_t clkv_blocks_for(const clkv_manager *m, uint64_t n)
 {
     return (uint32_t)((n + m->block_size - 1) >> m->shift);
 }
 
-/* Ends the pins whose time is over. */
+/* Removes the pins that have expired. */
 void clkv_blocks_expire_pins(clkv_manager *m);
 
-/* The content of n blocks that were evicted is gone: out of the index, their pins forgotten. */
+/* Takes n evicted blocks, whose content is lost, out of the index and removes their pins. */
 void clkv_blocks_drop(clkv_manager *m, const uint32_t *blocks, uint32_t n);
 
-/* The full blocks of n tokens that the cache holds below `from`, which ends at a position, as clkv_prefix_match; hidden
- * ones and what follows them are not found. out has room for n / block_size. */
+/* Finds the full blocks of n tokens below `from`, like clkv_prefix_match, but stops at the first hidden block. out
+ * has room for n / block_size. */
 clkv_status clkv_blocks_match(clkv_manager *m, clkv_prefix_node from, uint64_t position, const clkv_key *keys,
                               size_t n_keys, const uint32_t *tokens, size_t n, uint32_t *out, size_t *n_out,
                               clkv_prefix_node *node);
 
-/* Room for n blocks in m->found. NO_MEMORY. */
+/* Makes room for n blocks in m->found. NO_MEMORY. */
 clkv_status clkv_blocks_reserve_found(clkv_manager *m, size_t n);
 
-/* What should have been cleared was not: of n blocks those that nobody has got meanwhile are to be cleared again.
- */
+/* Marks those of n blocks that are free as blocks to clear, because clearing them has failed. */
 void clkv_blocks_unclear_free(clkv_manager *m, const uint32_t *blocks, uint32_t n);
 
-/* Everything that a block may hold must be cleared: also used and cached ones. For the end of a cache. */
+/* Marks used and cached blocks as blocks to clear too. For the end of a cache. */
 void clkv_blocks_unclear_all(clkv_manager *m);
 
-/* Address space of the tables here, those of pool and prefix index too. */
+/* Address space of the tables here, including those of pool and prefix index. */
 uint64_t clkv_blocks_host_bytes(const clkv_manager *m);
 
 #endif

@@ -1,5 +1,5 @@
-/* driver_text.c: names of OpenCL's error codes; the host core knows them without OpenCL's headers.
- * SPDX-License-Identifier: Apache-2.0 */
+/* driver_text.c: the names of OpenCL's error codes, as numbers, since the host core does not include OpenCL's
+ * headers. SPDX-License-Identifier: Apache-2.0 */
 #include <clkv/status.h>
 
 const char *clkv_driver_text(int32_t driver_code)

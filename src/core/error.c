@@ -49,7 +49,7 @@ static void record(clkv_status status, int32_t code, const char *where, const ch
     last_error.status = status;
     last_error.driver_code = code;
     last_error.where = where;
-    /* Shorter than the message by far: both names are of fixed lists. */
+    /* This fits: both names are from fixed lists and much shorter than the message. */
     if (code) n = snprintf(out, sizeof last_error.message, "%s gave %s (%d): ", where, clkv_driver_text(code), (int)code);
     vsnprintf(out + n, sizeof last_error.message - (size_t)n, fmt, args);
 }
@@ -77,7 +77,7 @@ clkv_status clkv_error_restore(const clkv_error *error)
 clkv_status clkv_error_set_driver(int32_t code, const char *call, const char *fmt, ...)
 {
     /* CL_DEVICE_NOT_AVAILABLE, CL_INVALID_COMMAND_QUEUE, CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_OUT_OF_RESOURCES,
-     * CL_OUT_OF_HOST_MEMORY, CL_BUILD_PROGRAM_FAILURE: this room does not see OpenCL's headers. */
+     * CL_OUT_OF_HOST_MEMORY, CL_BUILD_PROGRAM_FAILURE: src/core does not include OpenCL's headers. */
     clkv_status status = CLKV_ERROR_DEVICE;
     if (code == -2 || code == -36) status = CLKV_ERROR_DEVICE_LOST;
     if (code == -4 || code == -5) status = CLKV_ERROR_DEVICE_MEMORY;

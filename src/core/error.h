@@ -1,5 +1,5 @@
-/* error.h: how a function fails. Two macros, the caller's error and the driver's; both record what and
- * where for clkv_last_error() and give the status to return:
+/* error.h: two macros for failures: one for an error of the caller, one for a failed OpenCL call. Both record reason
+ * and function for clkv_last_error(), and give the status to return:
  *
  *     if (!params) return CLKV_FAIL(CLKV_ERROR_INVALID, "params is NULL");
  *     if (err != CL_SUCCESS) { st = CLKV_FAIL_DRIVER(err, "clCreateBuffer", "%zu bytes", n); goto fail; }
@@ -22,8 +22,8 @@
 /* `call` is the OpenCL function's name; the status follows from the code (out of memory or not). */
 #define CLKV_FAIL_DRIVER(code, call, ...) clkv_error_set_driver((code), (call), __VA_ARGS__)
 
-/* What a public function returns: a failure gets that function's name in clkv_error.where, whichever inner function
- * noticed it. The outermost public function is the last to do so, and its name stays. Used as
+/* Every public function returns through this macro, which writes the function's name to clkv_error.where when it fails.
+ * When public functions call each other, the outermost one writes last, so its name stays. Used as
  *     return CLKV_PUBLIC(status); */
 #define CLKV_PUBLIC(status) clkv_error_public((status), __func__)
 
@@ -38,8 +38,8 @@ clkv_status clkv_error_set(clkv_status status, int32_t driver_code, const char *
     CLKV_PRINTF(4, 5);
 clkv_status clkv_error_set_driver(int32_t code, const char *call, const char *fmt, ...) CLKV_PRINTF(3, 4);
 
-/* Makes a copy of an earlier last error the last one again: what failed meanwhile did no harm, or the earlier
- * failure is the one to tell. Returns its status. */
+/* Makes an earlier error, of which the caller has a copy, the last error again. Use it when later failures do no
+ * harm, or when the earlier failure is the one to report. Returns its status. */
 clkv_status clkv_error_restore(const clkv_error *error);
 
 #endif

@@ -1,17 +1,17 @@
-/* forget.c: takes prefixes out of the index, though their blocks are used, cached or reserved.
+/* forget.c: takes prefixes out of the index. The state of each of their blocks decides what happens to it:
  *
- *   used       stays used; its block is not found any more, and becomes free when nobody holds it
- *   cached     becomes free
- *   reserved   a batch that took it from the cache keeps it, as a block that was free before
+ *   used       the block stays used, cannot be found, and becomes free after its last release
+ *   cached     the block becomes free
+ *   reserved   the batch that took the block from the cache keeps it like a block that was free before
  *
- * Every sequence whose history goes through a forgotten prefix registers nothing from there on: what it computes on
- * top of forgotten blocks must not be found either. SPDX-License-Identifier: Apache-2.0 */
+ * A sequence whose history includes a forgotten prefix registers no more blocks from there on, because blocks that
+ * continue forgotten ones must not be found either. SPDX-License-Identifier: Apache-2.0 */
 #include "core/batch.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/prefix.h"
 
-/* The batch that took a hidden block from the cache lists it among its other blocks from now on. */
+/* Moves a hidden block from the evicted blocks of its batch to the batch's other blocks. */
 static void unlist_evicted(clkv_manager *m, uint32_t block)
 {
     clkv_blocks_hide(m, block, 0);
@@ -19,12 +19,13 @@ static void unlist_evicted(clkv_manager *m, uint32_t block)
         uint32_t *evicted = batch->n_evicted ? batch->fresh + (batch->n_fresh - batch->n_evicted) : NULL;
         for (uint32_t i = 0; i < batch->n_evicted; i++) {
             if (evicted[i] != block) continue;
-            /* The others keep their order, in which they would go back to the cache. */
+            /* The others keep their order, in which a rollback returns them to the cache. */
             for (; i > 0; i--) evicted[i] = evicted[i - 1];
             evicted[0] = block;
             batch->n_evicted--;
             batch->n_evictions = 0;
-            if (clkv_uncleared_is_on(&m->uncleared)) clkv_uncleared_add(&m->uncleared, block);
+            /* A batch that may have written has listed its blocks already: they may be cleared, and hold new tokens. */
+            if (!batch->written && clkv_uncleared_is_on(&m->uncleared)) clkv_uncleared_add(&m->uncleared, block);
             return;
         }
     }
@@ -38,7 +39,7 @@ static void cut_sequences(clkv_manager *m, clkv_prefix_node top, uint32_t depth)
     }
 }
 
-/* Forgets a node and all that continues it; of a root, all that begins there. NO_MEMORY. */
+/* Forgets node `top` and all nodes below it. NO_MEMORY. */
 static clkv_status forget_node(clkv_manager *m, clkv_prefix_node top, size_t *forgotten)
 {
     uint32_t *blocks = NULL;
@@ -46,7 +47,7 @@ static clkv_status forget_node(clkv_manager *m, clkv_prefix_node top, size_t *fo
     const clkv_status status = clkv_prefix_subtree(m->prefix, top, &blocks, &n);
     if (status != CLKV_OK) return status;
     const uint32_t depth = clkv_prefix_depth(m->prefix, top);
-    clkv_prefix_ref(m->prefix, top); /* the last of its blocks would drop it */
+    clkv_prefix_ref(m->prefix, top); /* keeps the node when its last block is dropped */
     for (size_t i = 0; i < n; i++) {
         if (clkv_blocks_is_hidden(m, blocks[i])) unlist_evicted(m, blocks[i]);
         clkv_blocks_drop(m, &blocks[i], 1);

@@ -1,4 +1,4 @@
-/* log.c: the process's log callback. SPDX-License-Identifier: Apache-2.0 */
+/* log.c: the log callback of the process. SPDX-License-Identifier: Apache-2.0 */
 #include "core/log.h"
 
 #include <stdarg.h>

@@ -6,7 +6,8 @@
 
 #include <clkv/log.h>
 
-/* Formats one line (cut at 1023 bytes) and hands it on; free of cost when nobody listens at that level. */
+/* Formats one line (cut at 1023 bytes) and passes it to the callback. Formats nothing when there is no callback for
+ * that level. */
 void clkv_log(clkv_log_level level, const char *fmt, ...) CLKV_PRINTF(2, 3);
 
 #endif

@@ -1,4 +1,4 @@
-/* manager.c: the block manager as its users see it: made, asked about prefixes, pinned, reset and let go of.
+/* manager.c: the public functions of the block manager: creation, look-ups, pins, reset and destruction.
  * SPDX-License-Identifier: Apache-2.0 */
 #define _POSIX_C_SOURCE 200809L /* clock_gettime */
 #include "core/manager.h"
@@ -141,7 +141,7 @@ static clkv_status pin_locked(clkv_manager *m, const clkv_key *keys, size_t n_ke
         status = clkv_pins_reserve(&m->pins, blocks);
         if (status != CLKV_OK) return status;
     }
-    /* The tail first: cached blocks of one priority are reused in this order. */
+    /* The tail goes first, because cached blocks of one priority are reused in this order. */
     for (size_t i = blocks; i-- > 0;) {
         clkv_pins_set(&m->pins, m->found[i], priority, deadline);
         clkv_pool_set_priority(m->pool, m->found[i], priority);

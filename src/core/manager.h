@@ -1,14 +1,14 @@
-/* manager.h: the block manager from inside, for a cache that has one. SPDX-License-Identifier: Apache-2.0 */
+/* manager.h: functions of the block manager for the cache. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_CORE_MANAGER_H
 #define CLKV_CORE_MANAGER_H
 
 #include <clkv/manager.h>
 
-/* Everything that clkv_manager_create would say against the params, memory aside: the library's own struct, in
- * which zeros stand for defaults. INVALID. */
+/* Returns the error that clkv_manager_create would return for these params, except NO_MEMORY. The struct has the size
+ * of this library; zeros stand for defaults. INVALID. */
 clkv_status clkv_manager_check_params(const clkv_manager_params *params);
 
-/* Fills every field but the device's. The manager's lock is held. */
+/* Fills every field except those of the device. Call it with the manager's lock held. */
 void clkv_manager_stats_locked(clkv_manager *manager, clkv_stats *out);
 
 #endif

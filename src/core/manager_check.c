@@ -1,9 +1,9 @@
-/* manager_check.c: the validity of a manager with its sequences and batches. SPDX-License-Identifier: Apache-2.0 */
+/* manager_check.c: checks a manager with its sequences and batches. SPDX-License-Identifier: Apache-2.0 */
 #include "core/batch.h"
 #include "core/blocks.h"
 #include "core/memory.h"
 
-/* Adds up who holds what. */
+/* Counts the tables and batches that hold each block. */
 static const char *count_references(const clkv_manager *m, uint32_t *refs)
 {
     uint32_t live = 0, rows = 0;
@@ -28,7 +28,7 @@ static const char *count_references(const clkv_manager *m, uint32_t *refs)
             const clkv_batch_part *part = &batch->parts[i];
             if (part->copied_from == CLKV_NO_BLOCK) continue;
             refs[part->copied_from]++;
-            /* The copy stands in the sequence's table already, and was counted there as well. */
+            /* The copy is in the sequence's table already, and was counted there too. */
             refs[batch->entries[i].sequence->table[part->tail]]--;
         }
     }

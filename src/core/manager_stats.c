@@ -1,4 +1,4 @@
-/* manager_stats.c: what a manager counts and holds. SPDX-License-Identifier: Apache-2.0 */
+/* manager_stats.c: the statistics of a manager. SPDX-License-Identifier: Apache-2.0 */
 #include "core/manager.h"
 
 #include "core/batch.h"
@@ -13,9 +13,9 @@ static int compare_tails(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Slots of used blocks that hold no token. Only tails and blocks that are merely reserved have any. A tail
- * that several sequences share is as full as the one of them that fills it most; it is full when somebody
- * has it in the middle of a table, or the index has it. */
+/* The number of slots of used blocks that hold no token. Only tails and reserved blocks have such slots. When several
+ * sequences share a tail, the sequence with the most tokens in it counts. The tail is full when it is in the middle
+ * of another table, or in the index. */
 static uint64_t slots_wasted(clkv_manager *m)
 {
     uint64_t wasted = 0;
@@ -34,7 +34,7 @@ static uint64_t slots_wasted(clkv_manager *m)
     for (const clkv_batch *batch = m->batches; batch; batch = batch->next) {
         if (!batch->reserved) continue;
         for (uint32_t i = 0; i < batch->n_entries; i++) {
-            /* A reserved entry's tail and fresh blocks count as what they will hold. */
+            /* The tail and the fresh blocks of a reserved entry count as if they were filled already. */
             const uint32_t filled = batch->entries[i].context & (m->block_size - 1);
             if (filled) wasted += m->block_size - filled;
         }

@@ -73,7 +73,7 @@ int clkv_grow(void **p, size_t *capacity, size_t need, size_t each)
     return 0;
 }
 
-/* What munmap must give back: whole huge pages for a large mapping. */
+/* The size that munmap needs: whole huge pages for a large mapping. */
 static size_t mapped_bytes(size_t bytes)
 {
     size_t unit = bytes >= huge_page ? huge_page : 4096;
@@ -88,7 +88,7 @@ void *clkv_map(size_t bytes)
     char *p = mmap(NULL, size + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) return NULL;
     if (!slack) return p;
-    /* mmap aligns to small pages only: cut off what lies outside the aligned middle. */
+    /* mmap aligns to small pages only: unmap the parts outside the aligned middle. */
     const size_t head = (huge_page - (uintptr_t)p % huge_page) % huge_page;
     if (head) munmap(p, head);
     if (slack - head) munmap(p + head + size, slack - head);
@@ -104,7 +104,7 @@ void *clkv_remap(void *p, size_t old_bytes, size_t new_bytes)
     if (mapped_bytes(old_bytes) == mapped_bytes(new_bytes)) return p;
 #ifdef MREMAP_MAYMOVE
     if (old_bytes >= huge_page && new_bytes >= huge_page) {
-        /* Moves page tables, not bytes: growing a gigabyte needs no second gigabyte. */
+        /* mremap moves page tables, not bytes, so that growing a gigabyte needs no second gigabyte. */
         void *q = mremap(p, mapped_bytes(old_bytes), mapped_bytes(new_bytes), MREMAP_MAYMOVE);
         return q == MAP_FAILED ? NULL : q;
     }

@@ -21,8 +21,8 @@ typedef struct history {
     uint64_t end;          /* no more than these are ever looked for: whole blocks */
 } history;
 
-/* Token i of those that an entry's sequence will have registered or still has in its tail, counted from the end of its
- * chain. */
+/* Token i of those that an entry's sequence will have registered or still has in its tail, counted from the end of
+ * its chain. */
 static uint32_t token_of(const clkv_batch *batch, const clkv_batch_entry *entry, uint64_t i)
 {
     const clkv_sequence *seq = entry->sequence;

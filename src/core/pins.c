@@ -40,7 +40,7 @@ static void put(clkv_pins *pins, size_t at, clkv_pin pin)
     pins->place[pin.block] = (uint32_t)at + 1;
 }
 
-/* Puts a pin into the hole at `at`, moving the hole up or down until the order is right. */
+/* Puts a pin into the empty place `at` of the heap, moving the place up or down until the order is right. */
 static void settle(clkv_pins *pins, size_t at, clkv_pin pin)
 {
     while (at > 0 && pins->heap[(at - 1) / 2].deadline > pin.deadline) {
@@ -68,7 +68,7 @@ static void remove_deadline(clkv_pins *pins, uint32_t block)
 
 void clkv_pins_set(clkv_pins *pins, uint32_t block, uint32_t priority, uint64_t deadline)
 {
-    if (!priority && !pins->priority[block]) return; /* leaves pages of unpinned blocks untouched */
+    if (!priority && !pins->priority[block]) return; /* does not write to the pages of unpinned blocks */
     remove_deadline(pins, block);
     pins->priority[block] = (uint8_t)priority;
     if (priority && deadline != UINT64_MAX) {

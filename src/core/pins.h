@@ -1,12 +1,12 @@
-/* pins.h: priorities of blocks and when they end. A min-heap of deadlines, with each block's place in it,
- * so that pinning a block again moves its deadline instead of leaving a stale one behind.
+/* pins.h: the priorities of pinned blocks and their deadlines. The deadlines are in a min-heap; each block's place in
+ * the heap is known, so that pinning a block again moves its deadline and leaves no old one behind.
  *
- *   priority[block]   what the pool has, 0 = not pinned
+ *   priority[block]   the priority in the pool, 0 = not pinned
  *   place[block]      1 + index in the heap, 0 = no deadline
  *   heap              { deadline, block }, the earliest first
  *
- * Invariants: place[heap[i].block] = i + 1; a block with a place has a priority; a pinned block is
- * registered in the prefix index (whoever drops it there forgets it here). SPDX-License-Identifier: Apache-2.0 */
+ * Invariants: place[heap[i].block] = i + 1; a block with a place has a priority; a pinned block is registered in the
+ * prefix index (code that drops the block there also unpins it here). SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_CORE_PINS_H
 #define CLKV_CORE_PINS_H
 
@@ -32,10 +32,11 @@ void clkv_pins_free(clkv_pins *pins);
 /* Makes room for n more deadlines, so that clkv_pins_set cannot fail. NO_MEMORY. */
 clkv_status clkv_pins_reserve(clkv_pins *pins, size_t n);
 
-/* Priority 0 unpins; deadline UINT64_MAX is for ever. The pool is the caller's to tell. */
+/* Sets the pin of a block. Priority 0 unpins; deadline UINT64_MAX is for ever. The caller also sets the priority in
+ * the pool. */
 void clkv_pins_set(clkv_pins *pins, uint32_t block, uint32_t priority, uint64_t deadline);
 
-/* Takes one block whose deadline is not after `now` out: its id, or CLKV_NO_BLOCK when there is none. */
+/* Unpins one block whose deadline is not after `now`. Returns its id, or CLKV_NO_BLOCK when there is none. */
 uint32_t clkv_pins_expire(clkv_pins *pins, uint64_t now);
 
 /* Address space of the maps, and the heap. */

@@ -12,17 +12,17 @@
  *          ┌▶ [end of priority p] ⇄ oldest ⇄ … ⇄ newest ◀┐
  *          └──────────────────────────────────────────────┘
  *
- *          `later` of a cached block is the entry that came onto its ring AHEAD places after it, or 0: only
- *          a hint, as that one may have left again. Without it an eviction could know no more than the next
- *          victim, and with many blocks in scattered order would wait for memory at each of them. `recent`
- *          holds the last AHEAD entries that came onto each ring, whose `later` is not known yet.
+ *          `later` of a cached block is the entry that was appended to the ring AHEAD places after the block, or 0.
+ *          It is only a hint for prefetching, because that entry may have left the ring. Without the hint an
+ *          eviction would know only the next victim, and would wait for memory at each of many scattered blocks.
+ *          `recent` holds the last AHEAD entries of each ring, whose `later` is not known yet.
  *
- *   stack  the blocks that were freed, the most recent last. An array and not a list through `next`: then
- *          taking many in scattered order waits for memory once and not block by block.
+ *   stack  the blocks that were freed, the most recent last. It is an array and not a list through `next`, so that
+ *          taking many scattered blocks waits for memory once and not at each block.
  *
- * Blocks never used are numbers fresh … total − 1 of the order of first use: no list holds them and none
- * of their memory has been touched. Invariants: total = used + cached + free; free = stacked + (total −
- * fresh); every word below `fresh` agrees with the list its block is on. SPDX-License-Identifier: Apache-2.0 */
+ * Blocks that were never used are numbers fresh … total − 1 of the order of first use. No list holds them, and their
+ * memory has never been written. Invariants: total = used + cached + free; free = stacked + (total − fresh); every
+ * word below `fresh` agrees with the list that its block is on. SPDX-License-Identifier: Apache-2.0 */
 #include "core/pool.h"
 
 #include "core/error.h"
@@ -45,9 +45,9 @@ struct clkv_pool {
     uint32_t *words;    /* [total] */
     struct link *links; /* [ENDS + total] */
     uint32_t total, used, cached, stacked, fresh;
-    uint32_t *stack; /* [total], of which the first `stacked` count */
+    uint32_t *stack; /* [total]; the first `stacked` are in use */
     uint32_t filled; /* bit p: the ring of priority p is not empty */
-    uint32_t recent[ENDS][AHEAD], appended[ENDS]; /* the place of the next in `recent`, modulo AHEAD */
+    uint32_t recent[ENDS][AHEAD], appended[ENDS]; /* `appended`: the next place in `recent`, modulo AHEAD */
     uint32_t watermark, peak_used;
     uint64_t evictions, allocations;
     clkv_shuffle order; /* of first use; unused when not shuffled */
@@ -57,7 +57,7 @@ struct clkv_pool {
     void *user;
 };
 
-/* Of the words, and of the stack. */
+/* The size of the words, and of the stack. */
 static size_t words_bytes(const clkv_pool *pool)
 {
     return (size_t)pool->total * sizeof *pool->words;
@@ -116,7 +116,7 @@ static void ring_append(clkv_pool *pool, uint32_t block, uint32_t priority)
     struct link *links = pool->links;
     const uint32_t entry = block + ENDS, newest = links[priority].prev;
     uint32_t *recent = &pool->recent[priority][pool->appended[priority]++ % AHEAD];
-    links[*recent].later = entry; /* 0 in the beginning: an end, which has no use for it */
+    links[*recent].later = entry; /* at first *recent is 0, an end, whose `later` is not read */
     *recent = entry;
     links[entry] = (struct link){newest, priority, 0};
     links[newest].next = entry;
@@ -125,7 +125,7 @@ static void ring_append(clkv_pool *pool, uint32_t block, uint32_t priority)
     pool->cached++;
 }
 
-/* Undoes that the block was taken from its ring; what comes later is still the same. */
+/* Undoes the removal of a block from its ring; its `later` is still right. */
 static void ring_prepend(clkv_pool *pool, uint32_t block, uint32_t priority)
 {
     struct link *links = pool->links;
@@ -161,7 +161,7 @@ static void set_free(clkv_pool *pool, uint32_t block)
     if (pool->freed) pool->freed(pool->user, block);
 }
 
-/* Least recently released block of the lowest priority that has any. */
+/* The least recently released block of the lowest priority whose ring is not empty. */
 static uint32_t ring_oldest(const clkv_pool *pool)
 {
     return pool->links[__builtin_ctz(pool->filled)].next - ENDS;
@@ -179,7 +179,7 @@ static int is_foreign(const clkv_pool *pool, uint32_t block)
         if (is_foreign(pool, block)) return CLKV_FAIL(CLKV_ERROR_INVALID, "no such block: %u", block);             \
     } while (0)
 
-/* The same, and the block must not be free. */
+/* The same check, and the block must not be free. */
 #define CHECK_NOT_FREE(pool, block)                                                                                \
     do {                                                                                                           \
         CHECK_BLOCK(pool, block);                                                                                  \
@@ -196,7 +196,7 @@ static uint32_t take_one(clkv_pool *pool)
     const uint32_t block = ring_oldest(pool), later = pool->links[block + ENDS].later;
     ring_remove(pool, block, pool->words[block] & PRIORITY);
     if (later) {
-        __builtin_prefetch(&pool->links[later].prev, 1); /* a link may lie across two lines of a cache */
+        __builtin_prefetch(&pool->links[later].prev, 1); /* a link may cross a cache line */
         __builtin_prefetch(&pool->links[later].later, 1);
         __builtin_prefetch(&pool->words[later - ENDS], 1);
     }
@@ -225,7 +225,7 @@ clkv_status clkv_pool_allocate(clkv_pool *pool, uint32_t n, uint32_t *out)
 void clkv_pool_undo(clkv_pool *pool, const uint32_t *blocks, uint32_t n, uint32_t n_evicted,
                     const uint8_t *priorities)
 {
-    /* Backwards: what was taken last lay deepest. */
+    /* In reverse, because the block that was taken last was the deepest on the stack. */
     for (uint32_t i = n; i-- > 0;) {
         const uint32_t block = blocks[i];
         if (i < n - n_evicted) {
@@ -340,7 +340,7 @@ void clkv_pool_get_counts(const clkv_pool *pool, clkv_pool_counts *out)
 
 /* ---- validity ---- */
 
-/* Blocks on the rings, each with the word of a cached block of that priority; or UINT32_MAX. */
+/* Counts the blocks on the rings. UINT32_MAX if one of them has not the word of a cached block of that priority. */
 static uint32_t count_rings(const clkv_pool *pool)
 {
     uint32_t n = 0;
@@ -360,7 +360,7 @@ static uint32_t count_rings(const clkv_pool *pool)
     return n;
 }
 
-/* Whether the stack holds blocks that were used once and are free now, each once. `seen`: a zeroed bit per
+/* Checks that the stack holds blocks that were used before and are free now, each once. `seen` has a zeroed bit per
  * block. */
 static int stack_is_valid(const clkv_pool *pool, unsigned char *seen)
 {

@@ -1,4 +1,4 @@
-/* prefix.c: the prefix index: the tree, its blocks and its events. prefix_index.h draws it.
+/* prefix.c: the prefix index: the tree, its blocks and its events. prefix_index.h has a drawing.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "core/prefix.h"
 
@@ -12,14 +12,14 @@
 
 #define MAX_BLOCKS     (1u << 31)
 #define MAX_BLOCK_SIZE 256u
-#define FIRST_ROOM     (1u << 24) /* ids that have address space from the beginning; pages come as used */
+#define FIRST_ROOM     (1u << 24) /* ids with address space from the beginning */
 #define FIRST_TABLE    (1u << 12)
 
-/* How far ahead of dropping a block the number of its node is fetched, then that node, then its parent. */
+/* How many blocks before a block is dropped its node id is fetched, then the node, then the node's parent. */
 #define AHEAD_OWNER  32u
 #define AHEAD_NODE   22u
 #define AHEAD_PARENT 12u
-/* Free ids from the top of the stack whose nodes are fetched ahead. */
+/* How many ids below the top of the stack of free ids a node is fetched. */
 #define DEAD_AHEAD 8u
 
 /* ---- life ---- */
@@ -31,7 +31,7 @@ static size_t tokens_bytes(const clkv_prefix *prefix, uint32_t nodes)
 
 static uint64_t mask_of_bits(uint32_t bits)
 {
-    /* The upper bits: the table's lines are chosen by them. */
+    /* Keep the upper bits, because the table chooses its lines by them. */
     return bits ? UINT64_MAX << (64 - bits) : UINT64_MAX;
 }
 
@@ -135,8 +135,8 @@ static int nodes_are_full(const clkv_prefix *prefix)
     return !prefix->dead && (n == prefix->nodes_room || n == prefix->tokens_room || n == prefix->dead_room);
 }
 
-/* Makes a table of twice the size from the live nodes; 0 on success. Changes that wait for the old one are
- * in the nodes already. */
+/* Makes a table of twice the size from the live nodes; 0 on success. Changes that wait in the old table are in the
+ * nodes already. */
 static int more_table(clkv_prefix *prefix)
 {
     clkv_table table;
@@ -148,7 +148,7 @@ static int more_table(clkv_prefix *prefix)
     return 0;
 }
 
-/* Makes sure that one more node can be made. */
+/* Makes room for one more node. */
 static clkv_status reserve_node(clkv_prefix *prefix)
 {
     if ((nodes_are_full(prefix) && more_nodes(prefix)) ||
@@ -157,13 +157,13 @@ static clkv_status reserve_node(clkv_prefix *prefix)
     return CLKV_OK;
 }
 
-/* A node without block, child or reference: the caller gives it one. After reserve_node. Takes over the
- * caller's reference on `keys`. */
+/* Makes a node without block, child or reference; the caller must give it one of these. Call reserve_node before.
+ * Takes over the caller's reference on `keys`. */
 static uint32_t new_node(clkv_prefix *prefix, uint64_t hash, uint32_t parent, uint32_t keys)
 {
     const uint32_t node = prefix->dead ? prefix->dead_ids[--prefix->dead] : prefix->n_nodes++;
     if (prefix->dead >= DEAD_AHEAD) {
-        /* Ids of dropped nodes may be scattered: fetch one that is used a few nodes from now. */
+        /* The ids of dropped nodes may be scattered: fetch a node that will be made a few nodes later. */
         const uint32_t soon = prefix->dead_ids[prefix->dead - DEAD_AHEAD];
         __builtin_prefetch(&prefix->nodes[soon], 1);
         __builtin_prefetch(clkv_node_tokens(prefix, soon), 1);
@@ -184,7 +184,7 @@ static uint32_t new_node(clkv_prefix *prefix, uint64_t hash, uint32_t parent, ui
     return node;
 }
 
-/* Drops the node if nothing keeps it, then its parent likewise, up to the root. */
+/* Drops the node if it has no block, child or reference, then its parent in the same way, up to the root. */
 static void collapse(clkv_prefix *prefix, uint32_t node)
 {
     while (node != CLKV_PREFIX_ROOT) {
@@ -201,7 +201,7 @@ static void collapse(clkv_prefix *prefix, uint32_t node)
             prefix->roots--;
             return;
         }
-        /* A chain mostly lies in neighbouring ids: fetch it a line ahead. */
+        /* The nodes of a chain mostly have neighbouring ids: fetch one cache line ahead. */
         const uint32_t ancestor = parent + 3 * (parent - node);
         if (ancestor < prefix->n_nodes) __builtin_prefetch(&prefix->nodes[ancestor], 1);
         prefix->nodes[parent].children--;
@@ -263,7 +263,7 @@ void clkv_prefix_stop_events(clkv_prefix *prefix)
     if (prefix) prefix->on_event = NULL;
 }
 
-/* The hash of the root without keys is the index's secret: nobody is told. */
+/* The hash in events. The hash of the root without keys is the secret seed, so it is given as 0. */
 static uint64_t parent_hash(const clkv_prefix *prefix, uint32_t node)
 {
     const uint32_t parent = prefix->nodes[node].parent;
@@ -335,7 +335,7 @@ static void remove_block(clkv_prefix *prefix, uint32_t node, uint32_t block)
     at->shared = of.prev != of.next;
 }
 
-/* The keys of the block that follows `parent`, with one reference more. */
+/* Finds the keys of the block that follows `parent`, and takes a reference on them. */
 static clkv_status keys_of_block(clkv_prefix *prefix, uint32_t parent, uint64_t position, const clkv_key *keys,
                                  size_t n_keys, uint32_t *number)
 {
@@ -395,7 +395,7 @@ void clkv_prefix_drop(clkv_prefix *prefix, uint32_t block)
     collapse(prefix, node);
 }
 
-/* Fetches what dropping the blocks from `at` on will need. Each step needs what an earlier one has fetched. */
+/* Prefetches the data for dropping the blocks from `at` on. Each step uses data that an earlier step has fetched. */
 static void prefetch(const clkv_prefix *prefix, const uint32_t *blocks, size_t n, size_t at)
 {
     if (at + AHEAD_OWNER < n && blocks[at + AHEAD_OWNER] < prefix->blocks)

@@ -1,9 +1,9 @@
-/* prefix_check.c: the validity of a prefix index. SPDX-License-Identifier: Apache-2.0 */
+/* prefix_check.c: checks a prefix index. SPDX-License-Identifier: Apache-2.0 */
 #include "core/prefix_index.h"
 
 #include "core/memory.h"
 
-/* What the check counts anew. */
+/* The numbers that the check counts itself. */
 typedef struct recount {
     uint32_t *children; /* [n_nodes]; of a dead node: how often its id is on the stack */
     uint32_t *passed;   /* [table lines] */
@@ -11,7 +11,7 @@ typedef struct recount {
     uint64_t keys_refs;
 } recount;
 
-/* Whether the table has the node, in the first line with room as far as `passed` tells. */
+/* Whether the table has the node. Counts in count->passed the lines between its home and its place. */
 static int table_has(const clkv_prefix *prefix, uint32_t node, recount *count)
 {
     const clkv_table *table = &prefix->table;
@@ -101,7 +101,7 @@ const char *clkv_prefix_validate(const clkv_prefix *prefix)
     if (!prefix) return "prefix is NULL";
     const size_t children_bytes = prefix->n_nodes * sizeof(uint32_t);
     const size_t passed_bytes = prefix->table.n_lines * sizeof(uint32_t);
-    /* Changes that wait are part of the state, but the check reads the table itself. */
+    /* The check reads the lines of the table, so make the changes that wait first. */
     clkv_table_settle((clkv_table *)&prefix->table);
     recount count = {.children = clkv_alloc(children_bytes), .passed = clkv_alloc(passed_bytes)};
     const char *broken = count.children && count.passed ? NULL : "no memory to check with";

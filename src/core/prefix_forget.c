@@ -1,4 +1,4 @@
-/* prefix_forget.c: which blocks hold a prefix and all that continues it.
+/* prefix_forget.c: lists the blocks of a prefix and of all prefixes that continue it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "core/prefix.h"
 
@@ -8,10 +8,11 @@
 
 #include <stdlib.h>
 
-/* What is known of a node: a byte each while the subtree is being looked for. */
+/* What is known of each node during the search: whether it is inside the subtree. */
 enum { UNKNOWN, INSIDE, OUTSIDE };
 
-/* Whether `node` is `top` or below it. Every node on the way up learns the answer, so that no way is gone twice. */
+/* Whether `node` is `top` or below it. The answer is noted for every node on the way up, so that each node is visited
+ * once. */
 static int is_inside(const clkv_prefix *prefix, uint8_t *known, uint32_t node, uint32_t top)
 {
     uint32_t at = node;
@@ -24,7 +25,7 @@ static int is_inside(const clkv_prefix *prefix, uint8_t *known, uint32_t node, u
     return answer == INSIDE;
 }
 
-/* A block and how deep its node lies. */
+/* A block and the depth of its node. */
 typedef struct place {
     uint32_t depth, block;
 } place;
@@ -36,7 +37,7 @@ static int deeper_first(const void *a, const void *b)
     return x->block < y->block ? -1 : x->block > y->block;
 }
 
-/* Fills `places` (NULL: only counts) with the blocks below `top`. Returns how many. */
+/* Fills `places` (NULL: only counts) with the blocks of `top` and of the nodes below. Returns their number. */
 static size_t list_places(const clkv_prefix *prefix, uint8_t *known, uint32_t top, place *places)
 {
     size_t n = 0;

@@ -1,10 +1,10 @@
-/* prefix_index.h: what the prefix index is made of, for prefix.c (the tree), prefix_match.c (the walk) and
+/* prefix_index.h: the data structures of the prefix index, for prefix.c (the tree), prefix_match.c (matching) and
  * prefix_check.c (validity).
  *
  *   nodes[id]     32 bytes: hash, parent, counts, first block        ┐ two arrays, because a walk
  *   tokens[id·B]  the block_size tokens of the node                  ┘ often needs one of them only
  *   owners[block] the node of a block, 0 when it is not registered   (0, the root, never has a block)
- *   twins[block]  ring of the blocks that hold the same node; untouched while nothing is computed twice
+ *   twins[block]  ring of the blocks that hold the same node; unused for nodes with one block
  *   table         node ids by hash, without the root
  *   keys          lists of extra keys; node.keys is a number in there
  *
@@ -13,10 +13,10 @@
  *                     ▼             ▼             no tokens and never a block
  *                     7 ⇄ 31        8
  *
- * The hash of the root is the index's secret seed: all hashes are chained from it, and it never leaves.
+ * The hash of the root is the secret seed of the index: all hashes are chained from it, and no event contains it.
  *
- * Ids of nodes registered one after the other are neighbours, also when they reuse the ids of a sequence
- * that was evicted from its tail: the walk tries id ± 1 before it hashes anything.
+ * Nodes that are registered one after the other have neighbouring ids, even when they reuse the ids of a sequence
+ * that was evicted from its tail. So matching compares the node with id ± 1 before it computes a hash.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_CORE_PREFIX_INDEX_H
 #define CLKV_CORE_PREFIX_INDEX_H
@@ -34,10 +34,10 @@ typedef struct clkv_node {
     uint32_t parent; /* CLKV_NODE_NONE: a root, or dead */
     uint32_t children;
     uint32_t refs;
-    uint32_t block; /* the longest registered one, or CLKV_NO_BLOCK */
+    uint32_t block; /* the block that was registered first, or CLKV_NO_BLOCK */
     uint32_t keys;
     uint32_t depth : 31; /* blocks from the root */
-    uint32_t shared : 1; /* several blocks hold it: they are a ring in `twins` */
+    uint32_t shared : 1; /* several blocks hold the node: they are a ring in `twins` */
 } clkv_node;
 
 typedef struct clkv_twin {
@@ -77,19 +77,19 @@ static inline const uint32_t *clkv_node_tokens(const clkv_prefix *prefix, uint32
     return prefix->tokens + (size_t)node * prefix->block_size;
 }
 
-/* The keys that every first block under `parent` inherits. */
+/* The keys that every first block below `parent` inherits. */
 static inline uint32_t clkv_node_base_keys(const clkv_prefix *prefix, uint32_t parent)
 {
     return prefix->nodes[parent].parent == CLKV_NODE_NONE ? prefix->nodes[parent].keys : CLKV_KEYS_NONE;
 }
 
-/* Hash of the node that follows `parent_hash` with these tokens and keys. */
+/* The hash of the node with these tokens and keys whose parent has `parent_hash`. */
 uint64_t clkv_node_hash(const clkv_prefix *prefix, uint64_t parent_hash, const uint32_t *tokens, uint32_t keys);
 
-/* The child of `parent` with this content, or CLKV_NODE_NONE. Counts collisions. */
+/* The child of `parent` with these tokens and keys, or CLKV_NODE_NONE. Counts collisions. */
 uint32_t clkv_node_find(clkv_prefix *prefix, uint64_t hash, uint32_t parent, const uint32_t *tokens, uint32_t keys);
 
-/* INVALID unless `node` lives and ends at `position`. */
+/* INVALID unless `node` is alive and ends at `position`. */
 clkv_status clkv_node_check(const clkv_prefix *prefix, clkv_prefix_node node, uint64_t position, const char *what);
 
 #endif

@@ -1,6 +1,6 @@
 /* prefix_keys.c: extra keys of prefixes; see prefix_keys.h and docs/formats.md.
  *
- * The hash of a list is chained key by key, so that the hash of a longer list continues that of its base.
+ * The hash of a list is chained key by key, so the hash of a longer list continues the hash of its base.
  * SPDX-License-Identifier: Apache-2.0 */
 #define XXH_INLINE_ALL
 #include "core/prefix_keys.h"
@@ -53,7 +53,7 @@ static void list_insert(clkv_key_list *list, const clkv_key *key)
     uint32_t at = list->n;
     while (at > 0) {
         const int order = compare_keys(list->keys[at - 1], key);
-        if (order == 0) return; /* the same key twice says nothing new */
+        if (order == 0) return; /* the same key twice counts once */
         if (order < 0) break;
         at--;
     }
@@ -184,7 +184,7 @@ uint32_t clkv_keys_find(const clkv_keys *store, uint32_t base, const clkv_key_li
     return find_hashed(store, hash_of(store, base, list), base, list);
 }
 
-/* Twice as many buckets, everything spread anew; 0 on success. */
+/* Doubles the buckets and distributes the entries again; 0 on success. */
 static int more_buckets(clkv_keys *store)
 {
     const uint32_t n = store->n_buckets ? store->n_buckets * 2 : 16;

@@ -1,7 +1,7 @@
-/* prefix_keys.h: extra keys of prefixes: checking, the canonical form (docs/formats.md), and a store that
- * keeps each distinct list of keys once, so that comparing two lists is comparing two numbers.
+/* prefix_keys.h: extra keys of prefixes: checks, the canonical form (docs/formats.md), and a store. The store keeps
+ * each distinct list of keys once and gives it a number, so that lists are compared by their numbers.
  *
- * A list that belongs to a first block continues the list of its root: `base` below. Number 0 is the empty
+ * The list of a first block continues the list of its root, which is called `base` below. Number 0 is the empty
  * list. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_CORE_PREFIX_KEYS_H
 #define CLKV_CORE_PREFIX_KEYS_H
@@ -25,30 +25,31 @@ typedef struct clkv_keys_entry {
     uint32_t next; /* in its bucket, or in the list of free entries; 0 ends it */
 } clkv_keys_entry;
 
-/* Zeroed is empty. Invariants: entries[0] is never used; every live entry is in the bucket of its hash
- * and no two are equal. */
+/* A zeroed store is empty. Invariants: entries[0] is never used; every live entry is in the bucket of its hash, and
+ * no two live entries are equal. */
 typedef struct clkv_keys {
     clkv_keys_entry *entries;
     uint32_t *buckets;
     size_t entries_capacity;
-    uint64_t seed; /* where the hashes of lists begin; set before the first list */
+    uint64_t seed; /* seed of the hashes of lists; set before the first list */
     uint32_t n_buckets, n_entries, free, live;
     size_t data_bytes;
 } clkv_keys;
 
-/* Checks all keys and lists those of the wanted sort: of the whole sequence (SALT, ADAPTER) or CONTENT.
- * INVALID: a bad key; the message says which. */
+/* Check all keys, and list the keys of one sort: those of the whole sequence (SALT, ADAPTER), or CONTENT.
+ * INVALID: a bad key; the message names it. */
 clkv_status clkv_key_list_sequence(clkv_key_list *list, const clkv_key *keys, size_t n_keys);
 clkv_status clkv_key_list_content(clkv_key_list *list, const clkv_key *keys, size_t n_keys);
 
-/* Those of a CONTENT list that overlap tokens [first, first + n). */
+/* Lists the keys of a CONTENT list that overlap tokens [first, first + n). */
 void clkv_key_list_overlapping(clkv_key_list *out, const clkv_key_list *content, uint64_t first, uint32_t n);
 
 int clkv_key_list_equal(const clkv_key_list *a, const clkv_key_list *b);
 
 /* The number of a list, or CLKV_KEYS_UNKNOWN. */
 uint32_t clkv_keys_find(const clkv_keys *store, uint32_t base, const clkv_key_list *list);
-/* The same, made if there is none, with one reference more. NO_MEMORY. */
+/* Sets *number to the number of a list, adding the list if the store does not have it. Takes a reference.
+ * NO_MEMORY. */
 clkv_status clkv_keys_add(clkv_keys *store, uint32_t base, const clkv_key_list *list, uint32_t *number);
 void clkv_keys_unref(clkv_keys *store, uint32_t number);
 

@@ -1,9 +1,9 @@
-/* prefix_match.c: finding nodes: hashing, comparing, and the walk down the tree.
+/* prefix_match.c: finds nodes: hashes, comparisons, and the walk down the tree.
  *
- * Waiting for memory is what a walk costs. Two things avoid it: a chain that was registered in one go lies
- * in neighbouring ids, so the walk first compares the neighbour, exactly, without any hash; and where that
- * fails, the hashes of a window of blocks are worked out ahead (they depend on the tokens only) and the
- * lines of the table, then the candidates, are fetched all at once. SPDX-License-Identifier: Apache-2.0 */
+ * Most of the time of a walk is waiting for memory. Two things avoid the waiting. A chain that was registered at once
+ * has neighbouring ids, so the walk first compares the content of the neighbouring node, without a hash. If that node
+ * is not the right one, the walk computes the hashes of a window of blocks (they depend on the tokens only), and
+ * fetches all lines of the table, and then all candidates, at once. SPDX-License-Identifier: Apache-2.0 */
 #define XXH_INLINE_ALL
 #include "core/prefix_index.h"
 
@@ -18,7 +18,7 @@
 
 uint64_t clkv_node_hash(const clkv_prefix *prefix, uint64_t parent_hash, const uint32_t *tokens, uint32_t keys)
 {
-    /* The default size by itself: the compiler makes straight code of a constant length. */
+    /* A separate case for the default size: the compiler makes faster code for a constant length. */
     uint64_t hash = prefix->block_size == 16 ? XXH3_64bits_withSeed(tokens, 64, parent_hash)
                                              : XXH3_64bits_withSeed(tokens, prefix->block_size * 4, parent_hash);
     if (keys != CLKV_KEYS_NONE) {
@@ -96,7 +96,7 @@ static const uint32_t *walk_tokens(const walk *w, size_t at)
     return w->tokens + at * w->prefix->block_size;
 }
 
-/* The keys of a block of the walk; CLKV_KEYS_UNKNOWN means that no node has such keys. */
+/* The keys of block `at` of the walk; CLKV_KEYS_UNKNOWN means that no node has such keys. */
 static uint32_t walk_keys(const walk *w, size_t at)
 {
     const uint32_t base = at == 0 ? w->base_keys : CLKV_KEYS_NONE;
@@ -107,7 +107,7 @@ static uint32_t walk_keys(const walk *w, size_t at)
     return clkv_keys_find(&w->prefix->keys, base, &own);
 }
 
-/* Takes a node that was found; 0 when no block holds it. */
+/* Adds the block of a node that was found to the result; 0 when the node has no block. */
 static int walk_take(walk *w, uint32_t node)
 {
     const uint32_t block = w->prefix->nodes[node].block;
@@ -117,7 +117,7 @@ static int walk_take(walk *w, uint32_t node)
     return 1;
 }
 
-/* Follows neighbours as far as they go: `step` is +1 or −1. 1: the walk goes on, 0: it has ended. */
+/* Follows nodes with neighbouring ids; `step` is +1 or −1. Returns 1 when the walk continues, 0 when it has ended. */
 static int walk_neighbours(walk *w, uint32_t step)
 {
     const clkv_prefix *prefix = w->prefix;
@@ -131,7 +131,7 @@ static int walk_neighbours(walk *w, uint32_t step)
     return 0;
 }
 
-/* Looks up to `window` blocks by hash. 1: all were found, 0: the walk has ended. */
+/* Looks up as many as `window` blocks by hash. Returns 1 when all were found, 0 when the walk has ended. */
 static int walk_hashed(walk *w, size_t window)
 {
     clkv_prefix *prefix = w->prefix;

@@ -6,7 +6,7 @@
 
 _Static_assert(sizeof(clkv_table_line) == 64, "a line of the table is one cache line");
 
-/* Lines are filled to three quarters on average: then few are full, and few look-ups need a second one. */
+/* Lines are at most three quarters full on average, so few lines are full, and few look-ups need a second line. */
 #define IDS_PER_LINE 9
 
 int clkv_table_init(clkv_table *table, uint32_t limit)

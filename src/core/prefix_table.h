@@ -1,18 +1,18 @@
-/* prefix_table.h: the hash table of the prefix index: node ids by 64-bit hash. Open addressing in lines of
- * one cache line each, so that a look-up, an insertion or a removal waits for memory once.
+/* prefix_table.h: the hash table of the prefix index, from 64-bit hashes to node ids. It uses open addressing in lines
+ * of one cache line each, so that a look-up, an insertion or a removal waits for memory once.
  *
  *   line   tags[12] | passed | ids[12]        64 bytes
  *
  *   tag      0: the place is empty; else 0x80 | the low 7 bits of the hash
- *   home     the line that the hash's upper 32 bits scale to
- *   passed   how many ids went on to a later line because this one was full when they came
+ *   home     the line that the upper 32 bits of the hash scale to
+ *   passed   the number of ids that are in a later line because this line was full when they were inserted
  *
- * A look-up starts at home and goes on while `passed` is not 0; there are no tombstones. The table holds
- * ids only: whoever looks up compares what the id stands for. Invariant: each line between an id's home
- * and its place counts it in `passed`.
+ * A look-up starts at home and continues to the next line while `passed` is not 0; there are no tombstones. The table
+ * holds ids only: the caller of a look-up compares the content of the nodes. Invariant: each line between an id's home
+ * and its place counts the id in `passed`.
  *
- * Insertions and removals are put off until their line has come from memory: they wait, in order, in a
- * short ring. Whoever looks up settles the ring first. SPDX-License-Identifier: Apache-2.0 */
+ * Insertions and removals wait, in order, in a short ring until their line has been fetched from memory. Call
+ * clkv_table_settle before a look-up: it makes the changes that wait. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_CORE_PREFIX_TABLE_H
 #define CLKV_CORE_PREFIX_TABLE_H
 
@@ -40,21 +40,21 @@ typedef struct clkv_table {
     clkv_table_line *lines;
     uint32_t n_lines;
     uint32_t limit;       /* ids that fit before it should grow */
-    uint32_t used;        /* ids in it, once it is settled */
-    uint32_t first, last; /* changes that wait: waiting[first … last), modulo its length */
+    uint32_t used;        /* ids in the table, when it is settled */
+    uint32_t first, last; /* changes that wait: waiting[first … last), modulo the length of the ring */
     clkv_table_change waiting[CLKV_TABLE_WAITING];
 } clkv_table;
 
-/* An empty table for `limit` ids; 0 on success. Undone by clkv_table_free, which takes a zeroed one too. */
+/* Makes an empty table for `limit` ids; 0 on success. clkv_table_free frees it, and accepts a zeroed table too. */
 int clkv_table_init(clkv_table *table, uint32_t limit);
 void clkv_table_free(clkv_table *table);
 size_t clkv_table_bytes(const clkv_table *table);
 
-/* The id must not be in it; used < limit. */
+/* The id must not be in the table; used < limit. */
 void clkv_table_insert(clkv_table *table, uint64_t hash, uint32_t id);
-/* The id must be in it. */
+/* The id must be in the table. */
 void clkv_table_remove(clkv_table *table, uint64_t hash, uint32_t id);
-/* Makes the changes that wait; before any look-up. */
+/* Makes the changes that wait. Call it before a look-up. */
 void clkv_table_settle(clkv_table *table);
 
 static inline uint32_t clkv_table_home(const clkv_table *table, uint64_t hash)

@@ -1,4 +1,4 @@
-/* sequence.c: token histories and their block tables. See sequence.h for the picture and the invariants.
+/* sequence.c: token histories and their block tables. sequence.h has a drawing and the invariants.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "core/sequence.h"
 
@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-/* ---- the chain: what of the sequence is findable ---- */
+/* ---- the chain: the registered blocks of the sequence ---- */
 
 static void set_node(clkv_sequence *seq, clkv_prefix_node node)
 {
@@ -21,7 +21,7 @@ static void set_node(clkv_sequence *seq, clkv_prefix_node node)
     seq->node = node;
 }
 
-/* Back to the empty sequence. */
+/* Resets the chain to that of an empty sequence. */
 static void reset_chain(clkv_sequence *seq)
 {
     set_node(seq, seq->root);
@@ -29,7 +29,7 @@ static void reset_chain(clkv_sequence *seq)
     seq->broken = seq->no_prefix;
 }
 
-/* Cuts the chain for a new, smaller length. The blocks are still in the table. */
+/* Shortens the chain for a new, smaller length. The blocks are still in the table. */
 static void rewind_chain(clkv_sequence *seq, uint32_t length)
 {
     const clkv_manager *m = seq->manager;
@@ -48,7 +48,7 @@ static void rewind_chain(clkv_sequence *seq, uint32_t length)
     } else if (seq->table[full - 1] != CLKV_NO_BLOCK) {
         set_node(seq, clkv_prefix_node_of(m->prefix, seq->table[full - 1]));
     } else {
-        /* A window of one token has released the block that would name the new end. */
+        /* A window of one token has released the block whose node is the new end. */
         seq->broken = 1;
     }
 }
@@ -116,7 +116,7 @@ clkv_status clkv_sequence_reserve_table(clkv_sequence *seq, size_t n)
     return CLKV_OK;
 }
 
-/* Gives blocks [keep, n_blocks) back, the tail first, so that heads stay findable longer. */
+/* Releases blocks [keep, n_blocks), the tail first, so that the first blocks of a prefix stay findable longer. */
 static void release_from(clkv_sequence *seq, uint32_t keep)
 {
     for (uint32_t i = seq->n_blocks; i-- > keep;) {
@@ -149,8 +149,8 @@ void clkv_sequence_slide(clkv_sequence *seq)
     }
 }
 
-/* Counts a lookup of n tokens that has found `found` blocks beyond the sequence's length. Looking on from where an
- * earlier lookup ended is no lookup of its own: tokens that were missed then are hits now. */
+/* Counts a lookup of n tokens that has found `found` blocks beyond the sequence's length. A lookup that continues an
+ * earlier one is not counted again: tokens that were misses become hits. */
 static void count_lookup(clkv_sequence *seq, size_t n, size_t found)
 {
     clkv_stats *c = &seq->manager->counters;
@@ -167,8 +167,8 @@ static void count_lookup(clkv_sequence *seq, size_t n, size_t found)
     c->miss_tokens -= c->miss_tokens < tokens ? c->miss_tokens : tokens;
 }
 
-/* Shares what the cache holds of a history of n tokens beyond the sequence's length, which is a whole number of
- * blocks, but never its last token. */
+/* Takes the blocks that the cache holds of a history of n tokens beyond the sequence's length, which is a whole
+ * number of blocks. The last token of the history is never taken. */
 static clkv_status adopt_prefix(clkv_sequence *seq, const uint32_t *tokens, size_t n)
 {
     clkv_manager *m = seq->manager;
@@ -214,7 +214,7 @@ static size_t sequence_bytes(const clkv_manager *m)
     return sizeof(clkv_sequence) + m->block_size * sizeof(uint32_t);
 }
 
-/* A sequence without history, the youngest of all. */
+/* Makes a sequence without history. It is the youngest of all. */
 static clkv_status new_sequence(clkv_manager *m, clkv_sequence **out)
 {
     if (m->n_free_rows == 0) return CLKV_FAIL(CLKV_ERROR_LIMIT, "all %u sequences are in use", m->max_sequences);
@@ -309,7 +309,7 @@ void clkv_sequence_destroy(clkv_sequence **sequence)
     if (!seq->batch) {
         clkv_sequence_free(seq);
     } else {
-        /* Its batch frees it when the entry leaves. What is not reserved goes back now. */
+        /* The batch frees the sequence when it removes the entry. Blocks that it did not reserve are released now. */
         seq->dead = 1;
         m->live--;
         if (!seq->reserved) clkv_sequence_release_all(seq);
@@ -346,7 +346,7 @@ static clkv_status fork_locked(const clkv_sequence *seq, uint64_t user_data, clk
     return CLKV_OK;
 }
 
-/* Whether a reserved batch holds the sequence still; says so if it does. */
+/* BUSY if the sequence is in a reserved batch. */
 static clkv_status check_idle(const clkv_sequence *seq)
 {
     return seq->reserved ? CLKV_FAIL(CLKV_ERROR_BUSY, "the sequence is in a reserved batch") : CLKV_OK;
@@ -368,7 +368,7 @@ static clkv_status truncate_locked(clkv_sequence *seq, size_t length)
     if (length > seq->length)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "cannot truncate %u tokens to %zu", seq->length, length);
     if (length == seq->length) return CLKV_OK;
-    /* The first position that the token at `length` will see must still be there. */
+    /* The block of the first position that the token at `length` will see must still be in the table. */
     const size_t seen = m->window && length >= m->window ? length - m->window + 1 : 0;
     if (seen >> m->shift < seq->first_block)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "the window has released position %zu, which position %zu sees", seen,
@@ -422,7 +422,7 @@ clkv_status clkv_sequence_resume(clkv_sequence *seq, const uint32_t *tokens, siz
     return CLKV_PUBLIC(status);
 }
 
-/* ---- looking at it ---- */
+/* ---- queries ---- */
 
 size_t clkv_sequence_length(const clkv_sequence *seq)
 {

@@ -1,8 +1,8 @@
-/* shuffle.c: a Feistel network over the smallest even number of bits that holds n, walked until it lands
- * below n again: a permutation of 0 … n − 1 that needs at most 4 steps on average.
+/* shuffle.c: a Feistel network over the smallest even number of bits that holds n. It is applied until the result is
+ * below n, at most 4 times on average. The result is a permutation of 0 … n − 1.
  *
- *   left ─┬──────▶ right'        four rounds; a round can be undone because the half that
- *         ▼                      feeds `mix` is passed on unchanged
+ *   left ─┬──────▶ right'        four rounds; a round can be inverted because the half that
+ *         ▼                      `mix` reads is passed on unchanged
  *   right ⊕ mix(left) ─▶ left'
  * SPDX-License-Identifier: Apache-2.0 */
 #include "core/shuffle.h"

@@ -1,5 +1,5 @@
-/* shuffle.h: a pseudo-random order of 0 … n − 1 without a table: a permutation that is worked out per
- * number. SPDX-License-Identifier: Apache-2.0 */
+/* shuffle.h: a pseudo-random permutation of 0 … n − 1 without a table; each element is computed on demand.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_CORE_SHUFFLE_H
 #define CLKV_CORE_SHUFFLE_H
 

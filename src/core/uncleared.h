@@ -1,10 +1,10 @@
-/* uncleared.h: the blocks that still hold what a former holder wrote, and must be cleared before anybody else
- * writes into them.
+/* uncleared.h: the list of blocks that still hold data of an earlier holder, and must be cleared before they are
+ * written again.
  *
- *   list  [ 7 | 31 | 8 | … ]  n of them, each once
- *   bits  one per block: it is on the list
+ *   list  [ 7 | 31 | 8 | … ]  n blocks, each once
+ *   bits  one per block: the block is on the list
  *
- * All zero, it is switched off: nothing is ever on it. SPDX-License-Identifier: Apache-2.0 */
+ * A zeroed struct is switched off: no block is ever on its list. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_CORE_UNCLEARED_H
 #define CLKV_CORE_UNCLEARED_H
 
@@ -30,10 +30,10 @@ static inline int clkv_uncleared_has(const clkv_uncleared *u, uint32_t block)
     return u->bits[block >> 3] >> (block & 7) & 1;
 }
 
-/* Nothing happens when it is on the list already. Switched on only. */
+/* Adds a block, unless it is on the list already. Only for a struct that is switched on. */
 void clkv_uncleared_add(clkv_uncleared *u, uint32_t block);
 
-/* The last n of the list have been dealt with. */
+/* Removes the last n blocks of the list. */
 void clkv_uncleared_drop_last(clkv_uncleared *u, uint32_t n);
 
 /* Address space of its tables. */

@@ -1,25 +1,25 @@
-/* buffer.h: small device buffers, so that the rooms above make no OpenCL calls of their own.
+/* buffer.h: small device buffers, so that the folders above make no OpenCL calls of their own.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_DEVICE_BUFFER_H
 #define CLKV_DEVICE_BUFFER_H
 
 #include <clkv/device.h>
 
-/* `what` names the buffer in errors. DEVICE_MEMORY, NO_MEMORY, DEVICE; *out is untouched then. */
+/* Creates a buffer; `what` names it in errors. DEVICE_MEMORY, NO_MEMORY, DEVICE; *out is not changed then. */
 clkv_status clkv_buffer_create(cl_mem *out, const clkv_device *device, size_t bytes, const char *what);
-/* Takes a pointer to NULL, and leaves one. Commands already enqueued may still use it. */
+/* Releases *mem, which may be NULL, and sets it to NULL. Commands already enqueued may still use the buffer. */
 void clkv_buffer_release(cl_mem *mem);
 
-/* What OpenCL says of anybody's buffer. */
+/* The properties of any buffer, as OpenCL reports them. */
 typedef struct clkv_buffer_facts {
     size_t bytes;
     cl_context context;
     cl_mem_flags flags;
-    cl_mem root; /* what it is a part of: the buffer that a sub-buffer was made of, else itself */
+    cl_mem root; /* the buffer of which this is a sub-buffer, else the buffer itself */
     size_t at;   /* bytes from the beginning of root */
 } clkv_buffer_facts;
 
-/* INVALID: it is an image. DEVICE: it is no memory object. */
+/* Queries the properties. INVALID: `mem` is an image. DEVICE: `mem` is no memory object. */
 clkv_status clkv_buffer_ask(clkv_buffer_facts *out, cl_mem mem, const char *what);
 
 #endif

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLATFORM_NOT_FOUND (-1001) /* CL_PLATFORM_NOT_FOUND_KHR: the loader knows no driver */
+#define PLATFORM_NOT_FOUND (-1001) /* CL_PLATFORM_NOT_FOUND_KHR: the loader has no driver */
 
 /* Skips a device or platform that has just failed, unless it failed for lack of memory. */
 static clkv_status skip(clkv_device_set *all, clkv_status st, const char *what)
@@ -101,7 +101,7 @@ void clkv_devices_free(clkv_device_set *set)
     *set = (clkv_device_set){ 0 };
 }
 
-/* Is `part` somewhere in `text`, in any case? */
+/* Whether `text` contains `part`, case-insensitive. */
 static int contains(const char *text, const char *part)
 {
     for (; *text; text++) {
@@ -112,16 +112,16 @@ static int contains(const char *text, const char *part)
     return 0;
 }
 
-/* A GPU with more than one compute unit. One with a single unit is a simulator (Oclgrind), or so small that a CPU with
- * several cores is faster. */
+/* Whether the device is a GPU with more than one compute unit. A GPU with one unit is a simulator (Oclgrind), or so
+ * small that a CPU with several cores is faster. */
 static int is_parallel_gpu(const clkv_device_info *info)
 {
     return (info->kind == CLKV_DEVICE_GPU_DISCRETE || info->kind == CLKV_DEVICE_GPU_INTEGRATED) &&
            info->compute_units > 1;
 }
 
-/* The order that clkv_device_params.select documents. Accelerators are often the CPU again by another name (Intel's
- * FPGA emulation, with the same number of units): so the CPU goes first where the numbers are equal. */
+/* The order that clkv_device_params documents. An accelerator is often the CPU under another name, with the same
+ * number of units (Intel's FPGA emulation). So the CPU comes first when the numbers are equal. */
 static int better(const clkv_device_info *a, const clkv_device_info *b)
 {
     const int gpu = is_parallel_gpu(a), cpu = a->kind == CLKV_DEVICE_CPU;
@@ -146,7 +146,7 @@ static clkv_status no_such_device(const clkv_device_set *set, const char *select
 clkv_status clkv_devices_choose(const clkv_device_set *set, const char *select, size_t *index)
 {
     if (set->n == 0) {
-        /* When there is none because a driver failed, that failure is the answer. */
+        /* When there is no device because a driver failed, return that failure. */
         if (set->skipped.driver_code) return clkv_error_restore(&set->skipped);
         clkv_reasons reasons;
         clkv_explain(&reasons, set);

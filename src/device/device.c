@@ -12,14 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Fills an array whose structs have the caller's size, which may be another than this library's. */
+/* Fills an array whose structs have the caller's size, which may differ from this library's. */
 static clkv_status fill_list(void *infos, size_t stride, size_t n, const clkv_device_set *set)
 {
     for (size_t i = 0; i < n && i < set->n; i++) {
         void *info = (char *)infos + i * stride;
         memcpy(info, &stride, sizeof stride);
         const clkv_status st = CLKV_PARAMS_WRITE(info, set->facts[i].info);
-        if (st) return st; /* the first one already: all have the same size */
+        if (st) return st; /* only the first call can fail: all structs have the same size */
     }
     return CLKV_OK;
 }
@@ -51,7 +51,7 @@ static const char *environment(const char *name)
     return value && *value ? value : NULL;
 }
 
-/* Chooses the directory of program binaries: CLKV_NO_CACHE goes first, then the params, then the environment. */
+/* Chooses the directory of program binaries: first by CLKV_NO_CACHE, then by the params, then by the environment. */
 static void choose_cache_dir(clkv_device *device, const char *wanted)
 {
     char *out = device->facts.info.cache_dir;
@@ -103,8 +103,9 @@ static clkv_status open_own(clkv_device *device, const char *select)
     return CLKV_OK;
 }
 
-/* INVALID unless the queue is of both. The context's list of devices is not asked: a driver makes a queue only for a
- * device of the context, and pocl 3.1 lists the whole device in the context of a part (clCreateSubDevices). */
+/* INVALID unless the queue belongs to the context and the device. The context's list of devices is not queried: a
+ * driver creates a queue only for a device of the context, and pocl 3.1 lists the whole device in the context of a
+ * sub-device. */
 static clkv_status check_belong(cl_context context, cl_device_id id, cl_command_queue queue)
 {
     cl_context queue_context = NULL;
@@ -138,7 +139,7 @@ static clkv_status wrap_callers(clkv_device *device, const clkv_device_params *p
     return CLKV_OK;
 }
 
-/* What depends on the facts and on the queue, which are there. */
+/* Sets up everything that depends on the facts and the queue, which are set already. */
 static clkv_status set_up(clkv_device *device, const clkv_device_params *params)
 {
     clkv_device_info *info = &device->facts.info;
@@ -198,7 +199,7 @@ void clkv_device_unref(clkv_device *device)
 {
     if (!device || atomic_fetch_sub(&device->refs, 1) > 1) return;
     clkv_attached *attached = atomic_load(&device->attached);
-    if (attached) attached->destroy(attached); /* before the context that it is made in */
+    if (attached) attached->destroy(attached); /* before its context is released */
     if (!clkv_process_forked()) {
         if (device->queue) clReleaseCommandQueue(device->queue);
         if (device->context) clReleaseContext(device->context);

@@ -1,4 +1,4 @@
-/* device.h: what a clkv_device is made of. SPDX-License-Identifier: Apache-2.0 */
+/* device.h: the internals of a clkv_device. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_DEVICE_DEVICE_H
 #define CLKV_DEVICE_DEVICE_H
 
@@ -8,12 +8,12 @@
 
 #include <stdatomic.h>
 
-/* An object of a room above that lives as long as the device does: the table of programs. It begins with this. */
+/* The first member of an object of a folder above that lives as long as the device: the table of programs. */
 typedef struct clkv_attached {
     void (*destroy)(struct clkv_attached *self);
 } clkv_attached;
 
-/* Immutable once open, but for the count of references, and what is attached, which locks itself. */
+/* Does not change once it is open, except for the count of references and the attached object, which locks itself. */
 struct clkv_device {
     atomic_uint refs; /* the caller's until clkv_device_close, and one for each cache: the last one frees it */
     clkv_facts facts;
@@ -24,12 +24,13 @@ struct clkv_device {
     _Atomic(clkv_attached *) attached; /* or NULL */
 };
 
-/* What keeps a device open holds a reference: it is closed when the last one goes. Any thread. unref takes NULL. */
+/* Take and release a reference. The device is closed when the last reference is released. Any thread. unref accepts
+ * NULL. */
 clkv_device *clkv_device_ref(clkv_device *device);
 void clkv_device_unref(clkv_device *device);
 
-/* What every operation on a device, or on what was made on it, asks before it calls OpenCL. INVALID: NULL.
- * FORKED: this process was forked from the one that opened the device (process.h). Any thread. */
+/* Every operation on a device, or on an object of the device, calls this before it calls OpenCL. INVALID: NULL.
+ * FORKED: this process was forked from the process that opened the device (process.h). Any thread. */
 clkv_status clkv_device_check(const clkv_device *device);
 
 const clkv_tuning *clkv_device_tuning(const clkv_device *device);

@@ -1,4 +1,4 @@
-/* explain.c: looks for the usual causes of having no device. SPDX-License-Identifier: Apache-2.0 */
+/* explain.c: checks for the usual causes of having no device. SPDX-License-Identifier: Apache-2.0 */
 #define _POSIX_C_SOURCE 200809L /* glob, opendir */
 #include "device/explain.h"
 
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* GPU drivers open one of these; without permission they say that there is no device. */
+/* GPU drivers open one of these files; without permission they report no device. */
 static const char *const device_files[] = { "/dev/dri/renderD*", "/dev/kfd", "/dev/nvidiactl", "/dev/mali*", NULL };
 
 CLKV_PRINTF(2, 3) static void add(clkv_reasons *out, const char *fmt, ...)
@@ -37,8 +37,8 @@ static int is_icd(const char *name)
     return n > 4 && !strcmp(name + n - 4, ".icd");
 }
 
-/* The loader finds drivers by the files *.icd of a folder, or of the one file that OCL_ICD_VENDORS names. How many
- * there are; their names, cut to fit. */
+/* The loader finds drivers by the files *.icd of a folder, or by the one file that OCL_ICD_VENDORS names. Returns the
+ * number of these files; `names` gets their names, cut to fit. */
 static size_t registered(const char *place, char *names, size_t size)
 {
     DIR *dir = opendir(place);
@@ -70,7 +70,7 @@ static void explain_no_platform(clkv_reasons *out)
     if (set) add(out, "OCL_ICD_VENDORS is set to \"%.150s\": the loader looks for drivers there only", set);
 }
 
-/* pocl gives no device when it cannot make its cache directory, and prints why to nobody. */
+/* pocl has no device when it cannot create its cache directory, and does not report the reason. */
 static void explain_pocl(clkv_reasons *out)
 {
     static const char *const names[] = { "POCL_CACHE_DIR", "XDG_CACHE_HOME", "HOME" };

@@ -9,12 +9,12 @@
 #include <string.h>
 #include <xxhash.h>
 
-/* Newer than the 1.2 headers that the library is compiled against. */
+/* Constants that are newer than the 1.2 headers with which the library is compiled. */
 #define DEVICE_IL_VERSION         0x105B
 #define DEVICE_MAX_NUM_SUB_GROUPS 0x105C
 #define DEVICE_SUB_GROUP_SIZES    0x4108 /* cl_intel_required_subgroup_size */
 
-/* A string of unbounded length: platform versions of more than 100 bytes exist. */
+/* A string of any length: platform versions of more than 100 bytes exist. */
 typedef struct text {
     char *bytes;
     size_t size; /* with the NUL */
@@ -45,7 +45,7 @@ static clkv_status ask_text(text *out, cl_platform_id platform, cl_device_id id,
     return CLKV_OK;
 }
 
-/* Cut to fit, without the blanks that some drivers put around names. */
+/* Copies a string, cut to fit, without the blanks that some drivers put around names. */
 static void copy_trimmed(char *out, size_t size, const char *in)
 {
     while (*in == ' ' || *in == '\t') in++;
@@ -56,7 +56,7 @@ static void copy_trimmed(char *out, size_t size, const char *in)
     out[n] = 0;
 }
 
-/* Fills a fixed-size copy, and adds the whole string to the identity when it belongs there. */
+/* Fills a fixed-size copy of a string, and adds the whole string to the identity if there is one. */
 static clkv_status fact_text(char *out, size_t size, XXH3_state_t *identity, cl_platform_id platform,
                              cl_device_id id, cl_uint what, const char *name)
 {
@@ -103,7 +103,7 @@ static clkv_status query_names(clkv_facts *f, XXH3_state_t *identity)
     return CLKV_OK;
 }
 
-/* Is `word` one of the space-separated words of `list`? */
+/* Whether `word` is one of the space-separated words of `list`. */
 static int has_word(const char *list, const char *word)
 {
     const size_t n = strlen(word);
@@ -112,7 +112,7 @@ static int has_word(const char *list, const char *word)
     return 0;
 }
 
-/* Left at 0 where the driver has no answer: nothing depends on it but speed. */
+/* 0 when the driver has no answer: only speed depends on it. */
 static uint32_t min_sub_group(cl_device_id id)
 {
     size_t sizes[16] = {0}, bytes = 0;
@@ -142,7 +142,7 @@ static clkv_status query_extensions(clkv_facts *f)
         i->has_il = err == CL_SUCCESS && size > 1;
     }
     if (i->version >= 210) {
-        /* Subgroups are core in 2.1 and optional again in 3.0, where a device without them says 0. */
+        /* Subgroups are core in 2.1 and optional again in 3.0, where a device without them reports 0. */
         cl_uint n = 0;
         cl_int err = clGetDeviceInfo(f->id, DEVICE_MAX_NUM_SUB_GROUPS, sizeof n, &n, NULL);
         if (err == CL_SUCCESS) i->has_subgroups = n > 0;

@@ -1,5 +1,5 @@
-/* facts.h: what a device says about itself. Every query is in facts.c; nothing newer than OpenCL 1.2 is
- * asked of a device that does not say it has it. SPDX-License-Identifier: Apache-2.0 */
+/* facts.h: the properties of a device, as the driver reports them. All queries are in facts.c. A query newer than
+ * OpenCL 1.2 is made only if the device reports the version or the extension. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_DEVICE_FACTS_H
 #define CLKV_DEVICE_FACTS_H
 
@@ -16,8 +16,8 @@ typedef struct clkv_facts {
     uint64_t identity[2];  /* hash of the full platform, device and driver names and versions */
 } clkv_facts;
 
-/* Asks for everything that clkv wants to know. UNSUPPORTED: the device is not available, has no compiler,
- * is below OpenCL 1.2 or big-endian; the message says which. DEVICE: a query failed. NO_MEMORY. */
+/* Queries all facts. UNSUPPORTED: the device is not available, has no compiler, is below OpenCL 1.2 or big-endian;
+ * the message has the reason. DEVICE: a query failed. NO_MEMORY. */
 clkv_status clkv_facts_query(clkv_facts *out, cl_platform_id platform, cl_device_id id);
 
 #endif

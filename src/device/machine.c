@@ -1,4 +1,4 @@
-/* machine.c: how much memory is left, and how large the caches are. SPDX-License-Identifier: Apache-2.0 */
+/* machine.c: the available memory and the sizes of the caches. SPDX-License-Identifier: Apache-2.0 */
 #define _DEFAULT_SOURCE /* _SC_PHYS_PAGES, _SC_LEVEL1_DCACHE_SIZE */
 #include "device/machine.h"
 
@@ -8,7 +8,7 @@
 
 #define CACHE_FOLDER "/sys/devices/system/cpu/cpu0/cache/index"
 
-/* The number after `key` in a file of "key value" lines, or the whole file's when key is "". */
+/* Reads the number after `key` in a file of "key value" lines, or the only number of the file when key is "". */
 static int read_number(const char *path, const char *key, uint64_t *out)
 {
     FILE *f = fopen(path, "r");
@@ -35,8 +35,8 @@ static int read_line(const char *path, char *out, int size)
     return read;
 }
 
-/* What a control group's limit leaves, as a container sees its own group: version 2, else version 1. File
- * pages that the kernel can drop do not count as used. */
+/* The memory that the limit of the process's control group leaves, as seen from inside a container: version 2, else
+ * version 1. File pages that the kernel can drop do not count as used. */
 static uint64_t group_available(void)
 {
     uint64_t max, used, cache = 0;
@@ -64,7 +64,8 @@ static uint64_t system_available(void)
     return UINT64_MAX;
 }
 
-/* The kernel's description of a core's caches, one folder each; the C library knows sizes on few architectures. */
+/* Reads the kernel's description of a core's caches, which has a folder for each; the C library knows the sizes on
+ * few architectures. */
 static uint64_t cache_of_folder(int level)
 {
     for (int i = 0; i < 8; i++) {

@@ -4,11 +4,11 @@
 
 #include <stdint.h>
 
-/* Bytes of memory that this process could still touch without swapping or being killed: what the system
- * calls available, and what is left of the control group's limit. UINT64_MAX where nobody tells. */
+/* The bytes of memory that this process can still use without swapping or being killed: the smaller of what the
+ * system calls available and what is left of the control group's limit. UINT64_MAX when neither is known. */
 uint64_t clkv_machine_available(void);
 
-/* Bytes of the data cache of a level, 1 or 2, that the first core has; 0 where nobody tells. */
+/* The bytes of the first core's data cache of a level, 1 or 2; 0 when it is not known. */
 uint32_t clkv_machine_cache_bytes(int level);
 
 /* Floats that a vector register of the processor holds: 16, 8 or 4; 0 where nobody tells. */

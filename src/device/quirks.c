@@ -1,5 +1,6 @@
-/* quirks.c: one row per workaround: when it is in force, why, and where that is documented. quirks.h
- * says what a row does; the code that does it asks clkv_device_has. SPDX-License-Identifier: Apache-2.0 */
+/* quirks.c: the table of workarounds. A row says when the workaround is in force, its reason, and a link to its
+ * documentation. quirks.h says what it does; the code that does it calls clkv_device_has.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "device/quirks.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
-/* quirks.h: the workarounds table: what a query cannot tell about a driver. SPDX-License-Identifier: Apache-2.0 */
+/* quirks.h: the table of workarounds for properties of drivers that no query reports.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_DEVICE_QUIRKS_H
 #define CLKV_DEVICE_QUIRKS_H
 
@@ -11,19 +12,19 @@ typedef enum clkv_quirk {
     CLKV_QUIRK_INTEL_NARROW,         /* the narrowest sub-group that a kernel can ask for */
     CLKV_QUIRK_POCL_LATE_CODE,       /* kernels are launched once while they are compiled */
     CLKV_QUIRK_LLVMPIPE_PORTABLE,    /* the portable variant, though it is a CPU */
-    CLKV_QUIRK_RUSTICL_LOCAL_TWICE,  /* what a kernel is said to need of local memory is halved */
+    CLKV_QUIRK_RUSTICL_LOCAL_TWICE,  /* halves the local memory that the driver reports for a kernel */
     CLKV_QUIRK_OCLGRIND_NO_BINARIES, /* no disk cache */
     CLKV_QUIRK_OCLGRIND_ONE_COMPILER, /* programs are built one after the other */
     CLKV_QUIRKS
 } clkv_quirk;
 
-/* A bit per quirk that is in force on a device with these facts. */
+/* The quirks in force on a device with these facts, a bit for each. */
 uint32_t clkv_quirks_match(const clkv_facts *facts);
 
 /* The texts of the index-th quirk in force, as clkv_device_get_quirk; 0 past the last. */
 int clkv_quirks_get(uint32_t quirks, size_t index, const char **name, const char **reason, const char **link);
 
-/* The largest cl_mem to make on it. */
+/* The largest cl_mem that may be created on the device. */
 uint64_t clkv_quirks_max_alloc(uint32_t quirks, const clkv_device_info *info);
 
 #endif

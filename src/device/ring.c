@@ -15,7 +15,7 @@ void clkv_ring_init(clkv_ring *ring, clkv_stream *stream)
     *ring = (clkv_ring){ .stream = stream };
 }
 
-/* Leaves an empty slot. The driver keeps the memory object as long as enqueued commands use it. */
+/* Empties a slot. The driver keeps the memory object as long as enqueued commands use it. */
 static void slot_clear(clkv_ring_slot *slot)
 {
     clkv_event_release(&slot->written);
@@ -24,7 +24,7 @@ static void slot_clear(clkv_ring_slot *slot)
     *slot = (clkv_ring_slot){ 0 };
 }
 
-/* Has the driver read all of slot->host? A write that failed reads no more. */
+/* Whether the driver no longer reads slot->host. A write that failed does not read it either. */
 static int write_is_over(const clkv_ring_slot *slot)
 {
     return !slot->written || clkv_event_status(slot->written) <= CL_COMPLETE;
@@ -33,7 +33,7 @@ static int write_is_over(const clkv_ring_slot *slot)
 void clkv_ring_destroy(clkv_ring *ring)
 {
     for (size_t i = 0; i < ring->n; i++) {
-        /* Where waiting for the queue has failed, the driver may still read the slot. */
+        /* When waiting for the queue has failed, the driver may still read the slot. */
         if (!clkv_process_forked() && !write_is_over(ring->slots[i])) clWaitForEvents(1, &ring->slots[i]->written);
         slot_clear(ring->slots[i]);
         clkv_free(ring->slots[i], sizeof *ring->slots[i]);
@@ -42,7 +42,7 @@ void clkv_ring_destroy(clkv_ring *ring)
     *ring = (clkv_ring){ 0 };
 }
 
-/* Gives a slot that nobody uses room for `bytes`; unchanged on failure. */
+/* Makes room for `bytes` in a free slot; the slot is unchanged after a failure. */
 static clkv_status slot_make_room(clkv_ring_slot *slot, clkv_stream *stream, size_t bytes)
 {
     size_t capacity = least_bytes;
@@ -82,7 +82,7 @@ static clkv_status add_slot(clkv_ring *ring, size_t bytes, clkv_ring_slot **out)
 
 clkv_status clkv_ring_acquire(clkv_ring *ring, size_t bytes, clkv_ring_slot **out)
 {
-    /* The roomiest free slot: it fits, or costs least to be grown. */
+    /* Take the largest free slot: it fits, or is the cheapest to grow. */
     clkv_ring_slot *best = NULL;
     for (size_t i = 0; i < ring->n; i++) {
         clkv_ring_slot *slot = ring->slots[i];
@@ -108,7 +108,7 @@ clkv_status clkv_ring_submit(clkv_ring *ring, clkv_ring_slot *slot, size_t bytes
     cl_event written = NULL;
     clkv_status st = clkv_stream_write(ring->stream, slot->mem, slot->host, bytes, n_wait, wait, &written);
     if (st) return st;
-    /* Some drivers start nothing before a flush: without it the slot would never come free. */
+    /* Some drivers start no command before a flush: without it the slot would never become free. */
     clFlush(ring->stream->queue);
     clkv_event_release(&slot->written);
     slot->written = written;

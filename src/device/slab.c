@@ -1,5 +1,5 @@
-/* slab.c: the cl_mem objects that hold the blocks. On CPU devices they wrap host memory that clkv maps,
- * so that the pool gets 2 MiB pages; elsewhere the driver allocates. SPDX-License-Identifier: Apache-2.0 */
+/* slab.c: the cl_mem objects that hold the blocks. On CPU devices they wrap host memory that clkv maps, so that the
+ * pool gets 2 MiB pages; on other devices the driver allocates. SPDX-License-Identifier: Apache-2.0 */
 #include "device/slab.h"
 
 #include "core/error.h"
@@ -23,8 +23,8 @@ uint64_t clkv_slabs_limit(const clkv_device *device)
     return each > limit / CLKV_MAX_SLABS ? limit : each * CLKV_MAX_SLABS;
 }
 
-/* How many slabs, and how many blocks in each, so that all have the same size and as little as possible
- * is left over. */
+/* Computes the number of slabs and of blocks in each, so that all have the same size and as little memory as possible
+ * is unused. */
 clkv_status clkv_slabs_divide(clkv_slabs *out, const clkv_device *device, uint32_t blocks, uint64_t block_bytes,
                               uint64_t max_slab_bytes)
 {
@@ -60,8 +60,8 @@ clkv_status clkv_slabs_divide(clkv_slabs *out, const clkv_device *device, uint32
     return CLKV_OK;
 }
 
-/* The host memory of a slab. It is unmapped when the driver destroys the buffer: where waiting for the queue has
- * failed, commands may still use it after clkv has released the buffer. This record has a page of its own, since it
+/* The host memory of a slab. It is unmapped when the driver destroys the buffer: if waiting for the queue has failed,
+ * commands may still use the memory after clkv has released the buffer. This record has a page of its own, since it
  * can outlive the cache and the allocator. */
 typedef struct backing {
     void *host;
@@ -104,13 +104,13 @@ static clkv_status make_slab(clkv_slabs *slabs, uint32_t i, const clkv_device *d
     }
     cl_int err = CL_SUCCESS;
     slabs->mem[i] = clCreateBuffer(device->context, flags, bytes, slabs->host[i], &err);
-    if (err == CL_INVALID_BUFFER_SIZE) err = CL_MEM_OBJECT_ALLOCATION_FAILURE; /* some drivers' word for it */
+    if (err == CL_INVALID_BUFFER_SIZE) err = CL_MEM_OBJECT_ALLOCATION_FAILURE; /* some drivers use this code */
     if (err != CL_SUCCESS)
         return CLKV_FAIL_DRIVER(err, "clCreateBuffer", "slab %u of %u: %zu bytes", (unsigned)i, (unsigned)slabs->n,
                                 bytes);
     if (slabs->host[i]) return hand_over(slabs, i);
 
-    /* Many drivers allocate at the first use, and would fail in the middle of a step: use it now. */
+    /* Many drivers allocate at the first use, and would fail in the middle of a step: use the buffer now. */
     const uint8_t zero = 0;
     err = clEnqueueWriteBuffer(device->queue, slabs->mem[i], CL_TRUE, 0, sizeof zero, &zero, 0, NULL, NULL);
     if (err != CL_SUCCESS)
@@ -137,7 +137,7 @@ clkv_status clkv_slabs_create(clkv_slabs *slabs, clkv_device *device, uint32_t b
 
 void clkv_slabs_destroy(clkv_slabs *slabs)
 {
-    const int forked = clkv_process_forked(); /* nothing of the driver runs here then, nor frees anything */
+    const int forked = clkv_process_forked(); /* then the driver does not run in this process, and frees nothing */
     for (uint32_t i = 0; i < slabs->n; i++) {
         if (slabs->mem[i] && !forked) clReleaseMemObject(slabs->mem[i]);
         if (forked || !(slabs->driver_frees >> i & 1)) clkv_unmap(slabs->host[i], (size_t)slabs->slab_bytes);

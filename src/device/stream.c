@@ -9,8 +9,8 @@
 
 #include <string.h>
 
-/* What a command waits for: the caller's events, and one of ours: on an out-of-order queue the stream's last
- * command. */
+/* The events that a command waits for: the caller's, and one of ours. On an out-of-order queue ours is the event of
+ * the stream's last command. */
 typedef struct waits {
     const cl_event *events;
     cl_uint n;
@@ -18,8 +18,8 @@ typedef struct waits {
     cl_event *heap;
 } waits;
 
-/* The event of ours that the next command waits for, NULL where that one is over; and if it has failed, an error:
- * a command that waits for it would fail too, or (pocl 3.1) never be heard of again. */
+/* Sets *out to the event of ours that the next command waits for, or to NULL if its command is over. If that command
+ * has failed, returns an error: a command that waits for it would fail too, or (pocl 3.1) never run and never end. */
 static clkv_status earlier(clkv_stream *stream, cl_event also, cl_event *out)
 {
     *out = stream->out_of_order ? stream->last : also;
@@ -28,7 +28,7 @@ static clkv_status earlier(clkv_stream *stream, cl_event also, cl_event *out)
     *out = NULL;
     clkv_event_release(&stream->last);
     if (status == CL_COMPLETE) return CLKV_OK;
-    /* It may have failed for what the caller made it wait for, while those before it are still running. */
+    /* It may have failed because of the caller's wait list, while commands before it are still running. */
     if (stream->out_of_order && clEnqueueMarkerWithWaitList(stream->queue, 0, NULL, &stream->last) != CL_SUCCESS)
         stream->last = NULL;
     return CLKV_FAIL_DRIVER(CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST, "clGetEventInfo",
@@ -40,7 +40,7 @@ void clkv_stream_only_after(clkv_stream *stream, cl_event event)
     stream->also = stream->out_of_order ? NULL : event;
 }
 
-/* Not every driver looks at the contexts of events, and none at what they have come to. */
+/* Checks the caller's events: not every driver checks their contexts, and none checks whether they have failed. */
 static clkv_status check_callers(const clkv_stream *stream, cl_uint n_wait, const cl_event *wait)
 {
     if (n_wait && !wait) return CLKV_FAIL(CLKV_ERROR_INVALID, "wait is NULL and n_wait %u", (unsigned)n_wait);
@@ -59,7 +59,7 @@ static clkv_status check_callers(const clkv_stream *stream, cl_uint n_wait, cons
     return CLKV_OK;
 }
 
-/* Also makes room in the watch: the command that comes next may be enqueued. */
+/* Builds the wait list, and makes room in the watch for the command that follows. */
 static clkv_status waits_make(waits *w, clkv_stream *stream, cl_event also, cl_uint n_wait, const cl_event *wait)
 {
     cl_event extra = NULL;
@@ -89,14 +89,14 @@ static void waits_free(waits *w)
     clkv_free(w->heap, w->n * sizeof *w->heap);
 }
 
-/* The event that the command has to give: for the caller, for the stream, for the watch, or for nobody. */
+/* The place for the command's event, if the caller, the stream or the watch needs it; else NULL. */
 static cl_event *wanted(const clkv_stream *stream, cl_event *ours, const cl_event *callers)
 {
     return stream->out_of_order || stream->watch || callers ? ours : NULL;
 }
 
-/* A second reference to an event whose command is on its way, so that nothing may fail any more: if need be a marker
- * that stands in for it. NULL: not even that, and the command has been waited for. */
+/* A second reference to the event of an enqueued command, when no failure can be reported any more. If the event
+ * cannot be retained, it is the event of a marker. NULL if that fails too; then the command has been waited for. */
 static cl_event another(const clkv_stream *stream, cl_event event)
 {
     if (clRetainEvent(event) == CL_SUCCESS) return event;
@@ -106,8 +106,8 @@ static cl_event another(const clkv_stream *stream, cl_event event)
     return NULL;
 }
 
-/* Takes over the reference to `ours`, if there is one: remembers it, and hands it to the caller, who gets one of his
- * own. `call` enqueued the command, `what` names it. */
+/* Takes over the reference to `ours`, if there is one: remembers the event, and gives the caller a reference of its
+ * own. `call` is the function that enqueued the command, `what` the command's name. */
 static void advance(clkv_stream *stream, cl_event ours, const char *call, const char *what, cl_event *callers)
 {
     if (!ours) return;
@@ -133,7 +133,7 @@ void clkv_stream_init(clkv_stream *stream, clkv_device *device)
 clkv_status clkv_stream_launch(clkv_stream *stream, const char *what, cl_kernel kernel, size_t n_groups,
                                size_t group, cl_uint n_wait, const cl_event *wait, cl_event *event)
 {
-    cl_event also = stream->also; /* for this launch, whatever comes of it */
+    cl_event also = stream->also; /* for this launch, whether it succeeds or not */
     stream->also = NULL;
     if (n_groups == 0 && !event) return CLKV_OK;
     if (n_groups && group > SIZE_MAX / n_groups)

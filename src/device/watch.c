@@ -1,4 +1,4 @@
-/* watch.c: commands whose outcome nobody has seen yet. SPDX-License-Identifier: Apache-2.0 */
+/* watch.c: commands whose outcome is not known yet. SPDX-License-Identifier: Apache-2.0 */
 #include "device/watch.h"
 
 #include "core/error.h"
@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum {
-    LEAST = 1024, /* commands: more are hardly ever under way, so memory is asked for once */
+    LEAST = 1024, /* commands: there are rarely more at a time, so memory is allocated once */
     KEPT = 64     /* events of commands that failed */
 };
 
@@ -23,9 +23,9 @@ struct clkv_watch {
     pthread_mutex_t lock;
     watched *ring;
     uint32_t capacity, oldest, n; /* capacity is a power of two */
-    clkv_failure first;           /* not taken yet */
-    /* The last ones that failed. While pocl 3.1 fails the commands that wait for a failed one, it still uses its event,
-     * whoever has released it. */
+    clkv_failure first;           /* the first failure that was not taken yet */
+    /* The events of the last commands that failed. While pocl 3.1 fails the commands that wait for a failed one,
+     * it still uses the event of the failed one, even if that has been released. */
     cl_event kept[KEPT];
     uint32_t n_failed;
 };
@@ -72,7 +72,7 @@ static void note_failure(clkv_watch *watch, watched *w, cl_int status)
     *kept = w->event;
 }
 
-/* Whether the command is over. Its event is taken care of then. */
+/* Whether the command is over. If so, its event is released or kept, and a failure is noted. */
 static int is_over(clkv_watch *watch, watched *w)
 {
     const cl_int status = clkv_event_status(w->event);
@@ -89,7 +89,7 @@ static void look_at_oldest(clkv_watch *watch)
     watch->n--;
 }
 
-/* On an out-of-order queue any of them may be over. */
+/* Checks all commands, since on an out-of-order queue any of them may be over. */
 static void look_at_all(clkv_watch *watch)
 {
     uint32_t left = 0;

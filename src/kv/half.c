@@ -1,5 +1,5 @@
-/* half.c: IEEE binary16 from and to binary32, in integer arithmetic only, so that the result depends on no
- * compiler's flags. SPDX-License-Identifier: Apache-2.0 */
+/* half.c: converts IEEE binary32 to binary16 and back, in integer arithmetic only, so that the result does not depend
+ * on compiler flags. SPDX-License-Identifier: Apache-2.0 */
 #include <clkv/ref.h>
 
 #include <string.h>
@@ -14,7 +14,7 @@ uint16_t clkv_ref_half(float x)
         return (uint16_t)(sign | 0x7e00u | (abs >> 13 & 0x1ffu));
     if (abs >= 0x477ff000u) return (uint16_t)(sign | 0x7c00u); /* 65520 and more round to infinity */
     uint32_t mantissa, drop;
-    uint32_t base; /* of the result, before the mantissa is added: a carry moves on into the exponent */
+    uint32_t base; /* the result before the mantissa is added; a carry of the mantissa increases the exponent */
     if (abs >= 0x38800000u) { /* 2^-14 and more: normal */
         base = ((abs >> 23) - 112u) << 10;
         mantissa = abs & 0x7fffffu;

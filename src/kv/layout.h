@@ -1,4 +1,4 @@
-/* layout.h: where the tiles of a block lie; cl/slabs.cl says the same.
+/* layout.h: where the tiles of a block lie; cl/slabs.cl has the same for kernels.
  *
  *   slab   [block of the slab][layer][kv_head]{ K tile, V tile }
  *

@@ -1,4 +1,4 @@
-/* append.c: new keys and values into their slots. SPDX-License-Identifier: Apache-2.0 */
+/* append.c: writes new keys and values into their slots. SPDX-License-Identifier: Apache-2.0 */
 #include "ops/args.h"
 #include "ops/idle.h"
 #include "ops/kernel.h"

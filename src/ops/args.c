@@ -1,4 +1,4 @@
-/* args.c: kernel arguments in order. SPDX-License-Identifier: Apache-2.0 */
+/* args.c: sets the arguments of a kernel in order. SPDX-License-Identifier: Apache-2.0 */
 #include "ops/args.h"
 
 #include "core/error.h"

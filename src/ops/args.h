@@ -8,7 +8,7 @@
 typedef struct clkv_args {
     cl_kernel kernel;
     cl_uint next; /* index of the next argument */
-    cl_int err;   /* of the first one that failed; `next` stays there */
+    cl_int err;   /* of the first argument that failed; `next` stays there */
 } clkv_args;
 
 clkv_args clkv_args_of(cl_kernel kernel);
@@ -17,9 +17,9 @@ void clkv_arg_uint(clkv_args *args, uint32_t x);
 void clkv_arg_ulong(clkv_args *args, uint64_t x);
 void clkv_arg_float(clkv_args *args, float x);
 void clkv_arg_slabs(clkv_args *args, const clkv_slabs *slabs);
-/* Where a block lies in them: block_bytes and blocks_per_slab. */
+/* Sets the two numbers that say where a block lies in the slabs: block_bytes and blocks_per_slab. */
 void clkv_arg_blocks(clkv_args *args, const clkv_slabs *slabs);
-/* A caller's tensor, its offset and its stride; `dummy` stands in for one that is not wanted. */
+/* Sets a caller's tensor, its offset and its stride; `dummy` replaces a tensor that is not wanted. */
 void clkv_arg_tensor(clkv_args *args, const clkv_tensor *tensor, cl_mem dummy);
 /* OK, or the first failure as DEVICE; `what` names the kernel. */
 clkv_status clkv_args_done(const clkv_args *args, const char *what);

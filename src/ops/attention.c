@@ -1,4 +1,4 @@
-/* attention.c: one launch over a batch's work items, and a merge when a context was split.
+/* attention.c: launches attention over the work items of a batch, and a merge when a context was split.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "ops/args.h"
 #include "ops/idle.h"
@@ -18,7 +18,7 @@ static clkv_status set_merge_args(const clkv_ops *ops, cl_kernel kernel, const c
     return clkv_args_done(&args, "clkv_merge");
 }
 
-/* Runs only if the parts have been computed. */
+/* Enqueues the merge, which runs only if the parts have been computed. */
 static clkv_status merge(clkv_ops *ops, const clkv_packed *packed, const clkv_tensor *o, const clkv_tensor *lse,
                          cl_event parts, cl_event *event)
 {

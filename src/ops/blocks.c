@@ -1,4 +1,4 @@
-/* blocks.c: what is done to whole blocks, all layers: copies (copy-on-write, the caller's moves), and zeros.
+/* blocks.c: copies whole blocks, all layers (copy-on-write, the caller's copies), and clears them.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "ops/args.h"
 #include "ops/idle.h"
@@ -23,7 +23,8 @@ clkv_status clkv_blocks_idle(const clkv_ops *ops, cl_kernel kernel, const clkv_p
     return set_args(ops, kernel, "a kernel of blocks", packed->slot, 0);
 }
 
-/* As many work-groups for each of n entries of the slot as there are layers: each takes a share of the block. */
+/* Launches a kernel over n entries of the slot. An entry has as many work-groups as there are layers; each of them
+ * takes a share of the block. */
 static clkv_status each_block(clkv_ops *ops, clkv_family family, const char *name, clkv_ring_slot *slot, uint32_t at,
                               uint32_t n, const clkv_events *events)
 {

@@ -1,4 +1,4 @@
-/* gather.c: a sequence's keys and values to contiguous tensors. SPDX-License-Identifier: Apache-2.0 */
+/* gather.c: copies the keys and values of a sequence to tensors. SPDX-License-Identifier: Apache-2.0 */
 #include "ops/args.h"
 #include "ops/idle.h"
 #include "ops/kernel.h"

@@ -1,5 +1,5 @@
-/* kernel.c: the kernels of a cache: which ones its operations need, how they are made, and which one serves an
- * operation. SPDX-License-Identifier: Apache-2.0 */
+/* kernel.c: the kernels of a cache: lists the kernels that its operations need, compiles them, and finds the kernel
+ * of an operation. SPDX-License-Identifier: Apache-2.0 */
 #include "ops/kernel.h"
 
 #include "core/error.h"
@@ -14,7 +14,7 @@ uint32_t clkv_ops_tile_tokens(const clkv_ops *ops)
     return n ? n : 1;
 }
 
-/* For a work-group that may be smaller than the tuning table's. */
+/* Sets the work-group of a spec, which may be smaller than that of the tuning table. */
 static void set_group(clkv_spec *spec, const clkv_tuning *tuning, uint32_t group)
 {
     spec->work_group = group;
@@ -65,7 +65,7 @@ static const char *type_name(clkv_type type)
     return type == CLKV_F16 ? "float16" : "float32";
 }
 
-/* What to call, in the words of the public headers. */
+/* STATE, with a text that names the call and the types that compile the kernel. */
 static clkv_status not_compiled(const clkv_spec *spec)
 {
     static const char *const operations[CLKV_FAMILIES] = {
@@ -117,7 +117,7 @@ clkv_status clkv_ops_missing(const clkv_ops *ops, clkv_needs needs, clkv_missing
     static const clkv_type types[] = { CLKV_F32, CLKV_F16 };
     clkv_status st = CLKV_OK;
     list->n = 0;
-    /* Attention first: it takes the longest, so others are compiled beside it. */
+    /* Attention comes first: it takes the longest, so that other kernels are compiled at the same time. */
     for (int o = 0; o < 2 && st == CLKV_OK; o++) {
         if (!has(needs.outputs, types[o])) continue;
         for (int i = 0; i < 2 && st == CLKV_OK; i++)
@@ -140,7 +140,7 @@ clkv_status clkv_ops_missing(const clkv_ops *ops, clkv_needs needs, clkv_missing
     return st;
 }
 
-/* The largest work-group the device allows this kernel, and whether its local memory fits at all. */
+/* Gets the largest work-group that the device allows for a kernel. UNSUPPORTED: its local memory does not fit. */
 static clkv_status limits_of(const clkv_ops *ops, cl_kernel kernel, const char *name, size_t *group)
 {
     cl_ulong local = 0;
@@ -154,7 +154,7 @@ static clkv_status limits_of(const clkv_ops *ops, cl_kernel kernel, const char *
     return CLKV_OK;
 }
 
-/* One kernel of a spec, and the largest work-group that the device allows it. */
+/* Compiles the kernel of a spec, and gets the largest work-group that the device allows for it. */
 static clkv_status compile(const clkv_ops *ops, const clkv_spec *spec, cl_kernel *out, size_t *allowed)
 {
     char text[CLKV_SPEC_BYTES];

@@ -1,6 +1,6 @@
 /* kernel.h: the kernels of a cache.
  *
- *   clkv_ops_missing ──▶ clkv_ops_make, each ──▶ clkv_ops_take        clkv_ops_kernel: which one serves an operation
+ *   clkv_ops_missing ──▶ clkv_ops_make, each ──▶ clkv_ops_take        clkv_ops_kernel: the kernel of an operation
  *    cache locked          not locked, in any      cache locked            cache locked
  *                          thread
  *
@@ -12,10 +12,10 @@
 
 #include <clkv/cache.h>
 
-/* What kernels are wanted for, in the bits of clkv_warm_up_params. */
+/* The operations and types for which kernels are wanted, in the bits of clkv_warm_up_params. */
 typedef struct clkv_needs {
     uint32_t operations, inputs, outputs;
-    int clears; /* uploads clear what was freed */
+    int clears; /* uploads clear freed blocks */
 } clkv_needs;
 
 typedef struct clkv_missing_kernel {
@@ -32,27 +32,28 @@ typedef struct clkv_missing {
     clkv_missing_kernel kernels[CLKV_MAX_MISSING];
 } clkv_missing;
 
-/* The kernels that are needed and not there. INVALID: a spec that cannot be printed. */
+/* Lists the kernels that are needed and not compiled. INVALID: a spec that cannot be printed. */
 clkv_status clkv_ops_missing(const clkv_ops *ops, clkv_needs needs, clkv_missing *list);
 
-/* Makes one of them; blocks while it is compiled. On devices that allow the kernel a smaller work-group than the
- * tuning table says it is compiled again for that. Reads what does not change in the life of ops alone, so it may run
- * beside operations. BUILD, DEVICE, NO_MEMORY, UNSUPPORTED: more local memory than the device has. */
+/* Compiles a kernel of the list, and blocks meanwhile. If the device allows only a smaller work-group for the kernel
+ * than the tuning table has, the kernel is compiled again for that size. The function reads only members of ops that
+ * never change, so operations may run at the same time. BUILD, DEVICE, NO_MEMORY. UNSUPPORTED: the kernel needs more
+ * local memory than the device has. */
 clkv_status clkv_ops_make(const clkv_ops *ops, clkv_missing_kernel *kernel);
 
-/* Puts those that were made into the table of ops. NO_MEMORY: none. */
+/* Moves the kernels that were compiled into the table of ops. NO_MEMORY: none was moved. */
 clkv_status clkv_ops_take(clkv_ops *ops, clkv_missing *list);
 
-/* Releases what was made and not taken. */
+/* Releases the kernels that were compiled and not moved. */
 void clkv_ops_drop(clkv_missing *list);
 
 /* The spec of a family's kernel for these tensor types. */
 clkv_spec clkv_ops_spec(const clkv_ops *ops, clkv_family family, clkv_type in, clkv_type out);
 
-/* Queries per tile, by shape and tuning. */
+/* The number of queries per tile, from shape and tuning. */
 uint32_t clkv_ops_tile_tokens(const clkv_ops *ops);
 
-/* The kernel of a family for these tensor types; it stays the table's. STATE: it is not compiled. */
+/* Finds the kernel of a family for these tensor types; the table owns it. STATE: it is not compiled. */
 clkv_status clkv_ops_kernel(const clkv_ops *ops, clkv_family family, clkv_type in, clkv_type out, clkv_kernel *kernel);
 
 #endif

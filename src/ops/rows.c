@@ -1,4 +1,4 @@
-/* rows.c: changes of block tables, scattered into the device's copy. SPDX-License-Identifier: Apache-2.0 */
+/* rows.c: writes the changes of block tables to the tables on the device. SPDX-License-Identifier: Apache-2.0 */
 #include "ops/args.h"
 #include "ops/idle.h"
 #include "ops/kernel.h"

@@ -1,5 +1,5 @@
-/* spec.c: which file and which options a spec is compiled from. A text is printed for every launch, to find the
- * kernel: so numbers are written here and not by printf. SPDX-License-Identifier: Apache-2.0 */
+/* spec.c: the file and the options from which the kernel of a spec is compiled. Every launch prints this text to find
+ * its kernel, so numbers are printed here, which is faster than printf. SPDX-License-Identifier: Apache-2.0 */
 #include "ops/spec.h"
 
 #include "core/error.h"
@@ -36,7 +36,8 @@ static const char *const names[OPTIONS] = {
     (BIT(HEAD_DIM) | BIT(HEAD_DIM_V) | BIT(KV_HEADS) | BIT(BLOCK_SIZE) | BIT(K_FORMAT) | BIT(V_FORMAT) | BIT(SLABS))
 #define ATTENTION (BLOCKS | BIT(GROUP) | BIT(IN_HALF) | BIT(OUT_HALF) | BIT(TILE_TOKENS))
 
-/* What each family reads; tests/portability/test_options.py compares it with what the kernels read. */
+/* The options that each family reads; tests/portability/test_options.py compares them with those that the kernels
+ * use. */
 static const struct {
     const char *file[2];     /* [clkv_variant] */
     const char *kernel;
@@ -79,11 +80,11 @@ static uint32_t value_of(const clkv_spec *s, enum option option)
     return 0;
 }
 
-/* A text that is being written. */
+/* A text to which the functions below append. */
 typedef struct text {
     char *at;
     size_t left;
-    int too_long; /* something did not fit */
+    int too_long; /* a part did not fit */
 } text;
 
 static void put(text *t, const char *from, size_t n)
@@ -104,7 +105,7 @@ static void put_number(text *t, uint32_t x)
     put(t, digits + sizeof digits - n, n);
 }
 
-/* The option's value: a format's name, else a number. */
+/* Appends the value of an option: the name of a format, or a number. */
 static void put_value(text *t, const clkv_spec *s, enum option option)
 {
     if (option == K_FORMAT || option == V_FORMAT) {

@@ -1,4 +1,4 @@
-/* workspace.c: the cl_mem beside slabs and ring: block tables, and room for the unmerged parts of split contexts.
+/* workspace.c: the other device buffers of a cache: block tables, and room for the unmerged parts of split contexts.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "ops/ops.h"
 
@@ -13,7 +13,8 @@ void clkv_ops_free(clkv_ops *ops)
     ops->parts_capacity = 0;
 }
 
-/* Bytes of the workspace for n parts: unmerged outputs, then the maximum and the sum of each one's weights. */
+/* The bytes of the workspace for n parts: first their outputs, then the maximum and the sum of weights of each
+ * part. */
 static size_t part_o_bytes(const clkv_ops *ops, uint32_t n)
 {
     return (size_t)n * ops->shape.heads * ops->shape.head_dim_v * sizeof(float);
@@ -26,7 +27,7 @@ static size_t part_sums_bytes(const clkv_ops *ops, uint32_t n)
 
 clkv_status clkv_ops_reserve_parts(clkv_ops *ops, uint32_t parts)
 {
-    /* Even a batch without split sequences hands the buffers to the kernel: keep room for one part. */
+    /* The kernel gets the buffers even for a batch without split sequences, so keep room for one part. */
     const uint32_t need = parts ? parts : 1;
     if (need <= ops->parts_capacity) return CLKV_OK;
     uint32_t n = ops->parts_capacity ? ops->parts_capacity : 64;

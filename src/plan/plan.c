@@ -1,17 +1,17 @@
-/* plan.c: cuts a batch's attention into work items.
+/* plan.c: divides the attention of a batch into work items.
  *
  *               chunk 0      chunk 1      chunk 2
- *   tile 0   [ item        item         ·           ]   ·: under causal no query of the tile sees it
+ *   tile 0   [ item        item         ·           ]   ·: under the causal rule no query of the tile sees it
  *   tile 1   [ item        item         item        ]
  *
- * How a context is cut (choose_chunk). The work of an item is the tokens that it reads; `target` items
- * fill the device. The chunk is the smallest number of whole blocks such that the items, counting one
- * that is shorter than a chunk as the fraction that it is, do not exceed the target. So equal contexts
- * that fill the device are not split, a lone one is split evenly over the device, and a long one among
- * many short ones is split into parts that no longer outlast the rest.
+ * How a context is split (choose_chunk). The work of an item is the number of tokens that it reads; `target` items fill
+ * the device. The chunk is the smallest number of whole blocks for which the number of items is at most the target; an
+ * item that is shorter than a chunk counts as a fraction. So equal contexts that fill the device are not split. A
+ * single context is split evenly over the device. A long context among many short ones is split into parts, so that its
+ * work does not take longer than that of the others.
  *
- * Items are then put longest first by counting sort over logarithmic buckets (1/8 of relative error),
- * which is linear, keeps neighbours together and needs no memory. SPDX-License-Identifier: Apache-2.0 */
+ * Items are then sorted, longest first, by a counting sort over logarithmic buckets (a relative error of 1/8). The sort
+ * is linear, keeps neighbours together and needs no memory. SPDX-License-Identifier: Apache-2.0 */
 #include "plan/plan.h"
 
 #include "core/error.h"
@@ -27,7 +27,7 @@ static uint64_t ceil_div(uint64_t a, uint64_t b)
     return (a + b - 1) / b;
 }
 
-/* May this entry be split at all? */
+/* Whether this entry may be split. */
 static int splittable(const clkv_plan_params *params, const clkv_batch_entry *entry)
 {
     return entry->new_tokens <= params->split_max_queries;
@@ -43,8 +43,8 @@ static clkv_range visible(const clkv_plan_params *params, const clkv_batch_entry
     return clkv_visible(params->rule, entry->context, entry->new_tokens, query);
 }
 
-/* Tokens read by all items of an entry that is not split. What tiles see rises evenly from the first full tile to the
- * last one: the sum is their number times the mean. */
+/* The number of tokens that all items of an unsplit entry read. From the first full tile to the last, each tile sees
+ * the same number of tokens more than the one before; so the sum is the number of tiles times the mean. */
 static uint64_t direct_work(const clkv_plan_params *params, const clkv_batch_entry *entry)
 {
     const uint32_t n = entry->new_tokens, tile = params->tile_tokens;
@@ -55,8 +55,8 @@ static uint64_t direct_work(const clkv_plan_params *params, const clkv_batch_ent
     return full * (lowest + highest) / 2 + last;
 }
 
-/* Whether chunks of `chunk` tokens make no more than `target` items, see the head of this file.
- * `fixed` is the work of the entries that are never split. */
+/* Whether chunks of `chunk` tokens make at most `target` items; see the first comment of this file. `fixed` is the
+ * work of the entries that are never split. */
 static int chunk_fits(const clkv_plan_params *params, const clkv_batch_entry *entries, uint32_t n_entries,
                       uint64_t fixed, uint64_t target, uint32_t chunk)
 {
@@ -71,7 +71,7 @@ static int chunk_fits(const clkv_plan_params *params, const clkv_batch_entry *en
     return work <= target * chunk;
 }
 
-/* The automatic chunk, in tokens; `longest` (no split) when the device is full as it is. */
+/* The automatic chunk, in tokens; `longest` (no split) when the device is full without a split. */
 static uint32_t fill_device(const clkv_plan_params *params, const clkv_batch_entry *entries, uint32_t n_entries,
                             uint32_t longest)
 {
@@ -102,7 +102,7 @@ static uint32_t fill_device(const clkv_plan_params *params, const clkv_batch_ent
 
 static uint32_t choose_chunk(const clkv_plan_params *params, const clkv_batch_entry *entries, uint32_t n_entries)
 {
-    uint32_t longest = 1; /* of those that may be split */
+    uint32_t longest = 1; /* context among the entries that may be split */
     for (uint32_t i = 0; i < n_entries; i++) {
         if (entries[i].context > longest && splittable(params, &entries[i])) longest = entries[i].context;
     }
@@ -119,7 +119,7 @@ static uint32_t choose_chunk(const clkv_plan_params *params, const clkv_batch_en
     return (uint32_t)(chunk > UINT32_MAX ? UINT32_MAX / size * size : chunk);
 }
 
-/* Larger work, larger bucket: the exponent and three bits of mantissa. */
+/* The bucket for an amount of work: its exponent and three bits of its mantissa. More work has a larger bucket. */
 static uint32_t bucket_of(uint64_t work)
 {
     if (work < 8) return (uint32_t)work;
@@ -127,7 +127,7 @@ static uint32_t bucket_of(uint64_t work)
     return (exponent - 2) << 3 | (uint32_t)(work >> (exponent - 3) & 7);
 }
 
-/* Queries of the tile that begins at query q. */
+/* The number of queries of the tile that begins at query q. */
 static uint32_t tile_queries(const clkv_plan_params *params, const clkv_batch_entry *entry, uint32_t q)
 {
     const uint32_t left = entry->new_tokens - q;
@@ -161,7 +161,7 @@ static counts count(const clkv_plan_params *params, const clkv_batch_entry *entr
     return c;
 }
 
-/* What is made of an entry: items into the places that their buckets' cursors name, or counted there when `items` is
+/* Makes items: writes each to the place that the cursor of its bucket names, or only counts it there when `items` is
  * NULL. */
 typedef struct maker {
     uint64_t *buckets;
@@ -176,7 +176,7 @@ static void make_item(maker *m, clkv_plan_item item, uint32_t n)
     *cursor += 1;
 }
 
-/* The items of the tile of n queries from q on. */
+/* Makes the items of the tile of n queries from q on. */
 static void make_tile(maker *m, const clkv_plan_params *params, const clkv_batch_entry *e, uint32_t chunk, uint32_t q,
                       uint32_t n)
 {

@@ -1,14 +1,14 @@
 /* plan.h: the flat list of attention work items of a batch, as it is uploaded.
  *
- *   tile      up to tile_tokens consecutive queries of an entry (× the GQA group = rows of a tile)
+ *   tile      up to tile_tokens consecutive queries of an entry; its rows are (query, head of the GQA group)
  *   chunk     tokens of context that one item reads when the entry is split (split-KV)
  *   item      a tile and a range of keys; the kernel runs it for every KV head
  *   part      the unmerged result of one query for one item of a split entry
  *
  * An entry is split when it has few queries and the batch would not fill the device. A tile of n queries has n parts
- * for each of its items, item after item: so the parts of one query are n apart.
- * An item is all that a kernel needs: what the queries see is the range and the diagonal, so no kernel knows the rule.
- * The structs are what the kernels read; cl/plan.cl describes the same words. SPDX-License-Identifier: Apache-2.0 */
+ * for each of its items, item after item, so the parts of one query are n apart. An item has everything that a kernel
+ * needs: range and diagonal say what the queries see, so kernels do not know the rule. Kernels read these structs;
+ * cl/plan.cl describes the same words. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_PLAN_PLAN_H
 #define CLKV_PLAN_PLAN_H
 
@@ -20,11 +20,11 @@
 #define CLKV_PLAN_MAX_TILE  65535u     /* queries per tile */
 
 typedef struct clkv_plan_item {
-    uint32_t row;        /* of the device's block tables */
-    uint32_t token;      /* of the first query, counted through the batch */
+    uint32_t row;        /* row of the block tables on the device */
+    uint32_t token;      /* index of the first query in the batch */
     uint32_t first, end; /* keys that the last query sees of this item */
     uint32_t shape;      /* queries | diagonal << 16: keys before `end` that the first query does not see */
-    uint32_t part;       /* of the first query, those of the others follow; or CLKV_PLAN_DIRECT */
+    uint32_t part;       /* part of the first query, followed by those of the others; or CLKV_PLAN_DIRECT */
 } clkv_plan_item;
 
 typedef struct clkv_plan_merge { /* one query of a split entry */
@@ -55,8 +55,8 @@ typedef struct clkv_plan {
     size_t items_capacity, merges_capacity;
 } clkv_plan;
 
-/* Makes the plan of a batch into *plan, reusing its arrays; zero-initialise it first. NO_MEMORY; LIMIT: more items or
- * parts than one upload takes. */
+/* Makes the plan of a batch. Reuses the arrays of *plan, which must be zeroed before the first call. NO_MEMORY.
+ * LIMIT: more items or parts than one upload can have. */
 clkv_status clkv_plan_build(clkv_plan *plan, const clkv_plan_params *params, const clkv_batch_entry *entries,
                             uint32_t n_entries);
 void clkv_plan_free(clkv_plan *plan);
@@ -67,8 +67,9 @@ int clkv_plan_splits(const clkv_plan_params *params, const clkv_batch_entry *ent
 /* The end of the keys that query `query` of an item sees, as the kernels compute it. */
 uint32_t clkv_plan_row_end(const clkv_plan_item *item, uint32_t query);
 
-/* NULL when every (query, visible key) pair is covered by exactly one item and no other pair is, parts are numbered
- * without a gap, and every query of a split entry is merged once. */
+/* Checks that every pair of a query and a key that it sees is covered by exactly one item, that no other pair is
+ * covered, that parts are numbered without a gap, and that every query of a split entry is merged once. Returns NULL,
+ * or a static text that names the fault. */
 const char *clkv_plan_validate(const clkv_plan *plan, const clkv_plan_params *params,
                                const clkv_batch_entry *entries, uint32_t n_entries);
 

@@ -1,4 +1,4 @@
-/* plan_check.c: proves that a plan covers what its batch's queries see, once each, and nothing else.
+/* plan_check.c: checks that a plan covers each key that a query sees exactly once, and no other key.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "plan/plan.h"
 
@@ -13,12 +13,12 @@ uint32_t clkv_plan_row_end(const clkv_plan_item *item, uint32_t query)
     return item->end - (diagonal > query ? diagonal - query : 0);
 }
 
-/* What is known of a token of the batch while its tile's items are gone through, in the order of their keys. */
+/* The state of a query while the check goes through the items of its tile in the order of their keys. */
 typedef struct query {
     const clkv_batch_entry *entry;
     uint32_t covered;     /* keys [0, covered) so far */
-    uint32_t items;       /* of the tile so far */
-    uint32_t parts;       /* of those, the ones that hold a key which the query sees */
+    uint32_t items;       /* items of the tile so far */
+    uint32_t parts;       /* those of them that have a key which the query sees */
     uint32_t first, last; /* parts of the first and of the last item */
 } query;
 
@@ -46,7 +46,7 @@ static const char *check_entries(const check *c, const clkv_batch_entry *entries
     return split == c->plan->n_split ? NULL : "plan: the number of split entries is wrong";
 }
 
-/* The item as such. */
+/* Checks the fields of an item. */
 static const char *check_shape(const check *c, const clkv_plan_item *item, const clkv_batch_entry *e)
 {
     const uint32_t n = item->shape & 0xffff, q = item->token - e->first, tile = c->params->tile_tokens;
@@ -61,7 +61,7 @@ static const char *check_shape(const check *c, const clkv_plan_item *item, const
     return NULL;
 }
 
-/* The item and each of its queries. */
+/* Checks an item, and adds it to the state of each of its queries. */
 static const char *check_item(check *c, const clkv_plan_item *item)
 {
     if (item->token >= c->n_queries) return "plan: an item's query is out of range";
@@ -86,7 +86,8 @@ static const char *check_item(check *c, const clkv_plan_item *item)
     return NULL;
 }
 
-/* What the items have left. Parts follow each other tile by tile, so that no two are the same. */
+/* Checks the state of all queries after the last item. Parts follow each other tile by tile, so no two are the
+ * same. */
 static const char *check_queries(const check *c)
 {
     uint32_t merges = 0, part = 0, n = 0;

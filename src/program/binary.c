@@ -3,11 +3,11 @@
  *   ┌ magic ┬ format ┬ header bytes ┬ key ┬ payload bytes ┬ checksum ┬ payload … ┐
  *   0       8        12             16    32              40         48
  *
- * The checksum covers everything else, so that no driver ever sees a byte that it did not write: some
- * abort the process on a damaged binary. It is no signature: who may write as this user could make a file
- * that passes. So directory and file must be this user's and writable by nobody else, and both are examined
- * after they were opened, through the descriptor that is then used: nothing can be put in their place in
- * between. SPDX-License-Identifier: Apache-2.0 */
+ * The checksum covers everything else, so that a driver only gets bytes that it wrote: some drivers abort the process
+ * on a damaged binary. The checksum is no signature: who may write files as this user can make a file that passes. So
+ * directory and file must belong to this user and must not be writable by others. Both are examined after they were
+ * opened, through the descriptor that is then read, so that nobody can exchange them in between.
+ * SPDX-License-Identifier: Apache-2.0 */
 #define _POSIX_C_SOURCE 200809L /* openat, O_NOFOLLOW, O_DIRECTORY */
 #include "program/binary.h"
 
@@ -37,7 +37,7 @@ static void put_little(uint8_t *out, uint64_t x, int n)
 
 void clkv_binary_key_make(clkv_binary_key *out, const clkv_binary_part *parts, size_t n)
 {
-    /* Hash over a list of fixed-size entries, so that no two lists of parts look alike. */
+    /* The hash is over a list of fixed-size entries, so that no two lists of parts give the same bytes. */
     uint8_t entry[40] = { CLKV_BINARY_FORMAT }; /* the key so far, length and hash of the next part */
     XXH128_canonical_t canonical;
     for (size_t i = 0; i < n; i++) {
@@ -229,15 +229,15 @@ int clkv_binary_store(const char *dir, const clkv_binary_key *key, const void *b
     return -1;
 }
 
-/* ---- what is wrong with the directory ---- */
+/* ---- problems of the directory ---- */
 
-/* Whether files can be made in the directory: NULL, or why not. */
+/* NULL if files can be created in the directory, else the reason why not. */
 static const char *cannot_write(int at, const char *path)
 {
     return faccessat(at, path, W_OK | X_OK, AT_EACCESS) ? strerror(errno) : NULL;
 }
 
-/* The same of the nearest directory above one that is not there: NULL when it can be made. */
+/* The same for a directory that does not exist, decided by the nearest existing directory above it. */
 static const char *cannot_make(const char *dir)
 {
     char path[512];

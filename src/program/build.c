@@ -11,7 +11,7 @@
 
 #define MAX_TEXTS 16
 
-/* What makes one program: the shared files in their order, then the family's own. */
+/* The sources of one program: the shared files in their order, then the family's own file. */
 typedef struct source_list {
     const char *texts[MAX_TEXTS];
     size_t bytes[MAX_TEXTS];
@@ -51,8 +51,7 @@ clkv_status clkv_build_key(clkv_binary_key *out, const clkv_target *target, cons
     return CLKV_OK;
 }
 
-/* Hands the compiler's output to the log callback, a line at a time, and copies the first line that
- * speaks of an error. */
+/* Passes the output of the compiler to the log callback, line by line, and copies the first line with an error. */
 static void log_build(cl_program built, cl_device_id id, clkv_log_level level, const char *file, char *first,
                       size_t first_size)
 {
@@ -93,7 +92,7 @@ clkv_status clkv_build_source(cl_program *out, const clkv_target *target, const 
     clReleaseProgram(built);
     clkv_log(CLKV_LOG_ERROR, "%s.cl does not build with %s", file, options);
     if (err == CL_OUT_OF_HOST_MEMORY) return CLKV_FAIL_DRIVER(err, "clBuildProgram", "%s.cl", file);
-    /* Drivers disagree on the code for wrong source or options; the meaning is the same. */
+    /* Drivers use different codes for wrong source or options; the meaning is the same. */
     return clkv_error_set(CLKV_ERROR_BUILD, err, "clBuildProgram", "%s.cl: %s", file,
                           *first ? first : "no reason given");
 }
@@ -135,7 +134,7 @@ static int binary_of(cl_program program, cl_device_id id, cl_uint n, void **out,
     while (ok && i < n && ids[i] != id) i++;
     ok = ok && i < n && sizes[i] > 0;
     if (ok) {
-        /* A NULL entry asks for nothing. */
+        /* With a NULL entry the driver returns no binary for that device. */
         binaries[i] = clkv_alloc(sizes[i]);
         ok = binaries[i] &&
              clGetProgramInfo(program, CL_PROGRAM_BINARIES, n * sizeof *binaries, binaries, NULL) == CL_SUCCESS;

@@ -1,4 +1,4 @@
-/* build.h: from source or binary to a cl_program, and back to a binary. SPDX-License-Identifier: Apache-2.0 */
+/* build.h: builds a cl_program from source or binary, and gets its binary. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_PROGRAM_BUILD_H
 #define CLKV_PROGRAM_BUILD_H
 
@@ -9,15 +9,15 @@
  * log callback, the first error is in the message. DEVICE, NO_MEMORY. */
 clkv_status clkv_build_source(cl_program *out, const clkv_target *target, const char *file, const char *options);
 
-/* A program from a binary, if it builds and has the kernel; else NULL and a log line. */
+/* Builds a program from a binary. NULL and a log line if that fails or if the program lacks the kernel. */
 cl_program clkv_build_load(const clkv_target *target, const void *binary, size_t bytes, const char *options,
                            const char *kernel);
 
-/* What the driver made of a program for one device (clkv_free(p, *bytes)); NULL and a log line if it
+/* Gets the binary of a program for one device; free it with clkv_free(p, *bytes). NULL and a log line if the driver
  * gives none. */
 void *clkv_build_binary(cl_program program, cl_device_id id, size_t *bytes);
 
-/* Names everything that a binary depends on: sources, options, platform, device and driver. INVALID. */
+/* Makes the key of everything that a binary depends on: sources, options, platform, device and driver. INVALID. */
 clkv_status clkv_build_key(clkv_binary_key *out, const clkv_target *target, const char *file, const char *options);
 
 #endif

@@ -14,7 +14,7 @@
 
 typedef struct work {
     const clkv_jobs *jobs;
-    pthread_mutex_t lock; /* of what follows */
+    pthread_mutex_t lock; /* guards the members below */
     pthread_cond_t changed;
     uint32_t next, done, running;
     uint32_t failed; /* the index of the error below; n: none */
@@ -30,7 +30,7 @@ uint32_t clkv_jobs_threads(void)
     return n < (long)MAX_THREADS ? (uint32_t)n : MAX_THREADS;
 }
 
-/* Begins the next job, if there is one and none has failed. */
+/* Takes the next job, if there is one and no job has failed. */
 static int begin(work *w, uint32_t *index)
 {
     if (w->failed < w->jobs->n || w->next == w->jobs->n) return 0;
@@ -72,7 +72,7 @@ static void tell(const work *w, uint32_t done)
     if (jobs->on_progress) jobs->on_progress(jobs->progress_user, done, jobs->n);
 }
 
-/* On the calling thread, in order. */
+/* Runs the jobs on the calling thread, in order. */
 static void run_here(work *w)
 {
     uint32_t index;
@@ -83,7 +83,7 @@ static void run_here(work *w)
     }
 }
 
-/* Starts threads, which take no signals: those are the caller's. How many there are. */
+/* Starts threads with all signals blocked, so that the threads of the caller get them. Returns their number. */
 static uint32_t start(work *w, pthread_t *ids, uint32_t threads)
 {
     pthread_attr_t attributes;
@@ -102,7 +102,7 @@ static uint32_t start(work *w, pthread_t *ids, uint32_t threads)
     return n;
 }
 
-/* Tells of progress until the last thread has ended. */
+/* Reports progress until the last thread has ended. */
 static void watch(work *w)
 {
     uint32_t told = 0;

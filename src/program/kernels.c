@@ -1,4 +1,4 @@
-/* kernels.c: see kernels.h. A cache has about ten kernels: they are searched one after the other, by a hash.
+/* kernels.c: see kernels.h. A cache has about ten kernels, so a search compares the hashes one after the other.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "program/kernels.h"
 

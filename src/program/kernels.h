@@ -1,5 +1,5 @@
-/* kernels.h: the kernels of one cache, by what they were compiled for. A cl_kernel holds arguments, so every cache has
- * kernels of its own; their programs are shared (program.h). Not thread-safe: the cache locks.
+/* kernels.h: the table of the kernels of one cache, by their spec. A cl_kernel holds arguments, so every cache has
+ * kernels of its own; caches share the programs (program.h). Not thread-safe: the cache locks.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_PROGRAM_KERNELS_H
 #define CLKV_PROGRAM_KERNELS_H
@@ -22,10 +22,10 @@ typedef struct clkv_kernels {
 /* The kernel of a key (a text), or NULL; valid until the next call that adds or frees. */
 const clkv_kernel *clkv_kernels_find(const clkv_kernels *kernels, const char *key);
 
-/* Room for n more kernels, so that adding them cannot fail. NO_MEMORY. */
+/* Makes room for n more kernels, so that adding them cannot fail. NO_MEMORY. */
 clkv_status clkv_kernels_reserve(clkv_kernels *kernels, size_t n);
 
-/* Adds a kernel, which belongs to the table then, under a key that is not there; room is reserved. */
+/* Adds a kernel under a new key; room must be reserved. The table owns the kernel then. */
 void clkv_kernels_add(clkv_kernels *kernels, const char *key, const clkv_kernel *kernel);
 
 void clkv_kernels_free(clkv_kernels *kernels);

@@ -1,5 +1,5 @@
-/* launch.h: a kernel's first launch, which does nothing. Some drivers make a kernel's machine code no earlier than
- * that: the launch is made while the kernel is compiled, so that no operation has to wait for it later.
+/* launch.h: the first launch of a kernel, which does no work. Some drivers make the machine code of a kernel at its
+ * first launch. So the kernel is launched once while it is compiled, and no operation has to wait for that later.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_PROGRAM_LAUNCH_H
 #define CLKV_PROGRAM_LAUNCH_H
@@ -7,8 +7,7 @@
 #include "program/target.h"
 
 typedef struct clkv_idle {
-    /* Sets arguments under which one work-group reads and writes nothing but `zeros`. NULL: the kernel is not
-     * launched. */
+    /* Sets arguments with which one work-group reads and writes only `zeros`. NULL: the kernel is not launched. */
     clkv_status (*set_args)(cl_kernel kernel, cl_mem zeros, const void *user);
     const void *user;
     size_t group; /* work-items of a work-group */

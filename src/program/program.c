@@ -2,15 +2,15 @@
  *
  *   clkv_program_kernel ──▶ in the table? ──▶ in the disk cache? ──▶ build from source ──▶ disk cache
  *
- * A binary is trusted as far as it gives the kernel that is asked for; whatever else happens to it, the
- * program is built from source.
+ * A binary is used only if the driver accepts it and it has the wanted kernel. Otherwise the program is built from
+ * source.
  *
  *   an entry    missing ──▶ building, by one thread ──▶ built
  *                  ▲                 │
- *                  └─────────────────┘ it failed: the next one who asks tries again
+ *                  └─────────────────┘ it failed: the next call builds again
  *
- * The mutex is not held while anything is built. An entry is never removed, so its address is stable; its program is
- * written by the thread that builds it alone. SPDX-License-Identifier: Apache-2.0 */
+ * The mutex is not held while a program is built. An entry is never removed, so its address is stable; only the thread
+ * that builds an entry writes its program. SPDX-License-Identifier: Apache-2.0 */
 #include "program/program.h"
 
 #include "core/error.h"
@@ -37,7 +37,7 @@ struct clkv_programs {
     clkv_attached attached;
     clkv_target target;
     uint32_t threads;
-    pthread_mutex_t lock; /* of what follows */
+    pthread_mutex_t lock; /* guards the members below */
     pthread_cond_t changed; /* an entry is built, or has failed */
     program *list;
     uint32_t under_way; /* entries that are being built: at most `threads` */
@@ -57,7 +57,7 @@ static program *new_entry(const char *key)
     return entry;
 }
 
-/* The entry of a key, which is built, or which the caller has to build: then it is marked so. NULL: no memory. */
+/* The entry of a key. It is built, or the caller has to build it and `building` is set. NULL: no memory. */
 static program *take_entry(clkv_programs *p, const char *key)
 {
     pthread_mutex_lock(&p->lock);
@@ -77,7 +77,7 @@ static program *take_entry(clkv_programs *p, const char *key)
     return entry;
 }
 
-/* The end of building; built is NULL when it failed. */
+/* Ends the building of an entry; `built` is NULL when it failed. */
 static void give_entry(clkv_programs *p, program *entry, cl_program built, int from_disk)
 {
     pthread_mutex_lock(&p->lock);
@@ -91,7 +91,7 @@ static void give_entry(clkv_programs *p, program *entry, cl_program built, int f
 
 /* ---- one program ---- */
 
-/* A program that the disk cache has, and that has the kernel that is asked for; or NULL. */
+/* Loads a program from the disk cache; NULL if there is none, or if it lacks the wanted kernel. */
 static cl_program load(const clkv_target *target, const clkv_binary_key *key, const char *options, const char *kernel)
 {
     if (!*target->cache_dir) return NULL;
@@ -103,8 +103,8 @@ static cl_program load(const clkv_target *target, const clkv_binary_key *key, co
     return loaded;
 }
 
-/* Where machine code is made at the first launch, makes it. A work-group larger than the device takes is left out:
- * whoever wanted it will want another. */
+/* Launches the kernel once on drivers that make machine code at the first launch. Skips a work-group that is larger
+ * than the device allows: the caller will compile the kernel again for a smaller one. */
 static clkv_status complete(const clkv_programs *p, cl_program built, const clkv_wish *wish)
 {
     if (!p->target.late_code || !wish->idle.set_args) return CLKV_OK;
@@ -155,7 +155,7 @@ static clkv_status get_kernel(clkv_programs *p, const clkv_wish *wish, const cha
 {
     program *entry = take_entry(p, key);
     if (!entry) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "an entry of the program table");
-    if (entry->building) { /* by this thread: take_entry returns none that another one builds */
+    if (entry->building) { /* this thread has to build it: take_entry waits for other threads */
         cl_program built = NULL;
         int from_disk = 0;
         const clkv_status st = make(p, wish, strchr(key, '\n') + 1, &built, &from_disk);
@@ -200,7 +200,7 @@ clkv_status clkv_program_limits(const clkv_programs *programs, cl_kernel kernel,
 static void destroy(clkv_attached *attached)
 {
     clkv_programs *p = (clkv_programs *)attached;
-    const int forked = clkv_process_forked(); /* then no OpenCL call, and another thread may hold the lock for ever */
+    const int forked = clkv_process_forked(); /* then no OpenCL call, and no lock: another thread may have held it */
     while (p->list) {
         program *entry = p->list;
         p->list = entry->next;

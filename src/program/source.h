@@ -8,7 +8,7 @@ typedef struct clkv_source {
     const char *name; /* the file's name without .cl */
     const char *text; /* NUL-terminated */
     size_t bytes;     /* without the NUL */
-    int shared;       /* compiled before every file that is not */
+    int shared;       /* compiled before every other file */
 } clkv_source;
 
 /* Ends with a NULL name. */

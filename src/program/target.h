@@ -1,11 +1,11 @@
-/* target.h: what programs are compiled for: the part of a device that this room needs.
+/* target.h: what programs are compiled for: the properties of a device that this folder needs.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_PROGRAM_TARGET_H
 #define CLKV_PROGRAM_TARGET_H
 
 #include <clkv/device.h>
 
-/* Everything that is pointed at is the device's. */
+/* The device owns everything that the pointers point to. */
 typedef struct clkv_target {
     cl_context context;
     cl_device_id id;

@@ -1,4 +1,4 @@
-/* attention.c: the twin of cl/attention_*.cl, in float64 (the oracle) or float32 (as the kernels compute).
+/* attention.c: the twin of cl/attention_*.cl, in float64 (to compare with) or float32 (like the kernels).
  * SPDX-License-Identifier: Apache-2.0 */
 #include <clkv/ref.h>
 

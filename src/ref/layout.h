@@ -1,4 +1,4 @@
-/* layout.h: a caller's description of slabs, as the library's own. SPDX-License-Identifier: Apache-2.0 */
+/* layout.h: converts a caller's description of slabs to the library's layout. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_REF_LAYOUT_H
 #define CLKV_REF_LAYOUT_H
 
@@ -6,10 +6,10 @@
 
 #include <clkv/ref.h>
 
-/* INVALID when it describes no slab. */
+/* INVALID when the description is not valid. */
 clkv_status clkv_ref_layout_read(const clkv_ref_layout *layout, clkv_layout *out);
 
-/* The first byte of a block; `read` is what clkv_ref_layout_read has made of `layout`. */
+/* The first byte of a block. `read` is the result of clkv_ref_layout_read for `layout`. */
 unsigned char *clkv_ref_block(const clkv_ref_layout *layout, const clkv_layout *read, void *const *slabs,
                               uint32_t block);
 

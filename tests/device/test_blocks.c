@@ -247,7 +247,7 @@ START_TEST(beyond_32_bits)
     params.block_size = 256;
     const uint64_t block = clkv_cache_block_bytes(&params);
     params.blocks = (uint32_t)((((uint64_t)1 << 33) + block - 1) / block) + 8;
-    params.max_context = params.blocks * params.block_size;
+    params.max_context = params.max_batch_tokens = params.blocks * params.block_size;
     params.prefix = CLKV_PREFIX_OFF;
     params.compile = CLKV_COMPILE_LATER;
     clkv_cache *cache;

@@ -104,7 +104,8 @@ START_TEST(a_program_may_be_older_or_newer)
     clkv_device *device = open_device(NULL);
     clkv_cache *cache = NULL;
     clkv_batch *batch = NULL;
-    const clkv_cache_params p = small();
+    clkv_cache_params p = small();
+    p.compile = CLKV_COMPILE_DEFAULT;
     ck_ok(clkv_cache_create(&cache, device, &p));
     ck_ok(clkv_batch_create(&batch, clkv_cache_manager(cache)));
     ck_ok(clkv_batch_reserve(batch));

@@ -20,8 +20,9 @@ import termios
 TOOL, PART = sys.argv[1:3]
 WORK = tempfile.TemporaryDirectory()
 MODEL = os.path.join(WORK.name, "random.gguf")
+LONG = os.path.join(WORK.name, "long.gguf")  # the same with eight times its context
 PROMPT = rb"\[(\d+)/(\d+)\] > "
-LIMIT = 120  # seconds that a device may take for a part of an answer
+LIMIT = 600  # seconds that a device may take for a part of an answer, or for its kernels, on a busy machine
 failures = []
 
 
@@ -31,21 +32,21 @@ def check(condition, what):
         print("FAILED:", what, flush=True)
 
 
-def command(*arguments):
-    return [TOOL, "--model", MODEL, "--interactive", "--ignore-end", *map(str, arguments)]
+def command(*arguments, model=MODEL):
+    return [TOOL, "--model", model, "--interactive", "--ignore-end", *map(str, arguments)]
 
 
 class Terminal:
     """The program on a terminal of its own, of which it is the foreground job."""
 
-    def __init__(self, *arguments, term="xterm", non_blocking=False, **env):
+    def __init__(self, *arguments, term="xterm", non_blocking=False, model=MODEL, **env):
         self.ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
         os.set_blocking(theirs, not non_blocking)
         self.before = termios.tcgetattr(theirs)
         self.theirs = theirs
         base = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "LC_ALL", "LC_CTYPE", "LANG")}
-        self.program = subprocess.Popen(command(*arguments), stdin=theirs, stdout=theirs, stderr=theirs,
+        self.program = subprocess.Popen(command(*arguments, model=model), stdin=theirs, stdout=theirs, stderr=theirs,
                                         start_new_session=True,
                                         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
                                         env={**base, "HOME": WORK.name, "TERM": term, **env})
@@ -136,14 +137,15 @@ def conversation(what, **how):
 
 
 def interrupt(what, **how):
-    """What nobody reads holds the answer up, so that it cannot be finished when the interrupt comes."""
-    t = Terminal("--steps", 1900, **how)
+    """What nobody reads holds the answer up, so that it cannot be finished when the interrupt comes: the whole answer
+    does not fit into what a terminal keeps for its reader."""
+    t = Terminal("--steps", 16000, model=LONG, **how)
     t.prompt()
     t.type(b"a\r")
     t.expect(rb"\n.{20}(?s:.)")
     t.type(b"\x03")
     at, _ = t.prompt()
-    check(0 < at < 1900, f"{what}: {at} tokens after an interrupt")
+    check(0 < at < 16000, f"{what}: {at} tokens after an interrupt")
     _, said = t.say(b"/stats")
     check(b"answers     1" in said, f"{what}: /stats after an interrupt: {said!r}")
     t.end(what)
@@ -241,6 +243,12 @@ def test_pipe():
 
 made = subprocess.run([TOOL, "--make-random", "1M", MODEL], capture_output=True, timeout=LIMIT)
 check(made.returncode == 0, f"--make-random: {made.stderr!r}")
+key = b"llama.context_length" + struct.pack("<I", 4)  # a uint32
+with open(MODEL, "rb") as file:
+    model = file.read()
+check(key + struct.pack("<I", 2048) in model, "--make-random: the context is not 2048")
+with open(LONG, "wb") as file:
+    file.write(model.replace(key + struct.pack("<I", 2048), key + struct.pack("<I", 16384)))
 if run(b"").returncode == 3 and not os.environ.get("CLKV_TEST_NEED_DEVICE"):
     print("skipped: no OpenCL device")
     sys.exit(77)

@@ -25,7 +25,8 @@ import mutations
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PARTS = ("cl", "include", "src", "tests", "tools", "meson.build", "meson_options.txt", "README.md")
-UNIT = ("pool", "plan", "ref", "batch", "sequence", "prefix", "manager", "prefix_random", "random")
+UNIT = ("pool", "plan", "ref", "batch", "batch_limits", "sequence", "life", "forget", "pending", "prefix", "manager",
+        "prefix_random", "random")
 UNIT_ROOMS = ("src/core/", "src/plan/", "src/kv/")
 LIMIT = 400  # seconds for one test: what never ends is noticed too
 
@@ -102,7 +103,7 @@ def checks_for(path):
         return [(f"unit/test_{name}", (), {}) for name in UNIT]
     first, blocks, long = [], [], []
     for variant in ("cpu", "portable"):
-        if path == "cl/attention_cpu.cl" and variant == "portable" or \
+        if path.startswith("cl/attention_cpu") and variant == "portable" or \
            path == "cl/attention_portable.cl" and variant == "cpu":
             continue
         env = {"CLKV_VARIANT": variant}

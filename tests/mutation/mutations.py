@@ -99,22 +99,26 @@ KERNELS = {
         ("no mask", "if (seen < vecs * LANES) {", "if (0) {"),
         ("mask off by one", "< (float)seen)", "<= (float)seen)"),
         ("masked keys have weight where nothing else has", "#define UNSEEN (-2e30f)", "#define UNSEEN LOWEST"),
-        ("table read past its end", "t0 + LANES < end ? t0", "t0 + LANES <= end ? t0"),
         ("wrong kv head", "work.kv_head = get_group_id(0) % CLKV_KV_HEADS", "work.kv_head = 0"),
         ("strides of K and V swapped", "t % CLKV_BLOCK_SIZE * V_ROW", "t % CLKV_BLOCK_SIZE * K_ROW"),
         ("log-sum-exp in base 2", "(sweep->top[r] + log2(sum)) * LN_2", "sweep->top[r] + log2(sum)"),
         ("unseen values multiplied by 0", "if (t < seen_by(work, sweep, i, t0, any))", "if (1)"),
         ("first token that not all rows see dropped", "for (uint t = all; t < any; t++)",
          "for (uint t = all + 1u; t < any; t++)"),
-        ("last token of a short step dropped", "t < min(LANES, tokens); t++", "t + 1u < min(LANES, tokens); t++"),
-        ("last columns of V wrong", "(CLKV_HEAD_DIM_V - 8)", "(CLKV_HEAD_DIM_V - 16)"),
         ("scores in base e", "(scale * LOG2_E)", "scale"),
         ("another sequence's table", "rows + (ulong)work.item.row * row_stride", "rows"),
         ("layer 0 always", "clkv_tile_at(layer,", "clkv_tile_at(0,"),
-        ("small blocks read past the table", "k_of(work, t < end ? t : t0,", "k_of(work, t,"),
         ("parts of the first query", "(ulong)(work->item.part + row / CLKV_GROUP)", "(ulong)work->item.part"),
         ("stride of Q taken for packed", "r, q_stride, CLKV_HEAD_DIM)", "r, CLKV_HEADS * CLKV_HEAD_DIM, CLKV_HEAD_DIM)"),
         ("stride of lse taken for packed", "r, lse_stride, 1)", "r, CLKV_HEADS, 1)"),
+    ],
+    "cl/attention_cpu/few.cl": [
+        ("table read past its end", "t0 + LANES < end ? t0", "t0 + LANES <= end ? t0"),
+        ("last token of a short step dropped", "t < min(LANES, tokens); t++", "t + 1u < min(LANES, tokens); t++"),
+    ],
+    "cl/attention_cpu/many.cl": [
+        ("last columns of V wrong", "(CLKV_HEAD_DIM_V - 8)", "(CLKV_HEAD_DIM_V - 16)"),
+        ("small blocks read past the table", "k_of(work, t < end ? t : t0,", "k_of(work, t,"),
     ],
     "cl/attention_portable.cl": [
         ("output not rescaled", "sums[r] *= scaling[r];", ";"),
@@ -167,8 +171,7 @@ HOST = {
     "src/core/sequence.c": [
         ("shared tail written", "clkv_pool_refs(m->pool, tail) > 1 ||", ""),
         ("registered tail written", "|| clkv_blocks_is_registered(m, tail)", ""),
-        ("last token of a prompt taken from the cache", "tokens, n - 1, seq->table, &found",
-         "tokens, n, seq->table, &found"),
+        ("last token of a prompt taken from the cache", "n - 1 - seq->length, out, &found", "n - seq->length, out, &found"),
         ("window slides one too far", "seq->length - window + 1) >>", "seq->length - window + 2) >>"),
         ("fork without references", "clkv_pool_acquire(m->pool, seq->table[i]);\n    if (m->prefix)",
          ";\n    if (m->prefix)"),
@@ -200,10 +203,20 @@ HOST = {
         ("hidden blocks found", "if (!clkv_blocks_is_hidden(m, out[i])) continue;", "continue;"),
         ("manager freed too early", "m->references == 0", "m->references <= 1"),
     ],
+    "src/core/forget.c": [
+        ("the prefix itself kept", "depth ? depth - 1 : 0", "depth"),
+        ("reserved blocks not told", "if (clkv_blocks_is_hidden(m, blocks[i]))", "if (0)"),
+        ("later tokens registered", "if (status == CLKV_OK && from < seq->length)", "if (0)"),
+    ],
+    "src/core/pending.c": [
+        ("tokens not compared", "if (mine->tokens[at + i] != token_of(batch, entry, at + i - start)) return 0;", ""),
+        ("keys not compared", "return clkv_key_list_equal(&a, &b);", "return 1;"),
+        ("rejected tokens counted", "part->accept", "entry->new_tokens"),
+    ],
     "src/core/manager.c": [
         ("events after the owner has let go", "clkv_prefix_stop_events(m->prefix);", ""),
     ],
-    "src/plan/visible.c": [
+    "src/plan/visible.h": [
         ("causal off by one", "(uint64_t)context + query + 1;", "(uint64_t)context + query;"),
         ("rule ignored", "if (rule == CLKV_RULE_ALL)", "if (0)"),
     ],
@@ -240,7 +253,7 @@ HOST = {
         ("K's buffer for V", "clkv_arg_tensor(&args, v, any->mem);", "clkv_arg_tensor(&args, k, any->mem);"),
     ],
     "src/ops/blocks.c": [
-        ("last share not copied", "(size_t)n * shares", "(size_t)n * shares - 1"),
+        ("last share not copied", "(size_t)n * ops->shape.layers", "(size_t)n * ops->shape.layers - 1"),
     ],
     "src/ops/rows.c": [
         ("last group of changes not launched", "(n + kernel.group - 1) / kernel.group", "n / kernel.group"),

@@ -281,6 +281,33 @@ START_TEST(forgotten_blocks_are_cleared)
 }
 END_TEST
 
+/* A batch that has written into its blocks had them cleared before: they hold new tokens now. */
+START_TEST(written_blocks_are_not_cleared_again)
+{
+    clkv_manager *m = NULL;
+    const clkv_manager_params params = {.size = sizeof params, .blocks = 4, .clear_freed = 1};
+    ck_ok(clkv_manager_create(&m, &params));
+    uint32_t text[5 * B], blocks[8], n = 0;
+    clkv_sequence *seq;
+    clkv_batch *batch;
+    reserve_over_cached(m, text, &seq, &batch);
+    ck_ok(clkv_batch_get_slots(batch, 0, NULL, NULL));
+    ck_ok(clkv_manager_take_uncleared(m, 0, blocks, 8, &n));
+    ck_assert_uint_eq(n, 2);
+    ck_assert_uint_eq(forget(m, text, B), 4);
+    ck_ok(clkv_batch_commit(batch));
+    ck_ok(clkv_manager_take_uncleared(m, 0, blocks, 8, &n));
+    ck_assert_uint_eq(n, 2); /* the two that were only cached */
+    const uint32_t *table;
+    ck_ok(clkv_sequence_get_table(seq, 0, &table, NULL));
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < 2; k++) ck_assert_uint_ne(blocks[i], table[k]);
+    clkv_batch_destroy(&batch);
+    clkv_sequence_destroy(&seq);
+    clkv_manager_destroy(&m);
+}
+END_TEST
+
 static uint32_t removed, order[64];
 
 static void count_removed(void *user, const clkv_cache_event *event)
@@ -375,6 +402,7 @@ int main(void)
     tcase_add_test(t, blocks_of_a_reserved_batch);
     tcase_add_test(t, evictions_are_listed_before_they_are_lost);
     tcase_add_test(t, forgotten_blocks_are_cleared);
+    tcase_add_test(t, written_blocks_are_not_cleared_again);
     tcase_add_test(t, events_say_what_is_forgotten_deepest_first);
     tcase_add_test(t, no_memory_changes_nothing);
     tcase_add_test(t, random_forgetting);
