@@ -53,6 +53,12 @@
 #define CLKV_SUB_GROUP 0 /* lanes of a sub-group that attention asks for (Intel's extension); 0: any */
 #endif
 
+/* Vectors wider than the registers of a CPU are passed in memory. Clang warns that this differs from CPUs with wider
+ * registers, and pocl prints the number of warnings on stderr. No such function is called from outside. */
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wpsabi"
+#endif
+
 #define CLKV_HEADS (CLKV_KV_HEADS * CLKV_GROUP)
 #define CLKV_INLINE static inline __attribute__((always_inline))
 

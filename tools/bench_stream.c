@@ -138,12 +138,16 @@ struct bench_stream {
     cl_uint fma_turns;
 };
 
+/* As in clkv's prelude.cl: pocl would print the number of warnings. */
+static const char no_warnings[] = "#ifdef __clang__\n#pragma clang diagnostic ignored \"-Wpsabi\"\n#endif\n";
+
 /* A kernel of one candidate, or NULL when the device's compiler refuses it. */
 static cl_kernel build(const bench_stream *s, const char *source, const char *options, const char *name)
 {
     cl_int err;
     const cl_device_id device = clkv_device_id(s->device);
-    cl_program program = clCreateProgramWithSource(clkv_device_context(s->device), 1, &source, NULL, &err);
+    const char *sources[] = { no_warnings, source };
+    cl_program program = clCreateProgramWithSource(clkv_device_context(s->device), 2, sources, NULL, &err);
     if (err != CL_SUCCESS) return NULL;
     cl_kernel kernel = NULL;
     if (clBuildProgram(program, 1, &device, options, NULL, NULL) == CL_SUCCESS)

@@ -1,10 +1,7 @@
 /* compiling.c: see compiling.h. SPDX-License-Identifier: Apache-2.0 */
 #include "compiling.h"
 
-#include "clock.h"
 #include "progress.h"
-
-static const double silence = 1.0; /* seconds */
 
 static void show(void *user, uint32_t done, uint32_t total)
 {
@@ -14,7 +11,6 @@ static void show(void *user, uint32_t done, uint32_t total)
 clkv_status compile_kernels(clkv_cache *cache, uint32_t operations)
 {
     progress p = progress_begin();
-    p.next = clock_seconds() + silence;
     clkv_warm_up_params params = CLKV_PARAMS_INIT(clkv_warm_up_params);
     params.operations = operations;
     params.on_progress = show;

@@ -1,5 +1,5 @@
-/* compiling.h: compiles a cache's kernels, and says on a terminal how far that is: "compiling kernels, 2 of 5", once it
- * takes longer than a second. SPDX-License-Identifier: Apache-2.0 */
+/* compiling.h: compiles a cache's kernels, and says on a terminal how far that is: "compiling kernels, 2 of 5". It says so
+ * at once, because the first kernel may take seconds. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_TOOLS_COMPILING_H
 #define CLKV_TOOLS_COMPILING_H
 

@@ -76,8 +76,8 @@ static const option_def table[] = {
       &options.device },
     { "variant", OPTION_TEXT, "V", "force a kernel variant: cpu or portable", &options.variant },
     { "gemm", OPTION_CHOICE, NULL,
-      "who multiplies matrices: our own kernels or CLBlast, with its parameters tuned where we have some for the "
-      "device or not", &options.gemm, .choices = gemm_ways },
+      "who multiplies matrices: our own kernels or CLBlast; auto: our own on CPUs, else CLBlast for more than "
+      "a few tokens", &options.gemm, .choices = gemm_ways },
     { "profile", OPTION_FLAG, NULL, "measure device time in attention, in projections and elsewhere; with --json",
       &options.profile },
     { .kind = OPTION_HEADING, .help = "Output" },

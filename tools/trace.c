@@ -307,8 +307,8 @@ static int read_all(reader *r, trace *t, size_t limit)
         if (code) return code;
     }
     if (t->n_skipped && t->n_requests)
-        tool_note("%s: %" PRIu64 " rows skipped; the first in line %" PRIu64 ": %s", r->path, t->n_skipped,
-                  r->odd_line, r->odd);
+        tool_note("%s: %" PRIu64 " %s skipped; the first in line %" PRIu64 ": %s", r->path, t->n_skipped,
+                  t->n_skipped == 1 ? "row" : "rows", r->odd_line, r->odd);
     if (t->n_requests) return 0;
     if (t->n_skipped)
         return tool_fail(EXIT_USAGE, "%s:%" PRIu64 ": %s; and no other row is a request", r->path, r->odd_line, r->odd);

@@ -68,8 +68,9 @@ CLKV_API clkv_status clkv_sequence_resume(clkv_sequence *sequence, const uint32_
 /* Sets *pending to the number of further tokens that clkv_sequence_resume would find if the batches that are open now
  * (being built, or reserved) had been committed. More than 0 means that another sequence is computing the tokens that
  * this sequence needs next. A scheduler then leaves the sequence out of this step and asks again after the commit.
- * When the answer is 0, the scheduler resumes the sequence and adds the rest of its tokens. Whole blocks. 0 also for
- * a sequence in a batch, and at a length that is no whole number of blocks. Takes no block. INVALID, NO_MEMORY. */
+ * When the answer is 0, the scheduler resumes the sequence, if its length is a whole number of blocks, and adds the
+ * rest of its tokens. Whole blocks. 0 also for a sequence in a batch, and at a length that is no whole number of
+ * blocks. Takes no block. INVALID, NO_MEMORY. */
 CLKV_API clkv_status clkv_sequence_pending(const clkv_sequence *sequence, const uint32_t *tokens, size_t n_tokens,
                                            size_t *pending);
 

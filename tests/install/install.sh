@@ -94,6 +94,8 @@ version=$(number VERSION_MAJOR).$(number VERSION_MINOR).$(number VERSION_PATCH)
 [ "$(pkg-config --modversion clkv)" = "$version" ] || fail "pkg-config says $(pkg-config --modversion clkv), not $version"
 soname=$(readelf -d "$so" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')
 [ "$soname" = "libclkv.so.$(number ABI_VERSION)" ] || fail "the soname is $soname"
+names=".so.$(number ABI_VERSION)\`, \`.so.$(number ABI_VERSION).$(number VERSION_MINOR).$(number VERSION_PATCH)\`"
+grep -qF "$names" "$root/docs/install.md" || fail "docs/install.md does not name the library's files: $names"
 
 # What the library exports is what the headers declare: no more, no less.
 grep -hv '^#' "$prefix"/include/clkv/*.h | tr '\n' ' ' | grep -oE 'CLKV_API [^;{]*;' |

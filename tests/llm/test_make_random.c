@@ -3,6 +3,7 @@
 #include "make_random.h"
 
 #include <math.h>
+#include <sys/stat.h>
 
 static char path[64];
 
@@ -95,6 +96,12 @@ START_TEST(refused)
     ck_assert(strstr(why, "/tmp: "));
     snprintf(part, sizeof part, "%s.part", "/tmp");
     ck_assert_int_ne(access(part, F_OK), 0); /* nothing is left */
+    struct stat pipe;
+    must(!remove(path) && !mkfifo(path, 0600));
+    ck_assert_int_eq(llm_make_random(path, "1M", LLM_F16, 1, why), -1);
+    ck_assert(strstr(why, "not an ordinary file"));
+    ck_assert_int_eq(lstat(path, &pipe), 0);
+    ck_assert(S_ISFIFO(pipe.st_mode)); /* renaming over it would make it a file */
 }
 END_TEST
 

@@ -228,6 +228,8 @@ def odd_rows():
             table = run(path).stdout.decode().split()
             check(table[table.index("skipped_rows") + 1] == str(skipped), f"{name}: the table has {table}")
             check(json.loads(run("--json", "--limit", 2, path).stdout)["requests"] == 2, f"{name}: --limit")
+    said = run("--json", write("one", lines(json_rows[:2]))).stderr
+    check(b" 1 row skipped; " in said, f"one odd row: {said!r}")
     figures = replay(write("fine", lines(json_rows[:1])))
     same(figures, {"skipped_rows": 0}, "no odd rows")
     good, odd = lines(json_rows[:1]), lines(json_rows[1:2])

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define TABLE_BITS  12
 #define TABLE       (1 << TABLE_BITS)
@@ -236,6 +237,9 @@ int llm_make_random(const char *path, const char *shape, llm_type type, uint64_t
     if (!s) return llm_fail(why, "%s is no shape of a random model: %s", shape, llm_random_shapes());
     if (type != LLM_F16 && type != LLM_Q8_0)
         return llm_fail(why, "random models are F16 or Q8_0, not %s", llm_type_name(type));
+    struct stat old;
+    if (!stat(path, &old) && !S_ISREG(old.st_mode))
+        return llm_fail(why, "%s: not an ordinary file, so it is not replaced", llm_shown_path(path));
 
     int result = -1;
     const size_t part_bytes = strlen(path) + sizeof ".part";

@@ -10,8 +10,8 @@
 const char *llm_random_shapes(void);
 
 /* Writes a file of that shape, matrices as LLM_F16 or LLM_Q8_0 and vectors as floats; the same seed gives the same
- * bytes. What was at `path` is replaced once the new file is complete; on failure nothing is left behind.
- * Returns 0, or −1 and the reason in `why`. */
+ * bytes. A file at `path` is replaced once the new file is complete. A device, pipe or folder is not replaced: that
+ * is a failure. On failure nothing is left behind. Returns 0, or −1 and the reason in `why`. */
 int llm_make_random(const char *path, const char *shape, llm_type type, uint64_t seed, char *why);
 
 #endif

@@ -12,6 +12,9 @@
  *
  * Each output is one sum over the columns in an order that does not depend on how many tokens there are: within
  * a kernel, a token's result does not change with the company that it keeps. SPDX-License-Identifier: Apache-2.0 */
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wpsabi" /* as in clkv's prelude.cl: pocl would print the number of warnings */
+#endif
 #ifndef LLM_GROUP
 #define LLM_GROUP 64 /* work-items of a work-group: a power of two; 1 on the CPU tier */
 #endif
