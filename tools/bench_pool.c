@@ -231,8 +231,8 @@ static int measure_once(bench_host *h, figures *f)
     keep_least(&f->registered, t[3] - t[2], h->n);
     keep_least(&f->matched, t[4] - t[3], h->n);
 
-    clkv_pool_counts pool;
-    clkv_prefix_counts prefix;
+    clkv_pool_counts pool = CLKV_PARAMS_INIT(clkv_pool_counts);
+    clkv_prefix_counts prefix = CLKV_PARAMS_INIT(clkv_prefix_counts);
     clkv_pool_get_counts(h->pool, &pool);
     clkv_prefix_get_counts(h->prefix, &prefix);
     if (prefix.blocks || pool.used != h->n)
@@ -251,8 +251,8 @@ static int measure(uint32_t n, int order, cJSON *rows)
     for (int i = 0; !code && (i < MIN_REPEATS || clock_seconds() - start < MIN_SECONDS); i++)
         code = measure_once(&h, &f);
     if (!code) {
-        clkv_pool_counts pool;
-        clkv_prefix_counts prefix;
+        clkv_pool_counts pool = CLKV_PARAMS_INIT(clkv_pool_counts);
+        clkv_prefix_counts prefix = CLKV_PARAMS_INIT(clkv_prefix_counts);
         clkv_pool_get_counts(h.pool, &pool);
         clkv_prefix_get_counts(h.prefix, &prefix);
         cJSON *row = cJSON_CreateObject();

@@ -25,8 +25,10 @@
  * Filled       a struct that the library fills has `size` too: set it to sizeof(struct) before the call. The
  *              library fills the fields that both sides know and zeroes the rest; `size` becomes the number
  *              of bytes that were filled.
- * Names        a function that fills memory of the caller is called …_get_…; a function that returns its
- *              result has no `get` in its name. A constructor's first argument is where the handle goes.
+ *              Structs that describe data, as keys, events, tensors and clkv_ref_layout, have no `size`.
+ * Names        a function that reports the state of an object into memory of the caller is called …_get_…; one
+ *              that searches or computes is named after what it does (list, lookup, locate, pending); a function
+ *              that returns its result has no `get` in its name. A constructor's first argument is where the handle goes.
  * Groups       `group` is the number of a layer group: the layers that share their block tables. There is one
  *              group, 0; any other number is CLKV_ERROR_INVALID.
  * Life         a handle keeps alive the objects that it needs: handles may be destroyed in any order.

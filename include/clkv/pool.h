@@ -44,6 +44,7 @@ typedef struct clkv_pool_params {
 } clkv_pool_params;
 
 typedef struct clkv_pool_counts {
+    size_t size;
     uint32_t total, used, cached, free;
     uint32_t peak_used; /* the most blocks ever used at once */
     uint64_t evictions; /* cached blocks that allocations have taken */
@@ -87,7 +88,8 @@ CLKV_API uint32_t clkv_pool_refs(const clkv_pool *pool, uint32_t block);
 /* The number of blocks that clkv_pool_allocate could hand out now: free + cached − watermark, at least 0. */
 CLKV_API uint32_t clkv_pool_available(const clkv_pool *pool);
 
-CLKV_API void clkv_pool_get_counts(const clkv_pool *pool, clkv_pool_counts *out);
+/* INVALID: pool is NULL, bad size. */
+CLKV_API clkv_status clkv_pool_get_counts(const clkv_pool *pool, clkv_pool_counts *out);
 
 /* Checks every list and count, O(total). Returns NULL when all invariants hold, else a static text that names the
  * broken invariant. */

@@ -95,6 +95,7 @@ typedef struct clkv_prefix_params {
 } clkv_prefix_params;
 
 typedef struct clkv_prefix_counts {
+    size_t size;
     uint64_t nodes;    /* prefixes in the index, without roots */
     uint64_t blocks;   /* registered blocks, duplicates included */
     uint64_t collisions; /* candidates with the right hash and the wrong content, so far */
@@ -146,7 +147,8 @@ CLKV_API clkv_prefix_node clkv_prefix_node_of(const clkv_prefix *prefix, uint32_
 /* Drops every block; referenced nodes stay, without blocks. Sends one CLEARED event. */
 CLKV_API void clkv_prefix_reset(clkv_prefix *prefix);
 
-CLKV_API void clkv_prefix_get_counts(const clkv_prefix *prefix, clkv_prefix_counts *out);
+/* INVALID: prefix is NULL, bad size. */
+CLKV_API clkv_status clkv_prefix_get_counts(const clkv_prefix *prefix, clkv_prefix_counts *out);
 
 /* Returns NULL when all invariants hold, else a static text that names the broken invariant. O(nodes + blocks). */
 CLKV_API const char *clkv_prefix_validate(const clkv_prefix *prefix);

@@ -114,10 +114,10 @@ clkv_status clkv_blocks_check_group(uint32_t group)
 
 uint64_t clkv_blocks_host_bytes(const clkv_manager *m)
 {
-    clkv_pool_counts pool;
-    clkv_prefix_counts prefix;
+    clkv_pool_counts pool = CLKV_PARAMS_INIT(clkv_pool_counts);
+    clkv_prefix_counts prefix = CLKV_PARAMS_INIT(clkv_prefix_counts);
     clkv_pool_get_counts(m->pool, &pool);
-    clkv_prefix_get_counts(m->prefix, &prefix);
+    if (m->prefix) clkv_prefix_get_counts(m->prefix, &prefix);
     return pool.host_bytes + prefix.host_bytes + clkv_pins_bytes(&m->pins) + hidden_bytes(m) +
            clkv_uncleared_bytes(&m->uncleared);
 }

@@ -168,7 +168,7 @@ clkv_status clkv_manager_reset(clkv_manager *m)
     if (!m) return CLKV_FAIL(CLKV_ERROR_INVALID, "manager is NULL");
     clkv_status status = CLKV_OK;
     clkv_manager_lock(m);
-    clkv_pool_counts counts;
+    clkv_pool_counts counts = CLKV_PARAMS_INIT(clkv_pool_counts);
     clkv_pool_get_counts(m->pool, &counts);
     if (counts.used) {
         status = CLKV_FAIL(CLKV_ERROR_BUSY, "%u blocks are in use", counts.used);

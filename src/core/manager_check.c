@@ -50,12 +50,12 @@ static const char *check_blocks(const clkv_manager *m, const uint32_t *refs)
     }
     for (const clkv_batch *batch = m->batches; batch; batch = batch->next) evicted += batch->n_evicted;
     if (hidden != evicted) return "manager: a hidden block is in no batch";
-    clkv_pool_counts pool;
+    clkv_pool_counts pool = CLKV_PARAMS_INIT(clkv_pool_counts);
     clkv_pool_get_counts(m->pool, &pool);
     if (cached != pool.cached) return "manager: cached blocks and registered ones that nobody holds differ";
     if (pool.used + pool.cached + pool.free != pool.total) return "manager: free + cached + used is not the total";
     if (!m->prefix) return NULL;
-    clkv_prefix_counts prefix;
+    clkv_prefix_counts prefix = CLKV_PARAMS_INIT(clkv_prefix_counts);
     clkv_prefix_get_counts(m->prefix, &prefix);
     return prefix.blocks == registered ? NULL : "manager: the index counts other blocks than it has";
 }

@@ -53,7 +53,7 @@ void clkv_manager_stats_locked(clkv_manager *m, clkv_stats *out)
 {
     *out = m->counters;
     out->size = sizeof *out;
-    clkv_pool_counts pool;
+    clkv_pool_counts pool = CLKV_PARAMS_INIT(clkv_pool_counts);
     clkv_pool_get_counts(m->pool, &pool);
     out->blocks_total = pool.total;
     out->blocks_used = pool.used;
@@ -66,8 +66,8 @@ void clkv_manager_stats_locked(clkv_manager *m, clkv_stats *out)
     out->slots_wasted = slots_wasted(m);
     out->tokens_held = (uint64_t)pool.used * m->block_size - out->slots_wasted;
     out->host_bytes = clkv_blocks_host_bytes(m);
-    clkv_prefix_counts prefix;
-    clkv_prefix_get_counts(m->prefix, &prefix);
+    clkv_prefix_counts prefix = CLKV_PARAMS_INIT(clkv_prefix_counts);
+    if (m->prefix) clkv_prefix_get_counts(m->prefix, &prefix);
     out->hash_collisions = prefix.collisions;
 }
 

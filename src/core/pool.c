@@ -323,19 +323,21 @@ uint32_t clkv_pool_available(const clkv_pool *pool)
     return unused > pool->watermark ? unused - pool->watermark : 0;
 }
 
-void clkv_pool_get_counts(const clkv_pool *pool, clkv_pool_counts *out)
+clkv_status clkv_pool_get_counts(const clkv_pool *pool, clkv_pool_counts *out)
 {
-    if (!out) return;
-    *out = (clkv_pool_counts){0};
-    if (!pool) return;
-    out->total = pool->total;
-    out->used = pool->used;
-    out->cached = pool->cached;
-    out->free = pool->total - pool->used - pool->cached;
-    out->peak_used = pool->peak_used;
-    out->evictions = pool->evictions;
-    out->allocations = pool->allocations;
-    out->host_bytes = sizeof *pool + 2 * words_bytes(pool) + links_bytes(pool);
+    if (!pool) return CLKV_FAIL(CLKV_ERROR_INVALID, "pool is NULL");
+    const clkv_pool_counts counts = {
+        .size = sizeof counts,
+        .total = pool->total,
+        .used = pool->used,
+        .cached = pool->cached,
+        .free = pool->total - pool->used - pool->cached,
+        .peak_used = pool->peak_used,
+        .evictions = pool->evictions,
+        .allocations = pool->allocations,
+        .host_bytes = sizeof *pool + 2 * words_bytes(pool) + links_bytes(pool),
+    };
+    return CLKV_PUBLIC(CLKV_PARAMS_WRITE(out, counts));
 }
 
 /* ---- validity ---- */

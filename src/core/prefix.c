@@ -444,16 +444,18 @@ void clkv_prefix_reset(clkv_prefix *prefix)
     if (prefix->on_event) prefix->on_event(prefix->user, &event);
 }
 
-void clkv_prefix_get_counts(const clkv_prefix *prefix, clkv_prefix_counts *out)
+clkv_status clkv_prefix_get_counts(const clkv_prefix *prefix, clkv_prefix_counts *out)
 {
-    if (!out) return;
-    *out = (clkv_prefix_counts){0};
-    if (!prefix) return;
-    out->nodes = prefix->n_nodes - 1 - prefix->dead - prefix->roots;
-    out->blocks = prefix->n_blocks;
-    out->collisions = prefix->collisions;
-    out->host_bytes = sizeof *prefix + prefix->n_nodes * sizeof *prefix->nodes +
+    if (!prefix) return CLKV_FAIL(CLKV_ERROR_INVALID, "prefix is NULL");
+    const clkv_prefix_counts counts = {
+        .size = sizeof counts,
+        .nodes = prefix->n_nodes - 1 - prefix->dead - prefix->roots,
+        .blocks = prefix->n_blocks,
+        .collisions = prefix->collisions,
+        .host_bytes = sizeof *prefix + prefix->n_nodes * sizeof *prefix->nodes +
                       tokens_bytes(prefix, prefix->n_nodes) +
                       prefix->blocks_high * (sizeof *prefix->owners + sizeof *prefix->twins) +
-                      clkv_table_bytes(&prefix->table) + clkv_keys_host_bytes(&prefix->keys);
+                      clkv_table_bytes(&prefix->table) + clkv_keys_host_bytes(&prefix->keys),
+    };
+    return CLKV_PUBLIC(CLKV_PARAMS_WRITE(out, counts));
 }

@@ -160,7 +160,7 @@ static void check(void)
     const char *broken = clkv_pool_validate(w.pool);
     if (broken) fuzz_broken("clkv_pool_validate", 0, broken);
     uint32_t used, cached;
-    clkv_pool_counts counts;
+    clkv_pool_counts counts = CLKV_PARAMS_INIT(clkv_pool_counts);
     count(&used, &cached);
     clkv_pool_get_counts(w.pool, &counts);
     FUZZ_CHECK(counts.total == w.n && counts.used == used && counts.cached == cached);

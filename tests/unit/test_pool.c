@@ -38,7 +38,7 @@ static clkv_pool *make_pool(uint32_t blocks, uint32_t watermark, evicted *log)
 
 static clkv_pool_counts counts_of(const clkv_pool *pool)
 {
-    clkv_pool_counts counts;
+    clkv_pool_counts counts = CLKV_PARAMS_INIT(clkv_pool_counts);
     clkv_pool_get_counts(pool, &counts);
     must(counts.free + counts.cached + counts.used == counts.total);
     return counts;

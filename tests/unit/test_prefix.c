@@ -29,7 +29,7 @@ static void finish(clkv_prefix *prefix)
 
 static clkv_prefix_counts counts_of(const clkv_prefix *prefix)
 {
-    clkv_prefix_counts counts;
+    clkv_prefix_counts counts = CLKV_PARAMS_INIT(clkv_prefix_counts);
     clkv_prefix_get_counts(prefix, &counts);
     return counts;
 }

@@ -293,7 +293,7 @@ START_TEST(random_operations_agree_with_a_model)
     for (uint32_t b = 0; b < BLOCKS; b++) clkv_prefix_drop(prefix, b);
     while (m.n_held) clkv_prefix_unref(prefix, m.held[--m.n_held]);
     clkv_prefix_unref(prefix, m.salt_root);
-    clkv_prefix_counts counts;
+    clkv_prefix_counts counts = CLKV_PARAMS_INIT(clkv_prefix_counts);
     clkv_prefix_get_counts(prefix, &counts);
     ck_assert_uint_eq(counts.nodes, 0);
     ck_assert_uint_eq(counts.blocks, 0);

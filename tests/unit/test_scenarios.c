@@ -386,7 +386,7 @@ START_TEST(events_are_enough_to_rebuild_the_index_elsewhere)
         clkv_sequence *seq = serve(m, text, n, NULL);
         if (round == 0) root = f.parent[0];
         clkv_sequence_destroy(&seq);
-        clkv_prefix_counts counts;
+        clkv_prefix_counts counts = CLKV_PARAMS_INIT(clkv_prefix_counts);
         clkv_prefix_get_counts(m->prefix, &counts);
         for (uint32_t k = 0; k < 9; k++) {
             fill_tokens(text, 100, k);

@@ -141,6 +141,36 @@ START_TEST(what_an_older_program_says_is_heard)
 }
 END_TEST
 
+/* What the library fills has the caller's size: a smaller struct gets what it has room for, a larger one zeros. */
+START_TEST(counts_are_filled_up_to_their_size)
+{
+    clkv_manager *m = new_manager(4);
+    struct {
+        clkv_pool_counts known;
+        unsigned char rest[8];
+    } later;
+    memset(&later, 0xee, sizeof later);
+    later.known.size = sizeof later;
+    ck_ok(clkv_pool_get_counts(m->pool, &later.known));
+    ck_assert_uint_eq(later.known.size, sizeof later.known);
+    ck_assert_uint_eq(later.known.total, 4);
+    for (size_t i = 0; i < sizeof later.rest; i++) ck_assert_uint_eq(later.rest[i], 0);
+    clkv_prefix_counts earlier;
+    memset(&earlier, 0xee, sizeof earlier);
+    earlier.size = offsetof(clkv_prefix_counts, blocks);
+    ck_ok(clkv_prefix_get_counts(m->prefix, &earlier));
+    ck_assert_uint_eq(earlier.size, offsetof(clkv_prefix_counts, blocks));
+    ck_assert_uint_eq(earlier.nodes, 0);
+    ck_assert_uint_eq(earlier.blocks, UINT64_C(0xeeeeeeeeeeeeeeee));
+    earlier.size = 0;
+    ck_assert_int_eq(clkv_prefix_get_counts(m->prefix, &earlier), CLKV_ERROR_INVALID);
+    ck_assert_int_eq(clkv_pool_get_counts(NULL, &later.known), CLKV_ERROR_INVALID);
+    ck_assert_int_eq(clkv_pool_get_counts(m->pool, NULL), CLKV_ERROR_INVALID);
+    ck_assert_int_eq(clkv_prefix_get_counts(NULL, &earlier), CLKV_ERROR_INVALID);
+    end_manager(&m);
+}
+END_TEST
+
 START_TEST(unknown_values_are_refused)
 {
     clkv_manager *m = NULL;
@@ -162,6 +192,7 @@ int main(void)
     TCase *tests = tcase_create("sizes");
     tcase_add_test(tests, a_program_may_be_older_or_newer);
     tcase_add_test(tests, what_an_older_program_says_is_heard);
+    tcase_add_test(tests, counts_are_filled_up_to_their_size);
     tcase_add_test(tests, unknown_values_are_refused);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

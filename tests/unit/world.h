@@ -85,7 +85,7 @@ static inline uint32_t refs_of(const clkv_manager *m, const clkv_sequence *seq, 
 
 static inline clkv_pool_counts counts_of(const clkv_manager *m)
 {
-    clkv_pool_counts counts;
+    clkv_pool_counts counts = CLKV_PARAMS_INIT(clkv_pool_counts);
     clkv_pool_get_counts(m->pool, &counts);
     return counts;
 }
