@@ -191,6 +191,8 @@ static int serve(generator *g, const llm_server_params *params)
 {
     int more = 1, failed = llm_server_init(&g->server, params, g->stopped);
     interrupt_catch();
+    /* On pocl the first step compiles them, which takes seconds when they are not in its cache. */
+    if (!g->options.stream) progress_update(&g->progress, "compiling the model's kernels");
     for (size_t i = 0; !failed && i < g->run.n_requests; i += g->options.samples)
         failed = llm_server_add(&g->server, g->run.requests[i], g->stopped);
     while (!failed && more && !g->run.code && !interrupt_seen())

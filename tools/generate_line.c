@@ -5,11 +5,11 @@
 #include "output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #ifdef CLKV_TOOLS_LIBEDIT
-#include <fcntl.h>
 #include <histedit.h>
 #include <locale.h>
 #include <stdio.h>
@@ -20,6 +20,7 @@ enum { READ_BYTES = 4096 };
 
 struct line_reader {
     bool terminal;
+    int input;
     const volatile sig_atomic_t *interrupted;
     char *bytes; /* [at, n) is read and not yet given out */
     size_t at, n, room;
@@ -51,7 +52,7 @@ static char *prompt_of(EditLine *edit)
 static int read_byte(const line_reader *r, char *byte)
 {
     ssize_t got;
-    do got = fd_read(STDIN_FILENO, byte, 1, r->interrupted);
+    do got = fd_read(r->input, byte, 1, r->interrupted);
     while (got < 0 && errno == EINTR && !*r->interrupted);
     return (int)got;
 }
@@ -148,7 +149,7 @@ static int fill(line_reader *r)
         r->room = 2 * r->room + READ_BYTES;
     }
     ssize_t got;
-    do got = fd_read(STDIN_FILENO, r->bytes + r->n, r->room - r->n, r->interrupted);
+    do got = fd_read(r->input, r->bytes + r->n, r->room - r->n, r->interrupted);
     while (got < 0 && errno == EINTR && !*r->interrupted);
     if (got > 0) r->n += (size_t)got;
     return got < 0 ? -1 : got > 0;
@@ -186,11 +187,21 @@ static line_result plain_line(line_reader *r, const char **line, size_t *n)
 
 /* ---- the reader ---- */
 
+/* A description of the terminal of its own, which does not block: Ctrl-C takes away what was typed, perhaps after it was
+ * seen and before it is read, and a read that blocks then does not end. Standard input where that fails. */
+static int open_input(void)
+{
+    const char *name = ttyname(STDIN_FILENO);
+    const int fd = name ? open(name, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : -1;
+    return fd < 0 ? STDIN_FILENO : fd;
+}
+
 line_reader *line_reader_create(bool terminal, const volatile sig_atomic_t *interrupted)
 {
     line_reader *r = calloc(1, sizeof *r);
     if (!r) return NULL;
     r->terminal = terminal;
+    r->input = terminal ? open_input() : STDIN_FILENO;
     r->interrupted = interrupted;
 #ifdef CLKV_TOOLS_LIBEDIT
     if (terminal && output_takes_escapes(STDOUT_FILENO)) begin_editing(r);
@@ -205,6 +216,7 @@ void line_reader_destroy(line_reader **reader)
 #ifdef CLKV_TOOLS_LIBEDIT
     end_editing(r);
 #endif
+    if (r->input != STDIN_FILENO) close(r->input);
     free(r->bytes);
     free(r);
     *reader = NULL;
