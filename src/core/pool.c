@@ -30,6 +30,8 @@
 #include "core/params.h"
 #include "core/shuffle.h"
 
+#include <string.h>
+
 #define ENDS       CLKV_POOL_PRIORITIES
 #define RETAINED   8u
 #define PRIORITY   7u
@@ -326,17 +328,17 @@ uint32_t clkv_pool_available(const clkv_pool *pool)
 clkv_status clkv_pool_get_counts(const clkv_pool *pool, clkv_pool_counts *out)
 {
     if (!pool) return CLKV_FAIL(CLKV_ERROR_INVALID, "pool is NULL");
-    const clkv_pool_counts counts = {
-        .size = sizeof counts,
-        .total = pool->total,
-        .used = pool->used,
-        .cached = pool->cached,
-        .free = pool->total - pool->used - pool->cached,
-        .peak_used = pool->peak_used,
-        .evictions = pool->evictions,
-        .allocations = pool->allocations,
-        .host_bytes = sizeof *pool + 2 * words_bytes(pool) + links_bytes(pool),
-    };
+    clkv_pool_counts counts;
+    memset(&counts, 0, sizeof counts); /* its padding too, so that callers may compare bytes */
+    counts.size = sizeof counts;
+    counts.total = pool->total;
+    counts.used = pool->used;
+    counts.cached = pool->cached;
+    counts.free = pool->total - pool->used - pool->cached;
+    counts.peak_used = pool->peak_used;
+    counts.evictions = pool->evictions;
+    counts.allocations = pool->allocations;
+    counts.host_bytes = sizeof *pool + 2 * words_bytes(pool) + links_bytes(pool);
     return CLKV_PUBLIC(CLKV_PARAMS_WRITE(out, counts));
 }
 

@@ -37,8 +37,12 @@ static clkv_stats no_size;
     CALL(clkv_pool_retain, (pool, 0, 1))                                                                           \
     CALL(clkv_pool_set_priority, (pool, 0, 1))                                                                     \
     CALL(clkv_pool_force_free, (pool, 0))                                                                          \
+    CALL(clkv_pool_get_counts, (pool, NULL))                                                                       \
+    CALL(clkv_pool_get_counts, (NULL, NULL))                                                                       \
     CALL(clkv_prefix_create, (&no_prefix, NULL))                                                                   \
     CALL(clkv_prefix_create, (&no_prefix, &bad_prefix))                                                            \
+    CALL(clkv_prefix_get_counts, (prefix, NULL))                                                                   \
+    CALL(clkv_prefix_get_counts, (NULL, NULL))                                                                     \
     CALL(clkv_prefix_root, (prefix, &bad_key, 1, list))                                                            \
     CALL(clkv_prefix_match, (prefix, 0, 1, NULL, 0, prompt, 16, list, &many, NULL))                                \
     CALL(clkv_prefix_match, (prefix, 0, 0, &bad_key, 1, prompt, 16, list, &many, NULL))                            \
