@@ -51,7 +51,6 @@ def ran_table(tests):
         devices = dict.fromkeys(re.findall(r"^device: (.*)$", text, re.M))
         variants = sorted(set(re.findall(r"^on .*, (cpu|portable)\b", text, re.M)))
         untried = dict.fromkeys(re.findall(r"^not tried [^:\n]*: (.*)$", text, re.M))
-        untried = [first or second for first, second in untried]
         lines.append("| %s | %s | %s | %s | %s |" % (
             implementation, "; ".join(devices), ", ".join(variants), counts([result for _, result, _ in group]),
             "; ".join(untried)))
