@@ -33,6 +33,12 @@ static int wait_unless(int fd, const volatile sig_atomic_t *stop)
     return ready < 0 ? -1 : 0;
 }
 
+bool fd_is_ready(int fd)
+{
+    struct pollfd one = { .fd = fd, .events = POLLIN };
+    return poll(&one, 1, 0) > 0;
+}
+
 static int is_not_ready(void)
 {
     return errno == EAGAIN || errno == EWOULDBLOCK;

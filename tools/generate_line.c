@@ -30,6 +30,7 @@ struct line_reader {
     FILE *screen;
     const char *prompt;
     struct sigaction interrupt; /* the caller's */
+    bool ahead;                 /* what is read was typed before the terminal was the editor's */
 #endif
 };
 
@@ -48,19 +49,23 @@ static char *prompt_of(EditLine *edit)
     return (char *)(size_t)reader_of(edit)->prompt;
 }
 
-/* One byte: 1, 0 at the end, −1 when interrupted or failed. */
-static int read_byte(const line_reader *r, char *byte)
+/* One byte: 1, 0 at the end, −1 when interrupted or failed. The system stores Ctrl-D as a zero byte when it is typed
+ * while the terminal still reads whole lines, during an answer for example. */
+static int read_byte(line_reader *r, char *byte)
 {
+    enum { CTRL_D = 4 };
     ssize_t got;
+    if (r->ahead && !fd_is_ready(r->input)) r->ahead = false;
     do got = fd_read(r->input, byte, 1, r->interrupted);
     while (got < 0 && errno == EINTR && !*r->interrupted);
+    if (got > 0 && r->ahead && !*byte) *byte = CTRL_D;
     return (int)got;
 }
 
 /* Libedit's own reader goes on after an interrupt; this one stops. Bytes that are no text are left out. */
 static int read_character(EditLine *edit, wchar_t *out)
 {
-    const line_reader *r = reader_of(edit);
+    line_reader *r = reader_of(edit);
     mbstate_t state = { 0 };
     /* While a line is read, libedit handles signals: it gives the terminal back before the program is stopped or
      * ended. Of an interrupt it would tell the whole process group, so that one stays with the caller's handler. */
@@ -125,6 +130,10 @@ static line_result edit_line(line_reader *r, const char *prompt, const char **li
     HistEvent event;
     r->prompt = prompt;
     sigaction(SIGINT, NULL, &r->interrupt);
+    /* Before the prompt is seen: libedit takes the terminal after it, and a key that comes in between would be stored
+     * as the system stores whole lines. */
+    el_set(r->edit, EL_PREP_TERM, 1);
+    r->ahead = true;
     *line = el_gets(r->edit, &count);
     if (*r->interrupted || !*line || count <= 0) {
         fputc('\n', r->screen);

@@ -90,9 +90,11 @@ static int build_program(replay_model *m)
     snprintf(options, sizeof options,
              "-cl-std=CL1.2 -DHEADS=%" PRIu32 "u -DKV_HEADS=%" PRIu32 "u -DHEAD_DIM=%" PRIu32 "u",
              shape->heads, shape->kv_heads, shape->head_dim);
-    if (clBuildProgram(m->program, 1, &device, options, NULL, NULL)) {
+    error = clBuildProgram(m->program, 1, &device, options, NULL, NULL);
+    if (error) {
         clGetProgramBuildInfo(m->program, device, CL_PROGRAM_BUILD_LOG, sizeof log - 1, log, NULL);
-        return tool_fail(EXIT_NO_DEVICE, "the device's compiler refuses the model's kernel: %s", log);
+        return tool_fail(EXIT_NO_DEVICE, "the device's compiler refuses the model's kernel: clBuildProgram gave %d: %s",
+                         (int)error, log);
     }
     m->make_qkv = clCreateKernel(m->program, "make_qkv", &error);
     return error ? fail_driver(error, "clCreateKernel") : 0;

@@ -109,21 +109,27 @@ static uint32_t *write_changes(uint32_t *out, const uint32_t *table, uint32_t fr
     return out;
 }
 
+/* A list of an empty batch may have no memory, and memcpy takes no NULL. */
+static void put(uint32_t *to, const void *from, size_t bytes)
+{
+    if (bytes) memcpy(to, from, bytes);
+}
+
 static void pack(const clkv_cache *cache, const clkv_packed *packed, const clkv_batch_view *view)
 {
     uint32_t *words = packed->slot->host;
     const clkv_plan *p = &packed->plan;
-    if (packed->has_positions) memcpy(words, view->positions, view->n_tokens * sizeof *view->positions);
-    memcpy(words + packed->items_at, p->items, p->n_items * sizeof *p->items);
-    if (p->n_merges) memcpy(words + packed->merges_at, p->merges, p->n_merges * sizeof *p->merges);
-    if (view->n_copies) memcpy(words + packed->copies_at, view->copies, view->n_copies * sizeof *view->copies);
-    if (view->n_clears) memcpy(words + packed->clears_at, view->clears, view->n_clears * sizeof *view->clears);
+    if (packed->has_positions) put(words, view->positions, view->n_tokens * sizeof *view->positions);
+    put(words + packed->items_at, p->items, p->n_items * sizeof *p->items);
+    put(words + packed->merges_at, p->merges, p->n_merges * sizeof *p->merges);
+    put(words + packed->copies_at, view->copies, view->n_copies * sizeof *view->copies);
+    put(words + packed->clears_at, view->clears, view->n_clears * sizeof *view->clears);
     uint32_t *change = words + packed->changes_at;
     for (uint32_t i = 0; i < view->n_entries; i++) {
         const clkv_batch_table *t = &view->tables[i];
         change = write_changes(change, t->blocks, t->synced, t->n_blocks, view->entries[i].row * cache->ops.row_stride);
     }
-    memcpy(words + packed->slots_at, view->slots, view->n_tokens * sizeof *view->slots);
+    put(words + packed->slots_at, view->slots, view->n_tokens * sizeof *view->slots);
 }
 
 /* Packs and enqueues. After a failure some commands may have been enqueued, but the state of the host is as before,

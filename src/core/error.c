@@ -77,10 +77,11 @@ clkv_status clkv_error_restore(const clkv_error *error)
 clkv_status clkv_error_set_driver(int32_t code, const char *call, const char *fmt, ...)
 {
     /* CL_DEVICE_NOT_AVAILABLE, CL_INVALID_COMMAND_QUEUE, CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_OUT_OF_RESOURCES,
-     * CL_OUT_OF_HOST_MEMORY, CL_BUILD_PROGRAM_FAILURE: src/core does not include OpenCL's headers. */
+     * CL_OUT_OF_HOST_MEMORY, CL_BUILD_PROGRAM_FAILURE, CL_INVALID_BUFFER_SIZE: src/core does not include OpenCL's
+     * headers. No buffer of ours has 0 bytes, so a size that is invalid is one that is too large. */
     clkv_status status = CLKV_ERROR_DEVICE;
     if (code == -2 || code == -36) status = CLKV_ERROR_DEVICE_LOST;
-    if (code == -4 || code == -5) status = CLKV_ERROR_DEVICE_MEMORY;
+    if (code == -4 || code == -5 || code == -61) status = CLKV_ERROR_DEVICE_MEMORY;
     if (code == -6) status = CLKV_ERROR_NO_MEMORY;
     if (code == -11) status = CLKV_ERROR_BUILD;
     va_list args;

@@ -177,7 +177,7 @@ static clkv_status adopt_prefix(clkv_sequence *seq, const uint32_t *tokens, size
     if (status != CLKV_OK) return status;
     size_t found = 0;
     clkv_prefix_node node = seq->node;
-    uint32_t *out = seq->table + seq->n_blocks;
+    uint32_t *out = seq->table ? seq->table + seq->n_blocks : NULL; /* no table: less than a block is missing */
     status = clkv_blocks_match(m, seq->node, seq->length, seq->keys, seq->n_keys, tokens + seq->length,
                                n - 1 - seq->length, out, &found, &node);
     if (status != CLKV_OK) return status;

@@ -9,7 +9,6 @@ clkv_status clkv_buffer_create(cl_mem *out, const clkv_device *device, size_t by
 {
     cl_int err = CL_SUCCESS;
     cl_mem mem = clCreateBuffer(device->context, CL_MEM_READ_WRITE, bytes, NULL, &err);
-    if (err == CL_INVALID_BUFFER_SIZE && bytes > 0) err = CL_MEM_OBJECT_ALLOCATION_FAILURE; /* too large */
     if (err != CL_SUCCESS) return CLKV_FAIL_DRIVER(err, "clCreateBuffer", "%s: %zu bytes", what, bytes);
     *out = mem;
     return CLKV_OK;

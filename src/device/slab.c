@@ -104,7 +104,6 @@ static clkv_status make_slab(clkv_slabs *slabs, uint32_t i, const clkv_device *d
     }
     cl_int err = CL_SUCCESS;
     slabs->mem[i] = clCreateBuffer(device->context, flags, bytes, slabs->host[i], &err);
-    if (err == CL_INVALID_BUFFER_SIZE) err = CL_MEM_OBJECT_ALLOCATION_FAILURE; /* some drivers use this code */
     if (err != CL_SUCCESS)
         return CLKV_FAIL_DRIVER(err, "clCreateBuffer", "slab %u of %u: %zu bytes", (unsigned)i, (unsigned)slabs->n,
                                 bytes);

@@ -39,7 +39,7 @@ static clkv_status status_of(const char *call, cl_int code)
     case CL_MEM_OBJECT_ALLOCATION_FAILURE:
         return strcmp(call, "clBuildProgram") ? CLKV_ERROR_DEVICE_MEMORY : CLKV_ERROR_BUILD;
     case CL_BUILD_PROGRAM_FAILURE: return CLKV_ERROR_BUILD;
-    case CL_INVALID_BUFFER_SIZE: return CLKV_ERROR_DEVICE_MEMORY;
+    case CL_INVALID_BUFFER_SIZE: return CLKV_ERROR_DEVICE_MEMORY; /* too large */
     default: return CLKV_ERROR_DEVICE;
     }
 }
@@ -47,12 +47,10 @@ static clkv_status status_of(const char *call, cl_int code)
 static const char *check(clkv_status st)
 {
     const clkv_error *e = clkv_last_error();
-    cl_int code = control->call_code;
+    const cl_int code = control->call_code;
     char wanted[128];
     if (st != status_of(control->call, code)) return "another status was expected";
     if (e->status != st) return "the last error has another status";
-    /* A buffer too large is out of memory, whatever the driver calls it. */
-    if (code == CL_INVALID_BUFFER_SIZE) code = CL_MEM_OBJECT_ALLOCATION_FAILURE;
     if (e->driver_code != code) return "the driver's code is lost";
     if (strncmp(e->where, "clkv_", 5)) return "it is not said which function of clkv failed";
     snprintf(wanted, sizeof wanted, "%s gave %s (%d): ", control->call, clkv_driver_text(code), (int)code);

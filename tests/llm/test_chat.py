@@ -163,6 +163,20 @@ def interrupt(what, **how):
     t.end(what)
 
 
+def ahead(what, **how):
+    """The next line and the end of the input are typed while an answer comes."""
+    t = Terminal("--steps", 300, **how)
+    t.prompt()
+    t.type(b"a\r")
+    t.expect(rb"\n.{20}(?s:.)")
+    t.type(b"/stats\r")
+    t.expect(rb"answers     1")
+    t.prompt()
+    t.type(b"b\r")
+    t.expect(rb"\n.{20}(?s:.)")
+    t.end(what)
+
+
 def full(what, **how):
     t = Terminal("--steps", 100, "--blocks", 4, "--block-size", 16, **how)
     t.prompt()
@@ -185,6 +199,7 @@ def test_terminal():
     conversation("no colour", NO_COLOR="1")
     for what, how in (("xterm", {}), ("dumb", {"term": "dumb"})):
         interrupt(what, **how)
+        ahead(f"{what}, typed ahead", **how)
         full(what, **how)
 
 

@@ -101,9 +101,11 @@ static int build(llm_compute *c, int *fits, char *why)
     if (err != CL_SUCCESS) return llm_fail_driver(why, err, "clCreateProgramWithSource");
     snprintf(options, sizeof options, "-cl-std=CL1.2 -DLLM_GROUP=%u -DLLM_STRIP=%u -DLLM_HALF=%d",
              (unsigned)c->group, (unsigned)c->strip, c->half_weights);
-    if (clBuildProgram(c->program, 1, &c->id, options, NULL, NULL) != CL_SUCCESS) {
+    err = clBuildProgram(c->program, 1, &c->id, options, NULL, NULL);
+    if (err != CL_SUCCESS) {
         clGetProgramBuildInfo(c->program, c->id, CL_PROGRAM_BUILD_LOG, sizeof log - 1, log, NULL);
-        return llm_fail(why, "the device's compiler refuses the model's kernels: %s", log);
+        return llm_fail(why, "the device's compiler refuses the model's kernels: clBuildProgram gave %d: %s",
+                        (int)err, log);
     }
     for (int i = 0; i < LLM_KERNELS; i++) {
         if (i == LLM_KERNEL_MATMUL_FEW && c->group == 1) continue;
