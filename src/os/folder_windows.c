@@ -11,6 +11,7 @@
 _Static_assert(sizeof(((clkv_folder *)0)->path) == CLKV_WIDE_PATH * sizeof(wchar_t), "a path has room");
 
 enum { READ_AT_ONCE = 1 << 30 };
+static const FILE_INFO_BY_HANDLE_CLASS rename_ex = (FILE_INFO_BY_HANDLE_CLASS)22; /* some headers lack FileRenameInfoEx */
 #define MAY_CHANGE (FILE_WRITE_DATA | FILE_APPEND_DATA | FILE_DELETE_CHILD | WRITE_DAC | WRITE_OWNER | DELETE | \
                     GENERIC_WRITE | GENERIC_ALL)
 
@@ -254,15 +255,34 @@ static int write_pieces(HANDLE handle, const clkv_piece *pieces, size_t n)
     return 0;
 }
 
-/* Writes a file that must not exist. 0, or the error. */
-static DWORD write_file(const wchar_t *path, const clkv_piece *pieces, size_t n, int durable)
+/* Gives an open file its name. Windows 10 can replace a file that somebody reads, if it is asked in this way. */
+static DWORD rename_open(HANDLE handle, const wchar_t *to)
+{
+    const size_t bytes = wcslen(to) * sizeof *to;
+    FILE_RENAME_INFO *info = HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, sizeof *info + bytes);
+    if (!info) return ERROR_NOT_ENOUGH_MEMORY;
+    info->Flags = FILE_RENAME_FLAG_REPLACE_IF_EXISTS | FILE_RENAME_FLAG_POSIX_SEMANTICS;
+    info->FileNameLength = (DWORD)bytes;
+    memcpy(info->FileName, to, bytes);
+    const BOOL renamed = SetFileInformationByHandle(handle, rename_ex, info, (DWORD)(sizeof *info + bytes));
+    const DWORD error = renamed ? 0 : GetLastError();
+    HeapFree(GetProcessHeap(), 0, info);
+    return error;
+}
+
+/* Where the system does not know that way, a file cannot be replaced while somebody has it open: waits for the reader,
+ * for a second at most. */
+static DWORD rename_closed(const wchar_t *from, const wchar_t *to, int durable)
 {
     DWORD error = 0;
-    HANDLE handle = CreateFileW(path, GENERIC_WRITE, 0, NULL, CREATE_NEW, FILE_ATTRIBUTE_NORMAL, NULL);
-    if (handle == INVALID_HANDLE_VALUE) return GetLastError();
-    if (write_pieces(handle, pieces, n) || (durable && !FlushFileBuffers(handle))) error = GetLastError();
-    CloseHandle(handle);
-    if (error) DeleteFileW(path);
+    for (int wait = 0; wait < 44; wait++) { /* 1 + 2 + … + 44 ms: about a second */
+        if (wait) Sleep((DWORD)wait);
+        if (MoveFileExW(from, to, MOVEFILE_REPLACE_EXISTING | (durable ? MOVEFILE_WRITE_THROUGH : 0))) return 0;
+        error = GetLastError();
+        const DWORD attributes = GetFileAttributesW(to);
+        if (error != ERROR_ACCESS_DENIED && error != ERROR_SHARING_VIOLATION) break;
+        if (attributes != INVALID_FILE_ATTRIBUTES && attributes & FILE_ATTRIBUTE_DIRECTORY) break;
+    }
     return error;
 }
 
@@ -271,10 +291,17 @@ int clkv_folder_replace(const clkv_folder *folder, const char *name, const char 
 {
     wchar_t to[CLKV_WIDE_PATH], from[CLKV_WIDE_PATH];
     if (join(folder, name, to, why) || join(folder, temporary, from, why)) return -1;
-    DWORD error = write_file(from, pieces, n, durable);
-    if (!error && !MoveFileExW(from, to, MOVEFILE_REPLACE_EXISTING | (durable ? MOVEFILE_WRITE_THROUGH : 0))) {
-        error = GetLastError();
-        DeleteFileW(from);
+    HANDLE handle = CreateFileW(from, GENERIC_WRITE | DELETE, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL, CREATE_NEW,
+                                FILE_ATTRIBUTE_NORMAL, NULL);
+    DWORD error = handle == INVALID_HANDLE_VALUE ? GetLastError() : 0;
+    int named = 0;
+    if (!error) {
+        if (write_pieces(handle, pieces, n) || (durable && !FlushFileBuffers(handle))) error = GetLastError();
+        if (!error) named = !rename_open(handle, to);
+        if (named && durable) FlushFileBuffers(handle);
+        CloseHandle(handle);
+        if (!error && !named) error = rename_closed(from, to, durable);
+        if (error) DeleteFileW(from);
     }
     if (!error) return 0;
     clkv_os_error_text(error, why, CLKV_OS_WHY);

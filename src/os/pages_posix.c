@@ -42,16 +42,28 @@ void *clkv_map(size_t bytes)
     return p + head;
 }
 
+#ifdef MREMAP_FIXED
+/* mremap moves page tables, not bytes, so that growing a gigabyte needs no second gigabyte. The pages go to a place that
+ * is aligned: left to itself, mremap aligns to small pages. */
+static void *move_pages(void *p, size_t had, size_t new_bytes)
+{
+    const size_t wanted = mapped_bytes(new_bytes);
+    if (wanted < had) return munmap((char *)p + wanted, had - wanted) ? NULL : p;
+    void *q = clkv_map(new_bytes);
+    if (q && mremap(p, had, had, MREMAP_MAYMOVE | MREMAP_FIXED, q) == MAP_FAILED) {
+        munmap(q, wanted);
+        q = NULL;
+    }
+    return q;
+}
+#endif
+
 void *clkv_remap(void *p, size_t old_bytes, size_t new_bytes)
 {
     if (!p) return clkv_map(new_bytes);
     if (mapped_bytes(old_bytes) == mapped_bytes(new_bytes)) return p;
-#ifdef MREMAP_MAYMOVE
-    if (old_bytes >= huge_page && new_bytes >= huge_page) {
-        /* mremap moves page tables, not bytes, so that growing a gigabyte needs no second gigabyte. */
-        void *q = mremap(p, mapped_bytes(old_bytes), mapped_bytes(new_bytes), MREMAP_MAYMOVE);
-        return q == MAP_FAILED ? NULL : q;
-    }
+#ifdef MREMAP_FIXED
+    if (old_bytes >= huge_page && new_bytes >= huge_page) return move_pages(p, mapped_bytes(old_bytes), new_bytes);
 #endif
     void *q = clkv_map(new_bytes);
     if (!q) return NULL;

@@ -2,10 +2,10 @@
 #ifndef CLKV_OS_TEXT_WINDOWS_H
 #define CLKV_OS_TEXT_WINDOWS_H
 
-#include <stddef.h>
-
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
+
+#include <stddef.h>
 
 enum { CLKV_WIDE_PATH = 1024 }; /* characters of a path, the end included */
 
