@@ -11,9 +11,9 @@ def main():
     program, replacements, emulator = sys.argv[1], sys.argv[2], sys.argv[3:]
     with tempfile.TemporaryDirectory(prefix="clkv-os-") as folder:
         name = "Z:" + folder.replace("/", "\\") if any("wine" in word for word in emulator) else folder
-        env = dict(os.environ, CLKV_TEST_TEXT="grün € 😀", CLKV_TEST_EMPTY="")
+        env = dict(os.environ, TEST_OS_TEXT="grün € 😀", TEST_OS_EMPTY="")
         env.setdefault("HOME", folder)
-        env.pop("CLKV_TEST_UNSET", None)
+        env.pop("TEST_OS_UNSET", None)
         sys.exit(subprocess.run([*emulator, program, name, replacements], env=env, check=False).returncode)
 
 

@@ -147,10 +147,10 @@ static void test_environment(void)
 {
     static const char text[] = "gr\303\274n \342\202\254 \360\237\230\200";
     char value[64], home[512];
-    CHECK(clkv_os_environment("CLKV_TEST_TEXT", value, sizeof value) == strlen(text) && !strcmp(value, text));
-    CHECK(clkv_os_environment("CLKV_TEST_TEXT", value, 3) == strlen(text) && !strncmp(value, text, 2) && !value[2]);
-    CHECK(clkv_os_environment("CLKV_TEST_EMPTY", value, sizeof value) == 0 && !*value);
-    CHECK(clkv_os_environment("CLKV_TEST_UNSET", value, sizeof value) == 0 && !*value);
+    CHECK(clkv_os_environment("TEST_OS_TEXT", value, sizeof value) == strlen(text) && !strcmp(value, text));
+    CHECK(clkv_os_environment("TEST_OS_TEXT", value, 3) == strlen(text) && !strncmp(value, text, 2) && !value[2]);
+    CHECK(clkv_os_environment("TEST_OS_EMPTY", value, sizeof value) == 0 && !*value);
+    CHECK(clkv_os_environment("TEST_OS_UNSET", value, sizeof value) == 0 && !*value);
     CHECK(clkv_os_cache_home(home, sizeof home) == strlen(home) && *home);
     CHECK(clkv_os_cache_home(value, 2) == strlen(home) && strlen(value) < 2);
     clkv_drivers drivers;
