@@ -6,7 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(_WIN32)
+/* A program on Windows needs no mark to call what a DLL exports, so the same header serves the DLL and the static
+ * library. */
+#if defined(_WIN32) && defined(CLKV_BUILDING)
+#define CLKV_API __declspec(dllexport)
+#elif defined(_WIN32)
 #define CLKV_API
 #elif defined(__GNUC__)
 #define CLKV_API __attribute__((visibility("default")))

@@ -58,7 +58,7 @@ static clkv_status create(clkv_cache **out, clkv_device *device, const clkv_cach
     if (!cache) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", sizeof *cache);
     cache->device = clkv_device_ref(device);
     cache->params = resolved;
-    if (pthread_mutex_init(&cache->lock, NULL) != 0) {
+    if (clkv_mutex_init(&cache->lock) != 0) {
         st = CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "no mutex");
         goto fail;
     }
@@ -118,7 +118,7 @@ void clkv_cache_destroy(clkv_cache **cache)
     clkv_ring_destroy(&c->ring);
     clkv_ops_free(&c->ops);
     clkv_slabs_destroy(&c->ops.slabs);
-    if (c->has_lock) pthread_mutex_destroy(&c->lock);
+    if (c->has_lock) clkv_mutex_destroy(&c->lock);
     clkv_device_unref(c->device);
     clkv_free(c, sizeof *c);
 }
@@ -152,12 +152,12 @@ static clkv_status fill(clkv_cache *cache, uint8_t byte)
     if (!cache) return CLKV_FAIL(CLKV_ERROR_INVALID, "cache is NULL");
     clkv_status st = clkv_device_check(cache->device);
     if (st != CLKV_OK) return st;
-    pthread_mutex_lock(&cache->lock);
+    clkv_mutex_lock(&cache->lock);
     const clkv_slabs *slabs = &cache->ops.slabs;
     for (uint32_t i = 0; i < slabs->n && st == CLKV_OK; i++)
         st = clkv_stream_fill(&cache->ops.stream, slabs->mem[i], byte, slabs->slab_bytes);
     clkv_cache_done(cache, st);
-    pthread_mutex_unlock(&cache->lock);
+    clkv_mutex_unlock(&cache->lock);
     return st;
 }
 
@@ -172,7 +172,7 @@ static clkv_status get_stats(clkv_cache *cache, clkv_stats *out)
     const clkv_status st = clkv_device_check(cache->device);
     if (st != CLKV_OK) return st;
     clkv_stats all;
-    pthread_mutex_lock(&cache->lock);
+    clkv_mutex_lock(&cache->lock);
     clkv_manager_lock(cache->manager);
     clkv_manager_stats_locked(cache->manager, &all);
     clkv_manager_unlock(cache->manager);
@@ -181,7 +181,7 @@ static clkv_status get_stats(clkv_cache *cache, clkv_stats *out)
     all.uploaded_bytes = cache->uploaded_bytes;
     all.uploads = cache->uploads;
     all.blocks_cleared = cache->blocks_cleared;
-    pthread_mutex_unlock(&cache->lock);
+    clkv_mutex_unlock(&cache->lock);
     return CLKV_PARAMS_WRITE(out, all);
 }
 

@@ -43,11 +43,11 @@ static clkv_status clear_freed(clkv_cache *cache, const clkv_events *events)
     if (!cache->params.clear_freed) return CLKV_FAIL(CLKV_ERROR_STATE, "the cache was made without clear_freed");
     clkv_status st = clkv_device_check(cache->device);
     if (st != CLKV_OK) return st;
-    pthread_mutex_lock(&cache->lock);
+    clkv_mutex_lock(&cache->lock);
     clkv_manager_lock(cache->manager);
     st = clkv_cache_done(cache, clkv_cache_clear(cache, events));
     clkv_manager_unlock(cache->manager);
-    pthread_mutex_unlock(&cache->lock);
+    clkv_mutex_unlock(&cache->lock);
     return st;
 }
 

@@ -47,7 +47,7 @@ static clkv_status append(clkv_cache *cache, clkv_batch *batch, const clkv_appen
     if (st != CLKV_OK) return st;
     if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
     if ((st = clkv_device_check(cache->device)) != CLKV_OK) return st;
-    pthread_mutex_lock(&cache->lock);
+    clkv_mutex_lock(&cache->lock);
     clkv_upload *upload = NULL;
     st = clkv_cache_upload_of(cache, batch, &upload);
     if (st == CLKV_OK) st = check_layer(cache, p.layer);
@@ -58,7 +58,7 @@ static clkv_status append(clkv_cache *cache, clkv_batch *batch, const clkv_appen
     }
     if (st == CLKV_OK) clkv_cache_note_append(upload, p.layer);
     clkv_cache_done(cache, st);
-    pthread_mutex_unlock(&cache->lock);
+    clkv_mutex_unlock(&cache->lock);
     return st;
 }
 
@@ -98,7 +98,7 @@ static clkv_status attention(clkv_cache *cache, clkv_batch *batch, const clkv_at
     if ((st = clkv_device_check(cache->device)) != CLKV_OK) return st;
     events->first = p.first_event;
     if (p.scale == 0.0f) p.scale = 1.0f / sqrtf((float)cache->params.head_dim);
-    pthread_mutex_lock(&cache->lock);
+    clkv_mutex_lock(&cache->lock);
     clkv_upload *upload = NULL;
     st = clkv_cache_upload_of(cache, batch, &upload);
     if (st == CLKV_OK) st = check_layer(cache, p.layer);
@@ -108,7 +108,7 @@ static clkv_status attention(clkv_cache *cache, clkv_batch *batch, const clkv_at
         st = clkv_ops_attention(&cache->ops, &upload->packed, p.layer, p.scale, &p.q, &p.o, &p.lse, events);
     }
     clkv_cache_done(cache, st);
-    pthread_mutex_unlock(&cache->lock);
+    clkv_mutex_unlock(&cache->lock);
     return st;
 }
 
@@ -155,7 +155,7 @@ static clkv_status copy_blocks(clkv_cache *cache, uint32_t group, const clkv_blo
     if (st != CLKV_OK) return st;
     const clkv_events after = { .event = events->event };
     const size_t bytes = n * sizeof *copies;
-    pthread_mutex_lock(&cache->lock);
+    clkv_mutex_lock(&cache->lock);
     if (n == 0) {
         st = clkv_stream_launch(&cache->ops.stream, "clkv_copy", NULL, 0, 1, events->n_wait, events->wait,
                                 events->event);
@@ -170,7 +170,7 @@ static clkv_status copy_blocks(clkv_cache *cache, uint32_t group, const clkv_blo
         clkv_ring_release(&cache->ring, slot);
     }
     clkv_cache_done(cache, st);
-    pthread_mutex_unlock(&cache->lock);
+    clkv_mutex_unlock(&cache->lock);
     return st;
 }
 
@@ -202,7 +202,7 @@ static clkv_status gather(clkv_cache *cache, const clkv_sequence *sequence, cons
     if (!p.k.mem && !p.v.mem) return CLKV_FAIL(CLKV_ERROR_INVALID, "neither k nor v is wanted");
     if ((st = clkv_device_check(cache->device)) != CLKV_OK) return st;
     uint32_t n = 0, row = 0;
-    pthread_mutex_lock(&cache->lock);
+    clkv_mutex_lock(&cache->lock);
     st = check_range(sequence, &p, &n);
     if (st == CLKV_OK) st = check_layer(cache, p.layer);
     if (st == CLKV_OK) st = check_pair(cache, &p.k, &p.v, n, 1);
@@ -210,7 +210,7 @@ static clkv_status gather(clkv_cache *cache, const clkv_sequence *sequence, cons
     if (st == CLKV_OK) st = clkv_ops_gather(&cache->ops, row, p.layer, p.first, n, &p.k, &p.v, events);
     clkv_event_release(&events->after);
     clkv_cache_done(cache, st);
-    pthread_mutex_unlock(&cache->lock);
+    clkv_mutex_unlock(&cache->lock);
     return st;
 }
 

@@ -10,10 +10,10 @@
 #define CLKV_CACHE_STATE_H
 
 #include "ops/ops.h"
+#include "os/thread.h"
 
 #include <clkv/cache.h>
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 typedef struct clkv_upload {
@@ -27,7 +27,7 @@ typedef struct clkv_upload {
 } clkv_upload;
 
 struct clkv_cache {
-    pthread_mutex_t lock;
+    clkv_mutex lock;
     int has_lock;
     clkv_device *device;
     clkv_manager *manager;

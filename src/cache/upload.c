@@ -241,11 +241,11 @@ clkv_status clkv_cache_upload(clkv_cache *cache, clkv_batch *batch, const clkv_u
     if (!cache || !batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", cache ? "batch" : "cache");
     if ((st = clkv_device_check(cache->device)) != CLKV_OK) return CLKV_PUBLIC(st);
     const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event, .first = own.first_event };
-    pthread_mutex_lock(&cache->lock);
+    clkv_mutex_lock(&cache->lock);
     clkv_manager_lock(cache->manager);
     st = clkv_cache_done(cache, upload(cache, batch, &own, &events));
     clkv_manager_unlock(cache->manager);
-    pthread_mutex_unlock(&cache->lock);
+    clkv_mutex_unlock(&cache->lock);
     return CLKV_PUBLIC(st);
 }
 
@@ -256,7 +256,7 @@ static clkv_status get_positions(clkv_cache *cache, const clkv_batch *batch, cl_
                          !cache ? "cache" : !batch ? "batch" : !mem ? "mem" : "offset");
     clkv_status st = clkv_device_check(cache->device);
     if (st != CLKV_OK) return st;
-    pthread_mutex_lock(&cache->lock);
+    clkv_mutex_lock(&cache->lock);
     clkv_upload *upload = NULL;
     st = clkv_cache_upload_of(cache, batch, &upload);
     if (st == CLKV_OK && !upload->packed.has_positions)
@@ -265,7 +265,7 @@ static clkv_status get_positions(clkv_cache *cache, const clkv_batch *batch, cl_
         *mem = upload->packed.slot->mem;
         *offset = 0;
     }
-    pthread_mutex_unlock(&cache->lock);
+    clkv_mutex_unlock(&cache->lock);
     return st;
 }
 
@@ -280,7 +280,7 @@ clkv_status clkv_cache_get_plan_info(clkv_cache *cache, const clkv_batch *batch,
         return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", !cache ? "cache" : !batch ? "batch" : "info");
     clkv_status st = clkv_device_check(cache->device);
     if (st != CLKV_OK) return CLKV_PUBLIC(st);
-    pthread_mutex_lock(&cache->lock);
+    clkv_mutex_lock(&cache->lock);
     clkv_upload *holder = NULL;
     clkv_plan_info all = CLKV_PARAMS_INIT(clkv_plan_info);
     st = clkv_cache_upload_of(cache, batch, &holder);
@@ -292,7 +292,7 @@ clkv_status clkv_cache_get_plan_info(clkv_cache *cache, const clkv_batch *batch,
         all.chunk = p->chunk;
         all.uploaded_bytes = holder->packed.bytes;
     }
-    pthread_mutex_unlock(&cache->lock);
+    clkv_mutex_unlock(&cache->lock);
     if (st == CLKV_OK) st = CLKV_PARAMS_WRITE(info, all);
     return CLKV_PUBLIC(st);
 }

@@ -37,9 +37,9 @@ static clkv_status find_missing(clkv_cache *cache, const clkv_warm_up_params *pa
         .outputs = params->outputs ? params->outputs : CLKV_TYPE_BIT(CLKV_F32),
         .clears = cache->params.clear_freed,
     };
-    pthread_mutex_lock(&cache->lock);
+    clkv_mutex_lock(&cache->lock);
     const clkv_status st = clkv_ops_missing(&cache->ops, needs, list);
-    pthread_mutex_unlock(&cache->lock);
+    clkv_mutex_unlock(&cache->lock);
     return st;
 }
 
@@ -59,10 +59,10 @@ clkv_status clkv_cache_compile(clkv_cache *cache, const clkv_warm_up_params *par
         };
         st = clkv_jobs_run(&jobs, clkv_programs_threads(cache->ops.programs));
     }
-    pthread_mutex_lock(&cache->lock);
+    clkv_mutex_lock(&cache->lock);
     if (st == CLKV_OK) st = clkv_ops_take(&cache->ops, &w->missing);
     if (st != CLKV_OK) clkv_cache_done(cache, st); /* a success does not mean that the device works */
-    pthread_mutex_unlock(&cache->lock);
+    clkv_mutex_unlock(&cache->lock);
     clkv_ops_drop(&w->missing);
     clkv_free(w, sizeof *w);
     return st;

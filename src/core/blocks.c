@@ -23,7 +23,7 @@ static void free_manager(clkv_manager *m)
     clkv_free(m->free_rows, m->max_sequences * sizeof *m->free_rows);
     clkv_free(m->tails, m->max_sequences * sizeof *m->tails);
     clkv_free(m->found, m->found_capacity * sizeof *m->found);
-    pthread_mutex_destroy(&m->lock);
+    clkv_mutex_destroy(&m->lock);
     clkv_free(m, sizeof *m);
 }
 
@@ -87,7 +87,7 @@ clkv_status clkv_blocks_create(clkv_manager **out, const clkv_manager_params *pa
 {
     clkv_manager *m = clkv_alloc(sizeof *m);
     if (!m) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "a manager");
-    pthread_mutex_init(&m->lock, NULL);
+    clkv_mutex_init(&m->lock);
     m->references = 1;
     m->blocks = params->blocks;
     m->block_size = params->block_size;

@@ -9,16 +9,15 @@
 
 #include "core/pins.h"
 #include "core/uncleared.h"
+#include "os/thread.h"
 
 #include <clkv/manager.h>
-
-#include <pthread.h>
 
 struct clkv_sequence;
 struct clkv_batch;
 
 struct clkv_manager {
-    pthread_mutex_t lock; /* guards everything below, and all sequences and batches of the manager */
+    clkv_mutex lock; /* guards everything below, and all sequences and batches of the manager */
     uint64_t references;  /* of the owner, the sequences (dead ones too) and the batches; freed with the last one */
     clkv_pool *pool;
     clkv_prefix *prefix; /* NULL: nothing is looked up or registered */
@@ -46,12 +45,12 @@ struct clkv_manager {
 /* Not recursive. */
 static inline void clkv_manager_lock(clkv_manager *m)
 {
-    pthread_mutex_lock(&m->lock);
+    clkv_mutex_lock(&m->lock);
 }
 
 static inline void clkv_manager_unlock(clkv_manager *m)
 {
-    pthread_mutex_unlock(&m->lock);
+    clkv_mutex_unlock(&m->lock);
 }
 
 /* Unlocks the manager, and frees it if it has no reference left. */

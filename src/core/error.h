@@ -12,8 +12,10 @@
 
 #include <stdint.h>
 
-#if defined(__GNUC__)
+#if defined(__clang__)
 #define CLKV_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#elif defined(__GNUC__) /* of MinGW's two sorts of printf, the one that knows %zu */
+#define CLKV_PRINTF(fmt, args) __attribute__((format(gnu_printf, fmt, args)))
 #else
 #define CLKV_PRINTF(fmt, args)
 #endif

@@ -1,6 +1,5 @@
 /* manager.c: the public functions of the block manager: creation, look-ups, pins, reset and destruction.
  * SPDX-License-Identifier: Apache-2.0 */
-#define _POSIX_C_SOURCE 200809L /* clock_gettime */
 #include "core/manager.h"
 
 #include "core/blocks.h"
@@ -8,8 +7,7 @@
 #include "core/memory.h"
 #include "core/params.h"
 #include "core/prefix.h"
-
-#include <time.h>
+#include "os/clock.h"
 
 #define DEFAULT_BLOCK_SIZE    16u
 #define DEFAULT_MAX_SEQUENCES 256u
@@ -19,9 +17,7 @@
 static uint64_t system_clock_ms(void *user)
 {
     (void)user;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return clkv_os_clock_ns() / 1000000;
 }
 
 /* ---- life ---- */

@@ -1,21 +1,9 @@
-/* memory.c: the process's allocator, and pages from the system. SPDX-License-Identifier: Apache-2.0 */
-#define _GNU_SOURCE /* mremap, madvise */
+/* memory.c: the process's allocator. SPDX-License-Identifier: Apache-2.0 */
 #include "core/memory.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <sys/mman.h>
-
-#ifndef MAP_ANONYMOUS
-#define MAP_ANONYMOUS MAP_ANON
-#endif
-#ifndef MAP_NORESERVE
-#define MAP_NORESERVE 0
-#endif
-
-static const size_t huge_page = (size_t)2 << 20;
 
 static void *default_resize(void *user, void *p, size_t old_bytes, size_t new_bytes)
 {
@@ -71,52 +59,4 @@ int clkv_grow(void **p, size_t *capacity, size_t need, size_t each)
     *p = q;
     *capacity = n;
     return 0;
-}
-
-/* The size that munmap needs: whole huge pages for a large mapping. */
-static size_t mapped_bytes(size_t bytes)
-{
-    size_t unit = bytes >= huge_page ? huge_page : 4096;
-    return (bytes + unit - 1) / unit * unit;
-}
-
-void *clkv_map(size_t bytes)
-{
-    if (bytes == 0 || bytes > SIZE_MAX / 2) return NULL;
-    const size_t size = mapped_bytes(bytes);
-    const size_t slack = bytes >= huge_page ? huge_page : 0;
-    char *p = mmap(NULL, size + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED) return NULL;
-    if (!slack) return p;
-    /* mmap aligns to small pages only: unmap the parts outside the aligned middle. */
-    const size_t head = (huge_page - (uintptr_t)p % huge_page) % huge_page;
-    if (head) munmap(p, head);
-    if (slack - head) munmap(p + head + size, slack - head);
-#ifdef MADV_HUGEPAGE
-    madvise(p + head, size, MADV_HUGEPAGE);
-#endif
-    return p + head;
-}
-
-void *clkv_remap(void *p, size_t old_bytes, size_t new_bytes)
-{
-    if (!p) return clkv_map(new_bytes);
-    if (mapped_bytes(old_bytes) == mapped_bytes(new_bytes)) return p;
-#ifdef MREMAP_MAYMOVE
-    if (old_bytes >= huge_page && new_bytes >= huge_page) {
-        /* mremap moves page tables, not bytes, so that growing a gigabyte needs no second gigabyte. */
-        void *q = mremap(p, mapped_bytes(old_bytes), mapped_bytes(new_bytes), MREMAP_MAYMOVE);
-        return q == MAP_FAILED ? NULL : q;
-    }
-#endif
-    void *q = clkv_map(new_bytes);
-    if (!q) return NULL;
-    memcpy(q, p, old_bytes < new_bytes ? old_bytes : new_bytes);
-    clkv_unmap(p, old_bytes);
-    return q;
-}
-
-void clkv_unmap(void *p, size_t bytes)
-{
-    if (p) munmap(p, mapped_bytes(bytes));
 }

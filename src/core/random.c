@@ -1,24 +1,19 @@
 /* random.c: see random.h. SPDX-License-Identifier: Apache-2.0 */
-#define _DEFAULT_SOURCE /* getentropy */
 #define XXH_INLINE_ALL
 #include "core/random.h"
 
-#include <time.h>
-#include <unistd.h>
-#include <xxhash.h>
+#include "os/clock.h"
+#include "os/process.h"
+#include "os/random.h"
 
-#ifdef __APPLE__
-#include <sys/random.h>
-#endif
+#include <xxhash.h>
 
 uint64_t clkv_random_seed(void)
 {
     uint64_t seed = 0;
-    if (getentropy(&seed, sizeof seed) != 0) {
-        struct timespec now[2] = {{0}};
-        clock_gettime(CLOCK_REALTIME, &now[0]);
-        clock_gettime(CLOCK_MONOTONIC, &now[1]);
-        seed = XXH3_64bits_withSeed(now, sizeof now, (uint64_t)(uintptr_t)&seed ^ (uint64_t)getpid() << 32);
+    if (clkv_os_random(&seed, sizeof seed) != 0) {
+        const uint64_t guess[] = {clkv_os_time_ns(), clkv_os_clock_ns(), clkv_os_process_id()};
+        seed = XXH3_64bits_withSeed(guess, sizeof guess, (uint64_t)(uintptr_t)&seed);
     }
     return seed ? seed : 1;
 }

@@ -7,6 +7,7 @@
 #include "core/params.h"
 #include "device/choose.h"
 #include "device/process.h"
+#include "os/environment.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,32 +46,19 @@ clkv_status clkv_device_list(clkv_device_info *infos, size_t n, size_t *found)
     return CLKV_PUBLIC(find_and_fill(infos, n, found));
 }
 
-static const char *environment(const char *name)
-{
-    const char *value = getenv(name);
-    return value && *value ? value : NULL;
-}
-
 /* Chooses the directory of program binaries: first by CLKV_NO_CACHE, then by the params, then by the environment. */
 static void choose_cache_dir(clkv_device *device, const char *wanted)
 {
-    char *out = device->facts.info.cache_dir;
+    char off[4], *const out = device->facts.info.cache_dir;
     const size_t size = sizeof device->facts.info.cache_dir;
-    const char *off = environment("CLKV_NO_CACHE");
-    const char *set = environment("CLKV_CACHE_DIR"), *xdg = environment("XDG_CACHE_HOME"),
-               *home = environment("HOME");
-    int n = 0;
     *out = 0;
-    if ((off && strcmp(off, "0")) || clkv_device_has(device, CLKV_QUIRK_OCLGRIND_NO_BINARIES)) return;
-    if (wanted)
-        n = snprintf(out, size, "%s", wanted);
-    else if (set)
-        n = snprintf(out, size, "%s", set);
-    else if (xdg && *xdg == '/')
-        n = snprintf(out, size, "%s/clkv", xdg);
-    else if (home)
-        n = snprintf(out, size, "%s/.cache/clkv", home);
-    if (n < 0 || (size_t)n >= size) {
+    if ((clkv_os_environment("CLKV_NO_CACHE", off, sizeof off) && strcmp(off, "0")) ||
+        clkv_device_has(device, CLKV_QUIRK_OCLGRIND_NO_BINARIES))
+        return;
+    size_t n = wanted ? (size_t)snprintf(out, size, "%s", wanted) : clkv_os_environment("CLKV_CACHE_DIR", out, size);
+    if (!n && !wanted && (n = clkv_os_cache_home(out, size)) > 0 && n < size)
+        n += (size_t)snprintf(out + n, size - n, "/clkv");
+    if (n >= size) {
         clkv_log(CLKV_LOG_WARNING, "no program cache: its directory's name has more than %zu bytes", size - 1);
         *out = 0;
     }
@@ -88,7 +76,9 @@ static clkv_status open_own(clkv_device *device, const char *select)
     size_t index = 0;
     clkv_status st = clkv_devices_find(&set);
     if (st) return st;
-    st = clkv_devices_choose(&set, select && *select ? select : environment("CLKV_DEVICE"), &index);
+    char named[256];
+    if (!select || !*select) select = clkv_os_environment("CLKV_DEVICE", named, sizeof named) ? named : NULL;
+    st = clkv_devices_choose(&set, select, &index);
     if (!st) device->facts = set.facts[index];
     clkv_devices_free(&set);
     if (st) return st;
@@ -144,9 +134,10 @@ static clkv_status set_up(clkv_device *device, const clkv_device_params *params)
 {
     clkv_device_info *info = &device->facts.info;
     device->quirks = clkv_quirks_match(&device->facts);
-    clkv_status st =
-        clkv_tuning_choose(&device->tuning, &device->facts, device->quirks,
-                           params->variant && *params->variant ? params->variant : environment("CLKV_VARIANT"));
+    char named[32];
+    const char *variant = params->variant;
+    if (!variant || !*variant) variant = clkv_os_environment("CLKV_VARIANT", named, sizeof named) ? named : NULL;
+    clkv_status st = clkv_tuning_choose(&device->tuning, &device->facts, device->quirks, variant);
     if (st) return st;
     cl_command_queue_properties properties = 0;
     cl_int err = clGetCommandQueueInfo(device->queue, CL_QUEUE_PROPERTIES, sizeof properties, &properties, NULL);

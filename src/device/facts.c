@@ -3,7 +3,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
-#include "device/machine.h"
+#include "os/machine.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,12 +2,12 @@
 #include "device/process.h"
 
 #include "core/error.h"
+#include "os/process.h"
 
-#include <pthread.h>
+#include <inttypes.h>
 #include <stdatomic.h>
-#include <unistd.h>
 
-static atomic_long first; /* the process that first used OpenCL; 0: none has. A child inherits it. */
+static _Atomic uint64_t first; /* the process that first used OpenCL; 0: none has. A child inherits it. */
 /* Set by fork() in its child, so that asking costs no system call: every operation asks. */
 static atomic_int forked;
 
@@ -24,11 +24,11 @@ int clkv_process_forked(void)
 clkv_status clkv_process_enter(void)
 {
     if (clkv_process_forked())
-        return CLKV_FAIL(CLKV_ERROR_FORKED, "this process was forked from process %ld, which had used OpenCL: "
+        return CLKV_FAIL(CLKV_ERROR_FORKED, "this process was forked from process %" PRIu64 ", which had used OpenCL: "
                          "drivers do not work in a child process", atomic_load(&first));
-    long none = 0;
-    if (!atomic_compare_exchange_strong(&first, &none, (long)getpid())) return CLKV_OK;
-    if (!pthread_atfork(NULL, NULL, in_child)) return CLKV_OK;
+    uint64_t none = 0;
+    if (!atomic_compare_exchange_strong(&first, &none, clkv_os_process_id())) return CLKV_OK;
+    if (!clkv_os_at_fork(in_child)) return CLKV_OK;
     atomic_store(&first, 0);
     return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "noticing a fork");
 }

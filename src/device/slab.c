@@ -5,7 +5,7 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "device/device.h"
-#include "device/machine.h"
+#include "os/machine.h"
 #include "device/process.h"
 
 static uint64_t least(uint64_t a, uint64_t b)

@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "device/quirks.h"
+#include "os/environment.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,15 +45,15 @@ static uint32_t power_of_two_within(uint32_t n, uint64_t limit)
  * "narrow" register tiles, CLKV_CPU_FETCH the cache level 1 or 2. INVALID. */
 static clkv_status choose_cpu(clkv_tuning *out, const clkv_facts *facts)
 {
-    const char *tiles = getenv("CLKV_CPU_TILES"), *fetch = getenv("CLKV_CPU_FETCH");
+    char tiles[48], fetch[48];
     out->l1_bytes = facts->l1_bytes;
     out->accumulators = facts->vector_floats == 0 || facts->vector_floats >= 16 ? 24 : 6;
-    if (tiles && *tiles) {
+    if (clkv_os_environment("CLKV_CPU_TILES", tiles, sizeof tiles)) {
         if (strcmp(tiles, "wide") && strcmp(tiles, "narrow"))
             return CLKV_FAIL(CLKV_ERROR_INVALID, "CLKV_CPU_TILES is \"%.40s\": neither \"wide\" nor \"narrow\"", tiles);
         out->accumulators = strcmp(tiles, "wide") ? 6 : 24;
     }
-    if (fetch && *fetch) {
+    if (clkv_os_environment("CLKV_CPU_FETCH", fetch, sizeof fetch)) {
         if (strcmp(fetch, "1") && strcmp(fetch, "2"))
             return CLKV_FAIL(CLKV_ERROR_INVALID, "CLKV_CPU_FETCH is \"%.40s\": neither 1 nor 2", fetch);
         out->fetch_level = (uint32_t)(*fetch - '0');

@@ -4,8 +4,8 @@
 #include "core/error.h"
 #include "core/memory.h"
 #include "device/event.h"
+#include "os/thread.h"
 
-#include <pthread.h>
 #include <string.h>
 
 enum {
@@ -20,7 +20,7 @@ typedef struct watched {
 } watched;
 
 struct clkv_watch {
-    pthread_mutex_t lock;
+    clkv_mutex lock;
     watched *ring;
     uint32_t capacity, oldest, n; /* capacity is a power of two */
     clkv_failure first;           /* the first failure that was not taken yet */
@@ -34,7 +34,7 @@ clkv_status clkv_watch_create(clkv_watch **out)
 {
     clkv_watch *watch = clkv_alloc(sizeof *watch);
     watched *ring = clkv_alloc(LEAST * sizeof *ring);
-    if (!watch || !ring || pthread_mutex_init(&watch->lock, NULL) != 0) {
+    if (!watch || !ring || clkv_mutex_init(&watch->lock) != 0) {
         clkv_free(ring, LEAST * sizeof *ring);
         clkv_free(watch, sizeof *watch);
         return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "the watch over %d commands", LEAST);
@@ -57,7 +57,7 @@ void clkv_watch_destroy(clkv_watch **out)
     if (!watch) return;
     for (uint32_t i = 0; i < watch->n; i++) clkv_event_release(&at(watch, i)->event);
     for (uint32_t i = 0; i < KEPT; i++) clkv_event_release(&watch->kept[i]);
-    pthread_mutex_destroy(&watch->lock);
+    clkv_mutex_destroy(&watch->lock);
     clkv_free(watch->ring, watch->capacity * sizeof *watch->ring);
     clkv_free(watch, sizeof *watch);
 }
@@ -116,48 +116,48 @@ static clkv_status grow(clkv_watch *watch)
 clkv_status clkv_watch_make_room(clkv_watch *watch)
 {
     clkv_status st = CLKV_OK;
-    pthread_mutex_lock(&watch->lock);
+    clkv_mutex_lock(&watch->lock);
     look_at_oldest(watch);
     if (watch->n == watch->capacity) look_at_all(watch);
     if (watch->n == watch->capacity) st = grow(watch);
-    pthread_mutex_unlock(&watch->lock);
+    clkv_mutex_unlock(&watch->lock);
     return st;
 }
 
 void clkv_watch_add(clkv_watch *watch, cl_event event, const char *call, const char *what, clkv_failure *set)
 {
-    pthread_mutex_lock(&watch->lock);
+    clkv_mutex_lock(&watch->lock);
     *at(watch, watch->n++) = (watched){ event, call, what, set };
-    pthread_mutex_unlock(&watch->lock);
+    clkv_mutex_unlock(&watch->lock);
 }
 
 clkv_failure clkv_watch_take_failure(clkv_watch *watch)
 {
-    pthread_mutex_lock(&watch->lock);
+    clkv_mutex_lock(&watch->lock);
     look_at_all(watch);
     const clkv_failure first = watch->first;
     watch->first = (clkv_failure){ 0 };
-    pthread_mutex_unlock(&watch->lock);
+    clkv_mutex_unlock(&watch->lock);
     return first;
 }
 
 clkv_failure clkv_watch_look(clkv_watch *watch, const clkv_failure *set)
 {
-    pthread_mutex_lock(&watch->lock);
+    clkv_mutex_lock(&watch->lock);
     look_at_all(watch);
     const clkv_failure failure = *set;
-    pthread_mutex_unlock(&watch->lock);
+    clkv_mutex_unlock(&watch->lock);
     return failure;
 }
 
 void clkv_watch_end_set(clkv_watch *watch, clkv_failure *set)
 {
-    pthread_mutex_lock(&watch->lock);
+    clkv_mutex_lock(&watch->lock);
     for (uint32_t i = 0; i < watch->n; i++) {
         if (at(watch, i)->set == set) at(watch, i)->set = NULL;
     }
     *set = (clkv_failure){ 0 };
-    pthread_mutex_unlock(&watch->lock);
+    clkv_mutex_unlock(&watch->lock);
 }
 
 clkv_status clkv_failure_tell(const clkv_failure *failure)

@@ -5,25 +5,20 @@
  *
  * The checksum covers everything else, so that a driver only gets bytes that it wrote: some drivers abort the process
  * on a damaged binary. The checksum is no signature: who may write files as this user can make a file that passes. So
- * directory and file must belong to this user and must not be writable by others. Both are examined after they were
- * opened, through the descriptor that is then read, so that nobody can exchange them in between.
+ * directory and file must belong to this user and must not be writable by others (os/folder.h).
  * SPDX-License-Identifier: Apache-2.0 */
-#define _POSIX_C_SOURCE 200809L /* openat, O_NOFOLLOW, O_DIRECTORY */
 #include "program/binary.h"
 
 #include "core/error.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/random.h"
+#include "os/folder.h"
 
 #include <clkv/device.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #define NAME_BYTES 41 /* 32 hexadecimal digits, .clkvprg, NUL */
@@ -70,81 +65,19 @@ static void make_header(uint8_t header[CLKV_BINARY_HEADER_BYTES], const clkv_bin
     put_little(header + 40, XXH3_64bits_withSeed(payload, bytes, XXH3_64bits(header, 40)), 8);
 }
 
-static int read_all(int fd, void *out, size_t bytes)
-{
-    char *p = out;
-    while (bytes) {
-        const ssize_t n = read(fd, p, bytes);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return -1;
-        p += n;
-        bytes -= (size_t)n;
-    }
-    return 0;
-}
-
-static int write_all(int fd, const void *in, size_t bytes)
-{
-    const char *p = in;
-    while (bytes) {
-        const ssize_t n = write(fd, p, bytes);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return -1;
-        p += n;
-        bytes -= (size_t)n;
-    }
-    return 0;
-}
-
-/* Why nobody else can have put something here, or rather, why somebody could have; NULL: nobody. */
-static const char *distrust(const struct stat *s)
-{
-    if (s->st_uid != geteuid()) return "of another user";
-    if (s->st_mode & (S_IWGRP | S_IWOTH)) return "writable by others";
-    return NULL;
-}
-
-/* The directory, open; −1 with the reason, which is NULL when it is not there. */
-static int examine_directory(const char *dir, const char **fault)
-{
-    struct stat s;
-    *fault = NULL;
-    const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0) {
-        if (errno == ENOTDIR && !lstat(dir, &s)) *fault = S_ISLNK(s.st_mode) ? "a link" : "not a directory";
-        else if (errno != ENOENT) *fault = strerror(errno);
-        return -1;
-    }
-    *fault = fstat(fd, &s) ? "cannot be examined" : distrust(&s);
-    if (!*fault) return fd;
-    close(fd);
-    return -1;
-}
-
-/* The directory, open; −1: it is not there, or after a log line. */
-static int open_directory(const char *dir)
-{
-    const char *fault;
-    const int fd = examine_directory(dir, &fault);
-    if (fault) clkv_log(CLKV_LOG_WARNING, "program cache: directory %s not used: %s", dir, fault);
-    return fd;
-}
-
 /* Reads and checks an open file. The payload, or NULL and why. */
-static void *read_entry(int fd, const clkv_binary_key *key, size_t *bytes_out, const char **fault)
+static void *read_entry(clkv_file *file, const clkv_binary_key *key, size_t *bytes_out, const char **fault)
 {
     uint8_t header[CLKV_BINARY_HEADER_BYTES], expected[CLKV_BINARY_HEADER_BYTES];
-    struct stat s;
-    *fault = "cannot be examined";
-    if (fstat(fd, &s)) return NULL;
-    *fault = S_ISREG(s.st_mode) ? distrust(&s) : "not a regular file";
-    if (!*fault && s.st_size <= (off_t)sizeof header) *fault = "too short";
+    *fault = NULL;
+    if (file->bytes <= sizeof header) *fault = "too short";
+    else if (file->bytes > SIZE_MAX / 2) *fault = "too long";
     if (*fault) return NULL;
-    const size_t bytes = (size_t)s.st_size - sizeof header;
+    const size_t bytes = (size_t)file->bytes - sizeof header;
     void *payload = clkv_alloc(bytes);
     if (!payload) {
         *fault = "no memory for it";
-    } else if (read_all(fd, header, sizeof header) || read_all(fd, payload, bytes)) {
+    } else if (clkv_file_read(file, header, sizeof header) || clkv_file_read(file, payload, bytes)) {
         *fault = "cannot be read";
     } else {
         make_header(expected, key, payload, bytes);
@@ -158,100 +91,49 @@ static void *read_entry(int fd, const clkv_binary_key *key, size_t *bytes_out, c
     return payload;
 }
 
+/* Opens the directory; −1: it is not there, or after a log line. */
+static int open_directory(clkv_folder *out, const char *dir)
+{
+    char why[CLKV_OS_WHY];
+    if (!clkv_folder_open(out, dir, why)) return 0;
+    if (*why) clkv_log(CLKV_LOG_WARNING, "program cache: directory %s not used: %s", dir, why);
+    return -1;
+}
+
 void *clkv_binary_load(const char *dir, const clkv_binary_key *key, size_t *bytes)
 {
-    char name[NAME_BYTES];
+    char name[NAME_BYTES], why[CLKV_OS_WHY];
+    clkv_folder folder;
+    clkv_file file;
     name_of(name, key);
-    const int at = open_directory(dir);
-    if (at < 0) return NULL;
-    /* O_NONBLOCK: somebody's FIFO of that name must not hang us. */
-    const int fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    const int error = errno;
-    close(at);
-    if (fd < 0) {
-        if (error != ENOENT) clkv_log(CLKV_LOG_WARNING, "program cache: %s/%s: %s", dir, name, strerror(error));
-        return NULL;
-    }
-    const char *fault = NULL;
-    void *payload = read_entry(fd, key, bytes, &fault);
-    close(fd);
-    if (!payload) clkv_log(CLKV_LOG_WARNING, "program cache: %s/%s ignored: %s", dir, name, fault);
+    if (open_directory(&folder, dir)) return NULL;
+    const int opened = !clkv_folder_open_file(&folder, &file, name, why);
+    clkv_folder_close(&folder);
+    const char *fault = opened ? NULL : why;
+    void *payload = opened ? read_entry(&file, key, bytes, &fault) : NULL;
+    if (opened) clkv_file_close(&file);
+    if (!payload && *fault) clkv_log(CLKV_LOG_WARNING, "program cache: %s/%s ignored: %s", dir, name, fault);
     return payload;
-}
-
-/* mkdir -p, for this user only. */
-static int make_directory(const char *dir)
-{
-    char path[512];
-    const int n = snprintf(path, sizeof path, "%s", dir);
-    if (n < 0 || (size_t)n >= sizeof path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    for (char *p = path + 1; *p; p++) {
-        if (*p != '/') continue;
-        *p = 0;
-        if (mkdir(path, 0700) && errno != EEXIST) return -1;
-        *p = '/';
-    }
-    return mkdir(path, 0700) && errno != EEXIST ? -1 : 0;
-}
-
-/* Writes a file of that name, which must not exist. 0, or the error. */
-static int write_file(int at, const char *name, const clkv_binary_key *key, const void *binary, size_t bytes)
-{
-    uint8_t header[CLKV_BINARY_HEADER_BYTES];
-    const int fd = openat(at, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0) return errno;
-    make_header(header, key, binary, bytes);
-    int error = write_all(fd, header, sizeof header) || write_all(fd, binary, bytes) ? errno : 0;
-    if (close(fd) && !error) error = errno;
-    return error;
 }
 
 int clkv_binary_store(const char *dir, const clkv_binary_key *key, const void *binary, size_t bytes)
 {
-    char name[NAME_BYTES], temporary[NAME_BYTES + 17];
+    char name[NAME_BYTES], temporary[NAME_BYTES + 17], why[CLKV_OS_WHY];
+    uint8_t header[CLKV_BINARY_HEADER_BYTES];
+    clkv_folder folder;
     name_of(name, key);
-    if (make_directory(dir)) {
-        clkv_log(CLKV_LOG_WARNING, "program cache: %s: cannot make the directory: %s", dir, strerror(errno));
+    if (clkv_folder_make(dir, why)) {
+        clkv_log(CLKV_LOG_WARNING, "program cache: %s: cannot make the directory: %s", dir, why);
         return -1;
     }
-    const int at = open_directory(dir);
-    if (at < 0) return -1;
+    if (open_directory(&folder, dir)) return -1;
+    make_header(header, key, binary, bytes);
+    const clkv_piece pieces[] = { { header, sizeof header }, { binary, bytes } };
     snprintf(temporary, sizeof temporary, "%s.%016llx", name, (unsigned long long)clkv_random_seed());
-    int error = write_file(at, temporary, key, binary, bytes);
-    if (!error && renameat(at, temporary, at, name)) error = errno;
-    if (error && error != EEXIST) unlinkat(at, temporary, 0);
-    close(at);
-    if (!error) return 0;
-    clkv_log(CLKV_LOG_WARNING, "program cache: %s/%s: cannot write: %s", dir, name, strerror(error));
-    return -1;
-}
-
-/* ---- problems of the directory ---- */
-
-/* NULL if files can be created in the directory, else the reason why not. */
-static const char *cannot_write(int at, const char *path)
-{
-    return faccessat(at, path, W_OK | X_OK, AT_EACCESS) ? strerror(errno) : NULL;
-}
-
-/* The same for a directory that does not exist, decided by the nearest existing directory above it. */
-static const char *cannot_make(const char *dir)
-{
-    char path[512];
-    struct stat s;
-    const size_t n = strlen(dir);
-    if (n >= sizeof path) return strerror(ENAMETOOLONG);
-    memcpy(path, dir, n + 1);
-    for (;;) {
-        char *slash = strrchr(path, '/');
-        if (slash) slash[slash == path] = 0; /* "/" stays */
-        else memcpy(path, ".", 2);
-        if (!stat(path, &s)) return S_ISDIR(s.st_mode) ? cannot_write(AT_FDCWD, path) : strerror(ENOTDIR);
-        if (errno != ENOENT || !strcmp(path, "/") || !strcmp(path, ".")) return strerror(errno);
-    }
+    const int failed = clkv_folder_replace(&folder, name, temporary, pieces, 2, 0, why);
+    clkv_folder_close(&folder);
+    if (failed) clkv_log(CLKV_LOG_WARNING, "program cache: %s/%s: cannot write: %s", dir, name, why);
+    return failed;
 }
 
 clkv_status clkv_device_get_cache_problem(const clkv_device *device, char *text, size_t room)
@@ -261,15 +143,17 @@ clkv_status clkv_device_get_cache_problem(const clkv_device *device, char *text,
     *text = 0;
     const clkv_status st = clkv_device_get_info(device, &info);
     if (st || !*info.cache_dir) return CLKV_PUBLIC(st);
-    const char *fault;
-    const int at = examine_directory(info.cache_dir, &fault);
-    if (at < 0) {
-        const char *why = fault ? NULL : cannot_make(info.cache_dir);
-        snprintf(text, room, "%s%s", why ? "cannot be made: " : "", why ? why : fault ? fault : "");
-        return CLKV_OK;
+    char why[CLKV_OS_WHY];
+    clkv_folder folder;
+    const char *what = "";
+    if (!clkv_folder_open(&folder, info.cache_dir, why)) {
+        clkv_folder_close(&folder);
+        if (!clkv_folder_may_write(info.cache_dir, why)) return CLKV_OK;
+        what = "cannot be written: ";
+    } else if (!*why) { /* it does not exist */
+        if (!clkv_folder_may_make(info.cache_dir, why)) return CLKV_OK;
+        what = "cannot be made: ";
     }
-    const char *why = cannot_write(at, ".");
-    snprintf(text, room, "%s%s", why ? "cannot be written: " : "", why ? why : "");
-    close(at);
+    snprintf(text, room, "%s%s", what, why);
     return CLKV_OK;
 }

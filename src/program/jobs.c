@@ -1,21 +1,19 @@
 /* jobs.c: see jobs.h. SPDX-License-Identifier: Apache-2.0 */
-#define _DEFAULT_SOURCE /* _SC_NPROCESSORS_ONLN */
 #include "program/jobs.h"
 
 #include "core/error.h"
+#include "os/environment.h"
+#include "os/thread.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define MAX_THREADS 64u
 #define STACK_BYTES ((size_t)8 << 20) /* a compiler needs more than some systems give a thread */
 
 typedef struct work {
     const clkv_jobs *jobs;
-    pthread_mutex_t lock; /* guards the members below */
-    pthread_cond_t changed;
+    clkv_mutex lock; /* guards the members below */
+    clkv_cond changed;
     uint32_t next, done, running;
     uint32_t failed; /* the index of the error below; n: none */
     clkv_error error;
@@ -23,10 +21,9 @@ typedef struct work {
 
 uint32_t clkv_jobs_threads(void)
 {
-    const char *wanted = getenv("CLKV_COMPILE_THREADS");
-    long n = wanted ? strtol(wanted, NULL, 10) : 0;
-    if (n < 1) n = sysconf(_SC_NPROCESSORS_ONLN);
-    if (n < 1) n = 1;
+    char wanted[32];
+    long n = clkv_os_environment("CLKV_COMPILE_THREADS", wanted, sizeof wanted) ? strtol(wanted, NULL, 10) : 0;
+    if (n < 1) n = (long)clkv_os_processors();
     return n < (long)MAX_THREADS ? (uint32_t)n : MAX_THREADS;
 }
 
@@ -48,22 +45,21 @@ static void end(work *w, uint32_t index, clkv_status st)
     }
 }
 
-static void *worker(void *p)
+static void worker(void *p)
 {
     work *w = p;
     uint32_t index;
-    pthread_mutex_lock(&w->lock);
+    clkv_mutex_lock(&w->lock);
     while (begin(w, &index)) {
-        pthread_mutex_unlock(&w->lock);
+        clkv_mutex_unlock(&w->lock);
         const clkv_status st = w->jobs->run(w->jobs->user, index);
-        pthread_mutex_lock(&w->lock);
+        clkv_mutex_lock(&w->lock);
         end(w, index, st);
-        pthread_cond_signal(&w->changed);
+        clkv_cond_signal(&w->changed);
     }
     w->running--;
-    pthread_cond_signal(&w->changed);
-    pthread_mutex_unlock(&w->lock);
-    return NULL;
+    clkv_cond_signal(&w->changed);
+    clkv_mutex_unlock(&w->lock);
 }
 
 static void tell(const work *w, uint32_t done)
@@ -83,22 +79,14 @@ static void run_here(work *w)
     }
 }
 
-/* Starts threads with all signals blocked, so that the threads of the caller get them. Returns their number. */
-static uint32_t start(work *w, pthread_t *ids, uint32_t threads)
+/* Starts threads, and returns their number. */
+static uint32_t start(work *w, clkv_thread *threads, uint32_t wanted)
 {
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    if (pthread_attr_init(&attributes)) return 0;
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    pthread_mutex_lock(&w->lock);
+    clkv_mutex_lock(&w->lock);
     uint32_t n = 0;
-    while (n < threads && !pthread_create(&ids[n], &attributes, worker, w)) n++;
+    while (n < wanted && !clkv_thread_start(&threads[n], STACK_BYTES, worker, w)) n++;
     w->running = n;
-    pthread_mutex_unlock(&w->lock);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
+    clkv_mutex_unlock(&w->lock);
     return n;
 }
 
@@ -106,36 +94,36 @@ static uint32_t start(work *w, pthread_t *ids, uint32_t threads)
 static void watch(work *w)
 {
     uint32_t told = 0;
-    pthread_mutex_lock(&w->lock);
+    clkv_mutex_lock(&w->lock);
     while (w->running || w->done != told) {
         if (w->done == told) {
-            pthread_cond_wait(&w->changed, &w->lock);
+            clkv_cond_wait(&w->changed, &w->lock);
             continue;
         }
         told = w->done;
-        pthread_mutex_unlock(&w->lock);
+        clkv_mutex_unlock(&w->lock);
         tell(w, told);
-        pthread_mutex_lock(&w->lock);
+        clkv_mutex_lock(&w->lock);
     }
-    pthread_mutex_unlock(&w->lock);
+    clkv_mutex_unlock(&w->lock);
 }
 
 clkv_status clkv_jobs_run(const clkv_jobs *jobs, uint32_t threads)
 {
     work w = { .jobs = jobs, .failed = jobs->n };
-    pthread_t ids[MAX_THREADS];
+    clkv_thread started[MAX_THREADS];
     uint32_t n = 0;
     if (threads > jobs->n) threads = jobs->n;
     if (threads > MAX_THREADS) threads = MAX_THREADS;
     tell(&w, 0);
-    if (threads > 1 && !pthread_mutex_init(&w.lock, NULL)) {
-        if (!pthread_cond_init(&w.changed, NULL)) {
-            n = start(&w, ids, threads);
+    if (threads > 1 && !clkv_mutex_init(&w.lock)) {
+        if (!clkv_cond_init(&w.changed)) {
+            n = start(&w, started, threads);
             watch(&w);
-            for (uint32_t i = 0; i < n; i++) pthread_join(ids[i], NULL);
-            pthread_cond_destroy(&w.changed);
+            for (uint32_t i = 0; i < n; i++) clkv_thread_join(&started[i]);
+            clkv_cond_destroy(&w.changed);
         }
-        pthread_mutex_destroy(&w.lock);
+        clkv_mutex_destroy(&w.lock);
     }
     if (n == 0) run_here(&w);
     return w.failed < jobs->n ? clkv_error_restore(&w.error) : CLKV_OK;

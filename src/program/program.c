@@ -17,11 +17,11 @@
 #include "core/memory.h"
 #include "device/device.h"
 #include "device/process.h"
+#include "os/thread.h"
 #include "program/binary.h"
 #include "program/build.h"
 #include "program/jobs.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,8 +37,8 @@ struct clkv_programs {
     clkv_attached attached;
     clkv_target target;
     uint32_t threads;
-    pthread_mutex_t lock; /* guards the members below */
-    pthread_cond_t changed; /* an entry is built, or has failed */
+    clkv_mutex lock; /* guards the members below */
+    clkv_cond changed; /* an entry is built, or has failed */
     program *list;
     uint32_t under_way; /* entries that are being built: at most `threads` */
     uint64_t built, from_disk;
@@ -60,7 +60,7 @@ static program *new_entry(const char *key)
 /* The entry of a key. It is built, or the caller has to build it and `building` is set. NULL: no memory. */
 static program *take_entry(clkv_programs *p, const char *key)
 {
-    pthread_mutex_lock(&p->lock);
+    clkv_mutex_lock(&p->lock);
     program *entry = p->list;
     while (entry && strcmp(entry->key, key)) entry = entry->next;
     if (!entry && (entry = new_entry(key))) {
@@ -68,25 +68,25 @@ static program *take_entry(clkv_programs *p, const char *key)
         p->list = entry;
     }
     while (entry && (entry->building || (!entry->program && p->under_way == p->threads)))
-        pthread_cond_wait(&p->changed, &p->lock);
+        clkv_cond_wait(&p->changed, &p->lock);
     if (entry && !entry->program) {
         entry->building = 1;
         p->under_way++;
     }
-    pthread_mutex_unlock(&p->lock);
+    clkv_mutex_unlock(&p->lock);
     return entry;
 }
 
 /* Ends the building of an entry; `built` is NULL when it failed. */
 static void give_entry(clkv_programs *p, program *entry, cl_program built, int from_disk)
 {
-    pthread_mutex_lock(&p->lock);
+    clkv_mutex_lock(&p->lock);
     entry->building = 0;
     p->under_way--;
     entry->program = built;
     if (built) p->built += !from_disk, p->from_disk += from_disk != 0;
-    pthread_cond_broadcast(&p->changed);
-    pthread_mutex_unlock(&p->lock);
+    clkv_cond_broadcast(&p->changed);
+    clkv_mutex_unlock(&p->lock);
 }
 
 /* ---- one program ---- */
@@ -208,8 +208,8 @@ static void destroy(clkv_attached *attached)
         clkv_free(entry, sizeof *entry + entry->key_bytes);
     }
     if (!forked) {
-        pthread_cond_destroy(&p->changed);
-        pthread_mutex_destroy(&p->lock);
+        clkv_cond_destroy(&p->changed);
+        clkv_mutex_destroy(&p->lock);
     }
     clkv_free(p, sizeof *p);
 }
@@ -229,9 +229,9 @@ static clkv_programs *create(const clkv_device *device)
         .local_twice = clkv_device_has(device, CLKV_QUIRK_RUSTICL_LOCAL_TWICE),
     };
     p->threads = clkv_device_has(device, CLKV_QUIRK_OCLGRIND_ONE_COMPILER) ? 1 : clkv_jobs_threads();
-    if (!pthread_mutex_init(&p->lock, NULL)) {
-        if (!pthread_cond_init(&p->changed, NULL)) return p;
-        pthread_mutex_destroy(&p->lock);
+    if (!clkv_mutex_init(&p->lock)) {
+        if (!clkv_cond_init(&p->changed)) return p;
+        clkv_mutex_destroy(&p->lock);
     }
     clkv_free(p, sizeof *p);
     return NULL;
@@ -263,8 +263,8 @@ void clkv_device_get_program_counts(const clkv_device *device, uint64_t *built, 
     if (built) *built = 0;
     if (from_disk) *from_disk = 0;
     if (!p || clkv_process_forked()) return; /* nothing has been compiled yet, or the lock cannot be trusted */
-    pthread_mutex_lock(&p->lock);
+    clkv_mutex_lock(&p->lock);
     if (built) *built = p->built;
     if (from_disk) *from_disk = p->from_disk;
-    pthread_mutex_unlock(&p->lock);
+    clkv_mutex_unlock(&p->lock);
 }

@@ -5,7 +5,7 @@
 
 #include "device/choose.h"
 #include "device/device.h"
-#include "device/machine.h"
+#include "os/machine.h"
 
 #include <ctype.h>
 #include <unistd.h>

@@ -3,7 +3,7 @@
 #include "open.h"
 
 #include "device/device.h"
-#include "device/machine.h"
+#include "os/machine.h"
 #include "device/slab.h"
 
 static const uint64_t mib = 1 << 20;

@@ -1,11 +1,11 @@
 /* machine.h: the memory, the caches and the registers of the machine itself. SPDX-License-Identifier: Apache-2.0 */
-#ifndef CLKV_DEVICE_MACHINE_H
-#define CLKV_DEVICE_MACHINE_H
+#ifndef CLKV_OS_MACHINE_H
+#define CLKV_OS_MACHINE_H
 
 #include <stdint.h>
 
-/* The bytes of memory that this process can still use without swapping or being killed: the smaller of what the
- * system calls available and what is left of the control group's limit. UINT64_MAX when neither is known. */
+/* The bytes of memory that this process can still use without swapping or being killed. On Linux: the smaller of what
+ * the system calls available and what is left of the control group's limit. UINT64_MAX when nothing is known. */
 uint64_t clkv_machine_available(void);
 
 /* The bytes of the first core's data cache of a level, 1 or 2; 0 when it is not known. */

@@ -1,7 +1,38 @@
-/* machine.c: the available memory and the sizes of the caches. SPDX-License-Identifier: Apache-2.0 */
-#define _DEFAULT_SOURCE /* _SC_PHYS_PAGES, _SC_LEVEL1_DCACHE_SIZE */
-#include "device/machine.h"
+/* machine_posix.c: see machine.h. SPDX-License-Identifier: Apache-2.0 */
+#define _DEFAULT_SOURCE  /* _SC_PHYS_PAGES, _SC_LEVEL1_DCACHE_SIZE */
+#define _DARWIN_C_SOURCE /* sysctlbyname */
+#include "os/machine.h"
 
+#ifdef __APPLE__
+#include <mach/mach.h>
+#include <sys/sysctl.h>
+
+static uint64_t ask(const char *name)
+{
+    uint64_t value = 0;
+    size_t bytes = sizeof value; /* some of these numbers have 4 bytes; the machine is little-endian */
+    return sysctlbyname(name, &value, &bytes, NULL, 0) ? 0 : value;
+}
+
+uint32_t clkv_machine_cache_bytes(int level)
+{
+    const uint64_t bytes = ask(level == 1 ? "hw.l1dcachesize" : "hw.l2cachesize");
+    return bytes <= UINT32_MAX ? (uint32_t)bytes : 0;
+}
+
+/* Pages that are free, and those that the system takes back from files and caches. */
+uint64_t clkv_machine_available(void)
+{
+    vm_statistics64_data_t pages;
+    mach_msg_type_number_t n = HOST_VM_INFO64_COUNT;
+    const uint64_t page = ask("hw.pagesize");
+    if (host_statistics64(mach_host_self(), HOST_VM_INFO64, (host_info64_t)&pages, &n) == KERN_SUCCESS && page)
+        return ((uint64_t)pages.free_count + pages.inactive_count + pages.purgeable_count) * page;
+    const uint64_t all = ask("hw.memsize");
+    return all ? all : UINT64_MAX;
+}
+
+#else
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -93,20 +124,9 @@ uint32_t clkv_machine_cache_bytes(int level)
     return bytes <= UINT32_MAX ? (uint32_t)bytes : 0;
 }
 
-uint32_t clkv_machine_vector_floats(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    if (__builtin_cpu_supports("avx512f")) return 16;
-    return __builtin_cpu_supports("avx") ? 8 : 4;
-#elif defined(__aarch64__)
-    return 4;
-#else
-    return 0;
-#endif
-}
-
 uint64_t clkv_machine_available(void)
 {
     const uint64_t system = system_available(), group = group_available();
     return system < group ? system : group;
 }
+#endif
