@@ -124,3 +124,35 @@ flags='-Wall -Wextra -Wpedantic -Werror'
 for program in $programs; do
     [ -x "$prefix/bin/$program" ] || fail "$program was not installed"
 done
+
+# The same by CMake: both targets, a component version that is asked for, and one that is refused.
+if ! command -v cmake >/dev/null; then
+    printf 'no cmake: find_package(clkv) was not tried\n'
+    exit
+fi
+mkdir "$work/cmake"
+cp "$here/consumer.c" "$work/cmake/"
+cmake_project() { # VERSION
+    cat >"$work/cmake/CMakeLists.txt" <<TEXT
+cmake_minimum_required(VERSION 3.16)
+project(consumer C)
+find_package(clkv $1 REQUIRED CONFIG)
+add_executable(shared consumer.c)
+target_link_libraries(shared clkv::clkv)
+add_executable(static consumer.c)
+target_link_libraries(static clkv::clkv_static)
+TEXT
+}
+cmake_project "$version"
+export CC=$cc
+step 'cmake' cmake -S "$work/cmake" -B "$work/cmake-build" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_FLAGS="$flags"
+step 'cmake --build' cmake --build "$work/cmake-build"
+for consumer in shared static; do LD_LIBRARY_PATH='' step "the $consumer consumer of CMake" "$work/cmake-build/$consumer"; done
+readelf -d "$work/cmake-build/shared" | grep -q "NEEDED.*\[$soname\]" || fail 'the consumer of CMake does not need the soname'
+for wish in "$(number VERSION_MAJOR).$(($(number VERSION_MINOR) + 1))" "$(($(number VERSION_MAJOR) + 1)).0"; do
+    cmake_project "$wish"
+    if cmake -S "$work/cmake" -B "$work/cmake-refused" -DCMAKE_PREFIX_PATH="$prefix" >"$work/log" 2>&1; then
+        fail "CMake takes clkv $version where $wish is asked for"
+    fi
+    grep -qF "version: $version" "$work/log" || { cat "$work/log"; fail 'CMake does not say which version is there'; }
+done
