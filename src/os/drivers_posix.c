@@ -28,7 +28,7 @@ void clkv_os_drivers(clkv_drivers *out)
         snprintf(out->place, sizeof out->place, "/etc/OpenCL/vendors");
     DIR *dir = opendir(out->place);
     if (!dir) {
-        snprintf(out->names, sizeof out->names, "%.99s", out->place);
+        memcpy(out->names, out->place, sizeof out->names - 1);
         out->n = is_icd(out->place) && access(out->place, R_OK) == 0;
         return;
     }
