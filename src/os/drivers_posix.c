@@ -21,25 +21,31 @@ static int is_icd(const char *name)
     return n > 4 && !strcmp(name + n - 4, ".icd");
 }
 
-void clkv_os_drivers(clkv_drivers *out)
+static clkv_drivers registered(void)
 {
-    *out = (clkv_drivers){ .known = 1 };
-    if (!clkv_os_environment("OCL_ICD_VENDORS", out->place, sizeof out->place))
-        snprintf(out->place, sizeof out->place, "/etc/OpenCL/vendors");
-    DIR *dir = opendir(out->place);
+    clkv_drivers found = { .known = 1 };
+    if (!clkv_os_environment("OCL_ICD_VENDORS", found.place, sizeof found.place))
+        snprintf(found.place, sizeof found.place, "/etc/OpenCL/vendors");
+    DIR *dir = opendir(found.place);
     if (!dir) {
-        memcpy(out->names, out->place, sizeof out->names - 1);
-        out->n = is_icd(out->place) && access(out->place, R_OK) == 0;
-        return;
+        memcpy(found.names, found.place, sizeof found.names - 1);
+        found.n = is_icd(found.place) && access(found.place, R_OK) == 0;
+        return found;
     }
     size_t at = 0;
     for (const struct dirent *entry; (entry = readdir(dir));) {
         if (!is_icd(entry->d_name)) continue;
-        if (at < sizeof out->names)
-            at += (size_t)snprintf(out->names + at, sizeof out->names - at, "%s%s", out->n ? ", " : "", entry->d_name);
-        out->n++;
+        if (at < sizeof found.names)
+            at += (size_t)snprintf(found.names + at, sizeof found.names - at, "%s%s", found.n ? ", " : "", entry->d_name);
+        found.n++;
     }
     closedir(dir);
+    return found;
+}
+
+void clkv_os_drivers(clkv_drivers *out)
+{
+    *out = registered();
 }
 #else
 void clkv_os_drivers(clkv_drivers *out)
