@@ -56,6 +56,12 @@ def opencl_calls(root):
     return {name: path for name, path in calls.items() if name not in NOT_LINKED}
 
 
+def newer_calls(versions, calls):
+    """A line for each function that OpenCL 1.2 does not have, or that is in no version at all."""
+    return ["%s: calls %s, which OpenCL 1.2 does not have" % (path, name) for name, path in sorted(calls.items())
+            if versions.get(name, (9, 9)) > (1, 2)]
+
+
 def write_opencl(needs):
     """The headers and the stand-in. Returns what is wrong, a line each."""
     texts = {name: (HEADERS / "CL" / name).read_text(encoding="utf-8") for name in OPENCL_HEADERS}
@@ -63,13 +69,11 @@ def write_opencl(needs):
         (needs / "include" / folder).mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             (needs / "include" / folder / name).write_text(text.replace("<CL/", "<%s/" % folder), encoding="utf-8")
-    versions, calls = opencl_versions(texts["cl.h"]), opencl_calls(ROOT)
-    wrong = ["%s: calls %s, which OpenCL 1.2 does not have" % (path, name) for name, path in sorted(calls.items())
-             if versions.get(name, (9, 9)) > (1, 2)]
+    calls = opencl_calls(ROOT)
     functions = "".join("EXPORT int %s(void);\nint %s(void) { return NO_PLATFORM; }\n" % (name, name)
                         for name in sorted(calls))
     (needs / "opencl.c").write_text(STAND_IN + functions, encoding="utf-8")
-    return wrong
+    return newer_calls(opencl_versions(texts["cl.h"]), calls)
 
 
 def write_xxhash(needs):
