@@ -28,7 +28,7 @@ OPENCL_HEADERS = ("cl.h", "cl_ext.h", "cl_gl.h", "cl_platform.h", "cl_version.h"
 NOT_LINKED = {"clInitLayer", "clGetLayerInfo"}
 APT_SOURCES = pathlib.Path("/etc/apt")
 
-STAND_IN = """/* Stands in for OpenCL's loader where clkv is only linked: every function says that there is no platform. */
+STAND_IN = """/* Stands in for OpenCL's loader: every function says that there is no platform. */
 #ifdef _WIN32
 #define EXPORT __declspec(dllexport)
 #else
