@@ -38,6 +38,12 @@ static uint64_t wide(fuzz_input *in)
     return low << (fuzz_byte(in) & 63);
 }
 
+/* a * b, or the largest number where that does not fit. */
+static uint64_t times(uint64_t a, uint64_t b)
+{
+    return b && a > UINT64_MAX / b ? UINT64_MAX : a * b;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     fuzz_input in = {data, size};
@@ -70,16 +76,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const uint64_t each = clkv_cache_block_bytes(&p);
     const uint64_t k_bytes = (uint64_t)p.head_dim * (p.k_type == CLKV_F32 ? 4 : 2);
     const uint64_t v_bytes = (uint64_t)(p.head_dim_v ? p.head_dim_v : p.head_dim) * (p.v_type == CLKV_F32 ? 4 : 2);
-    const unsigned __int128 exact =
-        (unsigned __int128)p.layers * p.kv_heads * (k_bytes + v_bytes) * (p.block_size ? p.block_size : 16);
+    const uint64_t exact =
+        times(times(times(p.layers, p.kv_heads), k_bytes + v_bytes), p.block_size ? p.block_size : 16);
     FUZZ_CHECK(each == 0 || each == exact);
     const clkv_status promised = clkv_cache_supported(device, &p);
     if (promised) fuzz_check_message(clkv_last_error()->message);
     FUZZ_CHECK(promised == CLKV_OK || promised == CLKV_ERROR_INVALID || promised == CLKV_ERROR_UNSUPPORTED ||
                promised == CLKV_ERROR_DEVICE_MEMORY);
     FUZZ_CHECK(promised || each);
-    const unsigned __int128 bytes = p.blocks ? exact * p.blocks : p.memory_bytes;
-    if (!promised) FUZZ_CHECK(bytes < (unsigned __int128)1 << 50); /* no machine has more */
+    const uint64_t bytes = p.blocks ? times(exact, p.blocks) : p.memory_bytes;
+    if (!promised) FUZZ_CHECK(bytes < UINT64_C(1) << 50); /* no machine has more */
     const uint64_t rows = (uint64_t)p.max_sequences * p.max_context;
     if (!promised && (!bytes || bytes > MOST_BYTES || rows > MOST_ROWS)) return 0;
     clkv_cache *cache = NULL;

@@ -303,7 +303,7 @@ START_TEST(bad_input_is_refused)
     ck_assert_int_eq(clkv_sequence_create(&seq, NULL, &params, NULL), CLKV_ERROR_INVALID);
     ck_assert_int_eq(clkv_sequence_create(NULL, m, &params, NULL), CLKV_ERROR_INVALID);
     ck_assert_int_eq(clkv_sequence_create(&seq, m, NULL, NULL), CLKV_ERROR_INVALID);
-    params.size = 7;
+    params.size = sizeof params.size - 1;
     ck_assert_int_eq(clkv_sequence_create(&seq, m, &params, NULL), CLKV_ERROR_INVALID);
     params.size = sizeof params;
     params.n_keys = 1;

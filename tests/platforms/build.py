@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""Builds clkv for other systems: build.py [TARGET...], a target for each file of tools/cross (default: all of them).
+
+Each target gets what clkv needs (needs.py, needs/meson.build) and then three builds, warnings being errors: `core`, the
+library without OpenCL; `library`, with it; `everything`, the programs and the tests too. For every build one line says
+that it was built, that it failed (with the errors that the compiler gave), or why it was skipped. Built programs of
+the target are in BUILD/TARGET/everything; nothing is run.
+
+Exit status: 0 nothing failed, 1 something did, 2 usage. SPDX-License-Identifier: Apache-2.0
+"""
+import argparse
+import ast
+import configparser
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+CROSS = ROOT / "tools" / "cross"
+# A newer zig takes minutes longer to make the C library of a target; an older meson does not know zig's linker.
+PYTHON_PACKAGES = ("ziglang==0.13.0", "meson>=1.5")
+BUILDS = {
+    "core": ["-Dopencl=disabled", "-Dtools=disabled", "-Dtests=disabled"],
+    "library": ["-Dopencl=enabled", "-Dtools=disabled", "-Dtests=disabled"],
+    "everything": ["-Dopencl=enabled", "-Dtools=enabled", "-Dgenerate=disabled", "-Dlibedit=disabled",
+                   "-Dtests=enabled"],
+}
+ERRORS_SHOWN = 30
+
+
+class Failed(Exception):
+    """A command failed; the text holds the errors that it printed."""
+
+
+def run(command, log, env):
+    """Runs a command, appends what it prints to a file, and raises Failed with its errors."""
+    with open(log, "a", encoding="utf-8") as out:
+        out.write("$ %s\n" % " ".join(map(str, command)))
+        out.flush()
+        start = out.tell()
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=env,
+                              cwd=ROOT, check=False)
+    if done.returncode == 0:
+        return
+    with open(log, encoding="utf-8", errors="replace") as printed:
+        printed.seek(start)
+        lines = printed.read().splitlines()
+    errors = [line for line in lines if re.search(r"\b(error|ERROR): |undefined (reference|symbol)", line)]
+    raise Failed("\n".join((errors or lines)[-ERRORS_SHOWN:]))
+
+
+def compiler(target):
+    """The command that a target's cross file has for its C compiler."""
+    file = configparser.ConfigParser()
+    file.read(CROSS / (target + ".ini"))
+    command = ast.literal_eval(file["binaries"]["c"])
+    return command if isinstance(command, list) else [command]
+
+
+def lacking(target, env):
+    """What a target's compiler lacks on this machine, or None."""
+    command = compiler(target)
+    program = shutil.which(command[0], path=env["PATH"])
+    if program is None:
+        return "there is no " + command[0]
+    if "ziglang" in command and subprocess.run([program, "-m", "ziglang", "version"], capture_output=True, env=env,
+                                               check=False).returncode:
+        return "there is no ziglang"
+    return None
+
+
+def install_python(build):
+    """An environment with zig and a meson that knows zig's linker, made once."""
+    home = build / "python"
+    log = build / "python.log"
+    wanted = home / "installed"
+    if wanted.exists() and wanted.read_text(encoding="utf-8").split() == list(PYTHON_PACKAGES):
+        return
+    with open(log, "w", encoding="utf-8") as out:
+        for command in ([sys.executable, "-m", "venv", home],
+                        [home / "bin" / "pip", "-q", "install", "--no-cache-dir", *PYTHON_PACKAGES]):
+            if subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False).returncode:
+                print("%s could not be installed (see %s): what needs them is skipped." %
+                      (" and ".join(PYTHON_PACKAGES), log), file=sys.stderr)
+                return
+    wanted.write_text("\n".join(PYTHON_PACKAGES), encoding="utf-8")
+
+
+def meson_build(source, folder, options, env, install=False):
+    """Sets up and compiles a meson project for a target; a later call updates what an earlier one made."""
+    log = folder.parent / (folder.name + ".log")
+    log.unlink(missing_ok=True)
+    again = ["--reconfigure"] if (folder / "build.ninja").exists() else []
+    run(["meson", "setup", *again, *options, folder, source], log, env)
+    # All errors at once, not the first file's.
+    run(["ninja", "-k", "0", "-C", folder, *(["install"] if install else [])], log, env)
+
+
+def build_target(target, build, names, env):
+    """Yields (build, what became of it, the errors of a failed one)."""
+    reason = lacking(target, env)
+    if reason:
+        yield "all", "skipped: " + reason, ""
+        return
+    folder, prefix = build / target, build / target / "prefix"
+    folder.mkdir(exist_ok=True)
+    cross = ["--cross-file", CROSS / (target + ".ini"), "--prefix", prefix, "--buildtype=release"]
+    # meson's werror asks the linker too, and zig's knows no such option.
+    strict = ["-Dwerror=false", "-Dc_args=-Werror"] if "ziglang" in compiler(target) else ["-Dwerror=true"]
+    env = {**env, "PKG_CONFIG_LIBDIR": str(prefix / "lib" / "pkgconfig")}
+    try:
+        meson_build(build / "needs", folder / "needs", cross, env, install=True)
+    except Failed as failure:
+        yield "needs", "failed", str(failure)
+        return
+    for name in names:
+        absent = [pc for pc in ("libcjson", "zlib", "check") if not (prefix / "lib/pkgconfig" / (pc + ".pc")).exists()]
+        if name == "everything" and absent:
+            yield name, "skipped: there is no source of " + ", ".join(absent), ""
+            continue
+        start = time.monotonic()
+        try:
+            meson_build(ROOT, folder / name, [*cross, *strict, *BUILDS[name]], env)
+            yield name, "built in %.0f s" % (time.monotonic() - start), ""
+        except Failed as failure:
+            yield name, "failed after %.0f s" % (time.monotonic() - start), str(failure)
+
+
+def main():
+    targets = sorted(path.stem for path in CROSS.glob("*.ini"))
+    parser = argparse.ArgumentParser(description="Builds clkv for other systems.")
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="one of: " + ", ".join(targets))
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build-cross", metavar="DIR",
+                        help="where the builds go (default build-cross in the source tree; kept between runs)")
+    parser.add_argument("--only", action="append", choices=BUILDS, help="this build (default: all three)")
+    parser.add_argument("--no-install", action="store_true", help="install nothing: take what is there")
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.targets) - set(targets))
+    if unknown:
+        parser.error("no such target: " + ", ".join(unknown))
+    build = arguments.build.resolve()
+    build.mkdir(parents=True, exist_ok=True)
+    if not arguments.no_install:
+        install_python(build)
+    # zig keeps the C libraries that it makes: in the build, not in the user's cache.
+    env = {**os.environ, "PATH": "%s:%s" % (build / "python" / "bin", os.environ["PATH"]),
+           "ZIG_GLOBAL_CACHE_DIR": str(build / "zig-cache"), "ZIG_LOCAL_CACHE_DIR": str(build / "zig-cache")}
+    gathered = subprocess.run([sys.executable, HERE / "needs.py", build], check=False).returncode
+    if gathered:
+        return 0 if gathered == 77 else 1
+    failed = False
+    for target in arguments.targets or targets:
+        for name, outcome, errors in build_target(target, build, arguments.only or list(BUILDS), env):
+            print("%s %s: %s" % (target, name, outcome), flush=True)
+            if errors:
+                failed = True
+                print("    " + errors.replace("\n", "\n    "), flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
