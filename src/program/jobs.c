@@ -62,7 +62,7 @@ static void worker(void *p)
     clkv_mutex_unlock(&w->lock);
 }
 
-static void tell(const work *w, uint32_t done)
+static void report_progress(const work *w, uint32_t done)
 {
     const clkv_jobs *jobs = w->jobs;
     if (jobs->on_progress) jobs->on_progress(jobs->progress_user, done, jobs->n);
@@ -75,7 +75,7 @@ static void run_here(work *w)
     while (begin(w, &index)) {
         const clkv_status st = w->jobs->run(w->jobs->user, index);
         end(w, index, st);
-        if (st == CLKV_OK) tell(w, w->done);
+        if (st == CLKV_OK) report_progress(w, w->done);
     }
 }
 
@@ -102,7 +102,7 @@ static void watch(work *w)
         }
         told = w->done;
         clkv_mutex_unlock(&w->lock);
-        tell(w, told);
+        report_progress(w, told);
         clkv_mutex_lock(&w->lock);
     }
     clkv_mutex_unlock(&w->lock);
@@ -115,7 +115,7 @@ clkv_status clkv_jobs_run(const clkv_jobs *jobs, uint32_t threads)
     uint32_t n = 0;
     if (threads > jobs->n) threads = jobs->n;
     if (threads > MAX_THREADS) threads = MAX_THREADS;
-    tell(&w, 0);
+    report_progress(&w, 0);
     if (threads > 1 && !clkv_mutex_init(&w.lock)) {
         if (!clkv_cond_init(&w.changed)) {
             n = start(&w, started, threads);
