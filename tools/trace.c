@@ -7,24 +7,23 @@
 #include "trace.h"
 
 #include "exit.h"
+#include "os/stream.h"
 #include "unpack.h"
 
 #include <cJSON.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { READ_BYTES = 256 << 10, MAX_LINE = 64 << 20, MAX_COLUMNS = 64 };
 
 typedef struct reader {
     const char *path; /* for messages */
-    int fd;
+    int stream;
     unpack *bytes;
     char *buffer;     /* [at, end) is read and not yet consumed; always room for a NUL at end */
     size_t at, end, room;
@@ -52,9 +51,9 @@ static int reader_open(reader *r, const char *path)
 {
     bool standard = !strcmp(path, "-");
     *r = (reader){ .path = standard ? "standard input" : path, .room = READ_BYTES };
-    r->fd = standard ? STDIN_FILENO : open(path, O_RDONLY);
-    if (r->fd < 0) return tool_fail(EXIT_USAGE, "%s: %s", r->path, strerror(errno));
-    r->bytes = unpack_create(r->fd);
+    r->stream = standard ? CLKV_STREAM_IN : clkv_stream_open(path);
+    if (r->stream < 0) return tool_fail(EXIT_USAGE, "%s: %s", r->path, strerror(errno));
+    r->bytes = unpack_create(r->stream);
     r->buffer = malloc(r->room + 1);
     if (r->bytes && r->buffer) return 0;
     return tool_fail(EXIT_CHECK, "%s: out of memory", r->path);
@@ -63,7 +62,7 @@ static int reader_open(reader *r, const char *path)
 static void reader_close(reader *r)
 {
     unpack_destroy(&r->bytes);
-    if (r->fd > STDIN_FILENO) close(r->fd);
+    if (r->stream > CLKV_STREAM_IN) clkv_stream_close(r->stream);
     free(r->buffer);
 }
 
@@ -85,7 +84,7 @@ static int reader_fill(reader *r)
         r->room *= 2;
     }
     const char *why;
-    const ssize_t got = unpack_read(r->bytes, r->buffer + r->end, r->room - r->end, &why);
+    const ptrdiff_t got = unpack_read(r->bytes, r->buffer + r->end, r->room - r->end, &why);
     if (got < 0) return tool_fail(EXIT_USAGE, "%s: cannot read on after line %" PRIu64 ": %s", r->path, r->line, why);
     r->end += (size_t)got;
     r->at_end = !got;

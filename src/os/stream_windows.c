@@ -39,7 +39,8 @@ static int fail_with(DWORD error)
 {
     switch (error) {
     case ERROR_BROKEN_PIPE:
-    case ERROR_NO_DATA: errno = EPIPE; break;
+    case ERROR_NO_DATA:
+    case ERROR_PIPE_NOT_CONNECTED: errno = EPIPE; break;
     case ERROR_DISK_FULL:
     case ERROR_HANDLE_DISK_FULL: errno = ENOSPC; break;
     case ERROR_INVALID_HANDLE:
