@@ -16,8 +16,8 @@
 #include "llm/make_random.h"
 #include "llm/model_file.h"
 #include "os/arguments.h"
+#include "os/descriptor.h"
 #include "os/interrupt.h"
-#include "os/stream.h"
 #include "os/terminal.h"
 #include "progress.h"
 
@@ -218,7 +218,7 @@ static int report(generator *g)
     if (g->options.json) run->code = generate_print_json(run);
     else generate_print_texts(run);
     if (run->stopped) generate_tell_stopped(run);
-    else if (clkv_terminal_is(CLKV_STREAM_ERR) && !run->code && !g->options.json)
+    else if (clkv_terminal_is(CLKV_STDERR) && !run->code && !g->options.json)
         output_printf(&output_err, "%llu tokens in %.2f s: %.1f tokens/s, %llu steps\n",
                       (unsigned long long)run->generated, run->seconds, (double)run->generated / run->seconds,
                       (unsigned long long)run->steps);

@@ -6,8 +6,8 @@
 #include "generate_line.h"
 #include "generate_output.h"
 #include "llm/chat.h"
+#include "os/descriptor.h"
 #include "os/interrupt.h"
-#include "os/stream.h"
 #include "os/terminal.h"
 
 #include <errno.h>
@@ -294,7 +294,7 @@ int generate_chat(const generate_options *options, const llm_model *model, const
     char why[WHY_BYTES];
     chat c = { .options = options, .model = model, .tokenizer = tokenizer, .format = llm_chat_find(model),
                .cache = llm_runtime_cache(runtime),
-               .terminal = clkv_terminal_is(CLKV_STREAM_IN) && clkv_terminal_is(CLKV_STREAM_OUT) };
+               .terminal = clkv_terminal_is(CLKV_STDIN) && clkv_terminal_is(CLKV_STDOUT) };
     llm_server_params params = *serving;
     params.on_ids = print_answer;
     params.user = &c;

@@ -1,8 +1,8 @@
 /* generate_line.c: see generate_line.h. SPDX-License-Identifier: Apache-2.0 */
 #include "generate_line.h"
 
+#include "os/descriptor.h"
 #include "os/interrupt.h"
-#include "os/stream.h"
 #include "os/terminal.h"
 #include "output.h"
 
@@ -55,8 +55,8 @@ static int read_byte(line_reader *r, char *byte)
 {
     enum { CTRL_D = 4 };
     ptrdiff_t got;
-    if (r->ahead && !clkv_stream_is_ready(r->input)) r->ahead = false;
-    do got = clkv_stream_read(r->input, byte, 1, r->interrupted);
+    if (r->ahead && !clkv_descriptor_is_ready(r->input)) r->ahead = false;
+    do got = clkv_descriptor_read(r->input, byte, 1, r->interrupted);
     while (got < 0 && errno == EINTR && !*r->interrupted);
     if (got > 0 && r->ahead && !*byte) *byte = CTRL_D;
     return (int)got;
@@ -146,7 +146,7 @@ static int fill(line_reader *r)
         r->room = 2 * r->room + READ_BYTES;
     }
     ptrdiff_t got;
-    do got = clkv_stream_read(r->input, r->bytes + r->n, r->room - r->n, r->interrupted);
+    do got = clkv_descriptor_read(r->input, r->bytes + r->n, r->room - r->n, r->interrupted);
     while (got < 0 && errno == EINTR && !*r->interrupted);
     if (got > 0) r->n += (size_t)got;
     return got < 0 ? -1 : got > 0;
@@ -189,10 +189,10 @@ line_reader *line_reader_create(bool terminal, const atomic_int *interrupted)
     line_reader *r = calloc(1, sizeof *r);
     if (!r) return NULL;
     r->terminal = terminal;
-    r->input = terminal ? clkv_terminal_open_input() : CLKV_STREAM_IN;
+    r->input = terminal ? clkv_terminal_open_input() : CLKV_STDIN;
     r->interrupted = interrupted;
 #ifdef CLKV_TOOLS_LIBEDIT
-    if (terminal && clkv_terminal_takes_escapes(CLKV_STREAM_OUT)) begin_editing(r);
+    if (terminal && clkv_terminal_takes_escapes(CLKV_STDOUT)) begin_editing(r);
 #endif
     return r;
 }
@@ -204,7 +204,7 @@ void line_reader_destroy(line_reader **reader)
 #ifdef CLKV_TOOLS_LIBEDIT
     end_editing(r);
 #endif
-    if (r->input != CLKV_STREAM_IN) clkv_stream_close(r->input);
+    if (r->input != CLKV_STDIN) clkv_descriptor_close(r->input);
     free(r->bytes);
     free(r);
     *reader = NULL;

@@ -2,7 +2,7 @@
 #include "generate_prompts.h"
 
 #include "exit.h"
-#include "os/stream.h"
+#include "os/descriptor.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -31,8 +31,8 @@ static char *copy_text(const char *text, size_t line)
     return strdup(line == 1 && !strncmp(text, mark, 3) ? text + 3 : text);
 }
 
-/* The bytes of a stream, and a 0 behind them. NULL with errno. */
-static char *read_all(int stream, size_t *bytes)
+/* What can be read from a descriptor, and a 0 behind them. NULL with errno. */
+static char *read_all(int fd, size_t *bytes)
 {
     char *text = NULL;
     size_t n = 0, room = 0;
@@ -43,7 +43,7 @@ static char *read_all(int stream, size_t *bytes)
             if (!more) break;
             text = more;
         }
-        const ptrdiff_t got = clkv_stream_read(stream, text + n, room - n - 1, NULL);
+        const ptrdiff_t got = clkv_descriptor_read(fd, text + n, room - n - 1, NULL);
         if (got == 0) {
             text[n] = 0;
             *bytes = n;
@@ -83,13 +83,13 @@ static int add_lines(generate_prompts *p, const char *option, const char *path, 
 /* "-": standard input. */
 static int read_file(generate_prompts *p, const char *option, const char *path, int end)
 {
-    const int stream = strcmp(path, "-") ? clkv_stream_open(path) : CLKV_STREAM_IN;
+    const int fd = strcmp(path, "-") ? clkv_descriptor_open(path) : CLKV_STDIN;
     size_t bytes;
-    char *text = stream < 0 ? NULL : read_all(stream, &bytes);
+    char *text = fd < 0 ? NULL : read_all(fd, &bytes);
     const int code = text ? add_lines(p, option, path, end, text, bytes)
                           : tool_fail(EXIT_USAGE, "%s: %s: %s", option, path, strerror(errno));
     free(text);
-    if (stream > CLKV_STREAM_IN) clkv_stream_close(stream);
+    if (fd > CLKV_STDIN) clkv_descriptor_close(fd);
     return code;
 }
 

@@ -1,7 +1,7 @@
 /* output.c: see output.h. SPDX-License-Identifier: Apache-2.0 */
 #include "output.h"
 
-#include "os/stream.h"
+#include "os/descriptor.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@ enum {
     STATUS_CHARACTERS = 79, /* a longer line would go on in the next row, where it could not be covered */
 };
 
-out_stream output_out = { .fd = CLKV_STREAM_OUT }, output_err = { .fd = CLKV_STREAM_ERR };
+out_stream output_out = { .fd = CLKV_STDOUT }, output_err = { .fd = CLKV_STDERR };
 static int status_width; /* characters of the status line that is shown; 0 = none is */
 
 static int make_room(out_stream *o, size_t more)
@@ -31,7 +31,7 @@ static int make_room(out_stream *o, size_t more)
 int output_flush(out_stream *o)
 {
     if (!o->error && o->fd >= 0 && o->n) {
-        if (clkv_stream_write(o->fd, o->bytes, o->n)) o->error = errno;
+        if (clkv_descriptor_write(o->fd, o->bytes, o->n)) o->error = errno;
         o->n = 0;
     }
     return o->error ? -1 : 0;

@@ -1,6 +1,6 @@
 /* output.h: what the tools print, on stdout and stderr.
  *
- *   output_printf ──▶ buffer ──(full, or output_flush)──▶ clkv_stream_write ──▶ descriptor
+ *   output_printf ──▶ buffer ──(full, or output_flush)──▶ clkv_descriptor_write ──▶ descriptor
  *
  * All tools print through here and never through stdio, which loses what a non-blocking descriptor does not take at
  * once. The first failure is kept, and what is printed after it is dropped; who flushes at the end learns of it.

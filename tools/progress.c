@@ -2,7 +2,7 @@
 #include "progress.h"
 
 #include "clock.h"
-#include "os/stream.h"
+#include "os/descriptor.h"
 #include "os/terminal.h"
 
 #include <stdarg.h>
@@ -12,7 +12,7 @@ static const double interval = 0.2; /* seconds */
 
 progress progress_begin(void)
 {
-    return (progress){ .on = clkv_terminal_is(CLKV_STREAM_ERR) };
+    return (progress){ .on = clkv_terminal_is(CLKV_STDERR) };
 }
 
 bool progress_due(const progress *p)

@@ -7,7 +7,7 @@
 #include "trace.h"
 
 #include "exit.h"
-#include "os/stream.h"
+#include "os/descriptor.h"
 #include "unpack.h"
 
 #include <cJSON.h>
@@ -23,7 +23,7 @@ enum { READ_BYTES = 256 << 10, MAX_LINE = 64 << 20, MAX_COLUMNS = 64 };
 
 typedef struct reader {
     const char *path; /* for messages */
-    int stream;
+    int fd;
     unpack *bytes;
     char *buffer;     /* [at, end) is read and not yet consumed; always room for a NUL at end */
     size_t at, end, room;
@@ -51,9 +51,9 @@ static int reader_open(reader *r, const char *path)
 {
     bool standard = !strcmp(path, "-");
     *r = (reader){ .path = standard ? "standard input" : path, .room = READ_BYTES };
-    r->stream = standard ? CLKV_STREAM_IN : clkv_stream_open(path);
-    if (r->stream < 0) return tool_fail(EXIT_USAGE, "%s: %s", r->path, strerror(errno));
-    r->bytes = unpack_create(r->stream);
+    r->fd = standard ? CLKV_STDIN : clkv_descriptor_open(path);
+    if (r->fd < 0) return tool_fail(EXIT_USAGE, "%s: %s", r->path, strerror(errno));
+    r->bytes = unpack_create(r->fd);
     r->buffer = malloc(r->room + 1);
     if (r->bytes && r->buffer) return 0;
     return tool_fail(EXIT_CHECK, "%s: out of memory", r->path);
@@ -62,7 +62,7 @@ static int reader_open(reader *r, const char *path)
 static void reader_close(reader *r)
 {
     unpack_destroy(&r->bytes);
-    if (r->stream > CLKV_STREAM_IN) clkv_stream_close(r->stream);
+    if (r->fd > CLKV_STDIN) clkv_descriptor_close(r->fd);
     free(r->buffer);
 }
 

@@ -1,7 +1,7 @@
 /* unpack.c: see unpack.h. SPDX-License-Identifier: Apache-2.0 */
 #include "unpack.h"
 
-#include "os/stream.h"
+#include "os/descriptor.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -13,7 +13,7 @@
 enum { READ_BYTES = 64 << 10, GZIP_ONLY = 15 + 16 }; /* the largest window; the header must be gzip's */
 
 struct unpack {
-    int stream;
+    int fd;
     bool begun, packed; /* its first bytes were looked at; they are gzip's */
     bool inside;        /* a member has begun and not ended */
     bool later;         /* it is not the first one */
@@ -22,11 +22,11 @@ struct unpack {
     unsigned char in[READ_BYTES];
 };
 
-unpack *unpack_create(int stream)
+unpack *unpack_create(int fd)
 {
     unpack *u = calloc(1, sizeof *u);
     if (!u) return NULL;
-    u->stream = stream;
+    u->fd = fd;
     u->z.next_in = u->in;
     if (inflateInit2(&u->z, GZIP_ONLY) == Z_OK) return u;
     free(u);
@@ -47,7 +47,7 @@ static int fill(unpack *u, const char **why)
     ptrdiff_t got;
     memmove(u->in, u->z.next_in, u->z.avail_in);
     u->z.next_in = u->in;
-    do got = clkv_stream_read(u->stream, u->in + u->z.avail_in, sizeof u->in - u->z.avail_in, NULL);
+    do got = clkv_descriptor_read(u->fd, u->in + u->z.avail_in, sizeof u->in - u->z.avail_in, NULL);
     while (got < 0 && errno == EINTR);
     if (got < 0) {
         *why = strerror(errno);

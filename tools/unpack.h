@@ -9,8 +9,8 @@
 
 typedef struct unpack unpack;
 
-/* Reads from the descriptor `stream` (os/stream.h) on, which stays the caller's. NULL: no memory. */
-unpack *unpack_create(int stream);
+/* Reads from the descriptor `fd` (os/descriptor.h) on, which stays the caller's. NULL: no memory. */
+unpack *unpack_create(int fd);
 void unpack_destroy(unpack **u);
 
 /* Up to n > 0 bytes. Returns how many; 0 at the end; −1 with the reason in *why. */

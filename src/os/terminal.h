@@ -4,12 +4,12 @@
 
 #include <stdio.h>
 
-/* Whether a stream (stream.h) is a terminal: 1 or 0. */
-int clkv_terminal_is(int stream);
+/* Whether a descriptor (descriptor.h) is a terminal: 1 or 0. */
+int clkv_terminal_is(int fd);
 
 /* Whether it is one that may get escape codes: 1 or 0. TERM is set and not "dumb"; on Windows the console has them.
  * NO_COLOR is not set. */
-int clkv_terminal_takes_escapes(int stream);
+int clkv_terminal_takes_escapes(int fd);
 
 /* A description of the terminal of its own for reading, which does not block: Ctrl-C takes away what was typed, perhaps
  * after it was seen and before it is read, and a read that blocks then does not end. Standard input where that fails,

@@ -8,15 +8,15 @@
 #include <string.h>
 #include <unistd.h>
 
-int clkv_terminal_is(int stream)
+int clkv_terminal_is(int fd)
 {
-    return isatty(stream);
+    return isatty(fd);
 }
 
-int clkv_terminal_takes_escapes(int stream)
+int clkv_terminal_takes_escapes(int fd)
 {
     char term[8], plain[2];
-    return isatty(stream) && clkv_os_environment("TERM", term, sizeof term) && strcmp(term, "dumb") &&
+    return isatty(fd) && clkv_os_environment("TERM", term, sizeof term) && strcmp(term, "dumb") &&
            !clkv_os_environment("NO_COLOR", plain, sizeof plain);
 }
 

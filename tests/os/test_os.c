@@ -4,6 +4,7 @@
 #include "os/arguments.h"
 #include "os/child.h"
 #include "os/clock.h"
+#include "os/descriptor.h"
 #include "os/drivers.h"
 #include "os/environment.h"
 #include "os/folder.h"
@@ -15,7 +16,6 @@
 #include "os/process.h"
 #include "os/random.h"
 #include "os/scratch.h"
-#include "os/stream.h"
 #include "os/terminal.h"
 #include "os/thread.h"
 
@@ -381,24 +381,24 @@ static void test_streams(const char *path)
 {
     char got[sizeof content + 1];
     atomic_int stop = 1;
-    const int stream = clkv_stream_open(path);
-    CHECK(stream > CLKV_STREAM_ERR);
-    CHECK(!clkv_terminal_is(stream) && !clkv_terminal_takes_escapes(stream));
-    CHECK(clkv_stream_is_ready(stream));
-    CHECK(clkv_stream_read(stream, got, 1, &stop) == -1 && errno == EINTR);
+    const int fd = clkv_descriptor_open(path);
+    CHECK(fd > CLKV_STDERR);
+    CHECK(!clkv_terminal_is(fd) && !clkv_terminal_takes_escapes(fd));
+    CHECK(clkv_descriptor_is_ready(fd));
+    CHECK(clkv_descriptor_read(fd, got, 1, &stop) == -1 && errno == EINTR);
     stop = 0;
-    CHECK(clkv_stream_read(stream, got, 6, &stop) == 6);
-    CHECK(clkv_stream_read(stream, got + 6, sizeof got - 6, NULL) == (ptrdiff_t)sizeof content - 6);
+    CHECK(clkv_descriptor_read(fd, got, 6, &stop) == 6);
+    CHECK(clkv_descriptor_read(fd, got + 6, sizeof got - 6, NULL) == (ptrdiff_t)sizeof content - 6);
     CHECK(!memcmp(got, content, sizeof content));
-    CHECK(clkv_stream_read(stream, got, 1, NULL) == 0);
-    clkv_stream_close(stream);
-    const int folder = clkv_stream_open(work);
-    CHECK(folder < 0 || clkv_stream_read(folder, got, 1, NULL) < 0);
-    if (folder >= 0) clkv_stream_close(folder);
-    CHECK(clkv_stream_open("nothing of this name") == -1 && errno == ENOENT);
+    CHECK(clkv_descriptor_read(fd, got, 1, NULL) == 0);
+    clkv_descriptor_close(fd);
+    const int folder = clkv_descriptor_open(work);
+    CHECK(folder < 0 || clkv_descriptor_read(folder, got, 1, NULL) < 0);
+    if (folder >= 0) clkv_descriptor_close(folder);
+    CHECK(clkv_descriptor_open("nothing of this name") == -1 && errno == ENOENT);
     const int input = clkv_terminal_open_input();
     CHECK(input >= 0);
-    if (input != CLKV_STREAM_IN) clkv_stream_close(input);
+    if (input != CLKV_STDIN) clkv_descriptor_close(input);
 }
 
 static void test_scratch(void)
@@ -443,7 +443,7 @@ enum { ODD_ARGUMENTS = sizeof odd_arguments / sizeof *odd_arguments };
 
 static void put_text(const char *text)
 {
-    if (clkv_stream_write(CLKV_STREAM_OUT, text, strlen(text))) exit(9);
+    if (clkv_descriptor_write(CLKV_STDOUT, text, strlen(text))) exit(9);
 }
 
 /* A console of our own, so that nobody else gets the Ctrl-C. 0: this system cannot press it without a user. */
@@ -492,7 +492,7 @@ static int interrupted_child(void)
 static int child(int argc, char **argv)
 {
     char value[64];
-    clkv_stream_begin();
+    clkv_descriptor_begin();
     if (argc > 2 && !strcmp(argv[2], "interrupted")) return interrupted_child();
     for (int i = 2; i < argc; i++) {
         put_text(argv[i]);

@@ -1,7 +1,7 @@
 /* test_interrupt.c: signals that another thread gets, and signals that the caller of the program ignores.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "os/descriptor.h"
 #include "os/interrupt.h"
-#include "os/stream.h"
 
 #include "../unit/support.h"
 
@@ -95,11 +95,11 @@ START_TEST(a_read_does_not_miss_what_was_pressed)
     clkv_interrupt_begin();
     clkv_interrupt_watch(&was);
     raise(SIGINT);
-    ck_assert_int_eq(clkv_stream_read(ends[0], &byte, 1, &clkv_interrupt_pressed), -1);
+    ck_assert_int_eq(clkv_descriptor_read(ends[0], &byte, 1, &clkv_interrupt_pressed), -1);
     ck_assert_int_eq(errno, EINTR);
     clkv_interrupt_pressed = 0;
     ck_assert_int_eq(write(ends[1], "x", 1), 1);
-    ck_assert_int_eq(clkv_stream_read(ends[0], &byte, 1, &clkv_interrupt_pressed), 1);
+    ck_assert_int_eq(clkv_descriptor_read(ends[0], &byte, 1, &clkv_interrupt_pressed), 1);
     ck_assert_int_eq(byte, 'x');
     clkv_interrupt_handle(&was);
     close(ends[0]);

@@ -1,6 +1,6 @@
-/* stream_posix.c: see stream.h. SPDX-License-Identifier: Apache-2.0 */
+/* descriptor_posix.c: see descriptor.h. SPDX-License-Identifier: Apache-2.0 */
 #define _POSIX_C_SOURCE 200809L /* poll, pselect */
-#include "os/stream.h"
+#include "os/descriptor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <sys/select.h>
 #include <unistd.h>
 
-void clkv_stream_begin(void)
+void clkv_descriptor_begin(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
@@ -18,14 +18,14 @@ void clkv_stream_begin(void)
     }
 }
 
-int clkv_stream_open(const char *path)
+int clkv_descriptor_open(const char *path)
 {
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-void clkv_stream_close(int stream)
+void clkv_descriptor_close(int fd)
 {
-    close(stream);
+    close(fd);
 }
 
 /* −1 with errno, EINTR included. An error of the descriptor is left to the call that follows. */
@@ -54,9 +54,9 @@ static int wait_unless(int fd, const atomic_int *stop)
     return ready < 0 ? -1 : 0;
 }
 
-int clkv_stream_is_ready(int stream)
+int clkv_descriptor_is_ready(int fd)
 {
-    struct pollfd one = { .fd = stream, .events = POLLIN };
+    struct pollfd one = { .fd = fd, .events = POLLIN };
     return poll(&one, 1, 0) > 0;
 }
 
@@ -65,26 +65,26 @@ static int is_not_ready(void)
     return errno == EAGAIN || errno == EWOULDBLOCK;
 }
 
-ptrdiff_t clkv_stream_read(int stream, void *bytes, size_t n, const atomic_int *stop)
+ptrdiff_t clkv_descriptor_read(int fd, void *bytes, size_t n, const atomic_int *stop)
 {
     for (;;) {
         /* Before the call too: the wait returns at a signal, read() is restarted by SA_RESTART. */
-        if (stop ? wait_unless(stream, stop) : wait_for(stream, POLLIN)) return -1;
-        const ssize_t got = read(stream, bytes, n);
+        if (stop ? wait_unless(fd, stop) : wait_for(fd, POLLIN)) return -1;
+        const ssize_t got = read(fd, bytes, n);
         if (got >= 0 || !is_not_ready()) return got;
     }
 }
 
-int clkv_stream_write(int stream, const void *bytes, size_t n)
+int clkv_descriptor_write(int fd, const void *bytes, size_t n)
 {
     const char *at = bytes;
     while (n) {
-        const ssize_t written = write(stream, at, n);
+        const ssize_t written = write(fd, at, n);
         if (written >= 0) {
             at += written;
             n -= (size_t)written;
         } else if (is_not_ready()) {
-            if (wait_for(stream, POLLOUT) && errno != EINTR) return -1;
+            if (wait_for(fd, POLLOUT) && errno != EINTR) return -1;
         } else if (errno != EINTR) {
             return -1;
         }

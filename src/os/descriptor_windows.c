@@ -1,6 +1,6 @@
-/* stream_windows.c: see stream.h. A console gets and gives UTF-16; everything else gets and gives bytes.
+/* descriptor_windows.c: see descriptor.h. A console gets and gives UTF-16; everything else gets and gives bytes.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "os/stream.h"
+#include "os/descriptor.h"
 
 #include "os/text_windows.h"
 
@@ -17,15 +17,15 @@ static struct {
     size_t at, n;
 } typed;
 
-static HANDLE handle_of(int stream)
+static HANDLE handle_of(int fd)
 {
-    return (HANDLE)_get_osfhandle(stream);
+    return (HANDLE)_get_osfhandle(fd);
 }
 
 /* A handle is −1 when the descriptor is not open, and −2 when it leads nowhere. */
-static int is_closed(int stream)
+static int is_closed(int fd)
 {
-    const intptr_t handle = _get_osfhandle(stream);
+    const intptr_t handle = _get_osfhandle(fd);
     return handle == -1 || handle == -2;
 }
 
@@ -57,17 +57,17 @@ static void ignore(const wchar_t *expression, const wchar_t *function, const wch
     (void)expression, (void)function, (void)file, (void)line, (void)unused;
 }
 
-void clkv_stream_begin(void)
+void clkv_descriptor_begin(void)
 {
     _set_invalid_parameter_handler(ignore);
-    for (int fd = CLKV_STREAM_IN; fd <= CLKV_STREAM_ERR; fd++) {
+    for (int fd = CLKV_STDIN; fd <= CLKV_STDERR; fd++) {
         /* _wopen() takes the lowest free number, which is fd. */
-        if (is_closed(fd) && _wopen(L"NUL", fd == CLKV_STREAM_IN ? _O_WRONLY : _O_RDONLY) != fd) return;
+        if (is_closed(fd) && _wopen(L"NUL", fd == CLKV_STDIN ? _O_WRONLY : _O_RDONLY) != fd) return;
         _setmode(fd, _O_BINARY);
     }
 }
 
-int clkv_stream_open(const char *path)
+int clkv_descriptor_open(const char *path)
 {
     wchar_t wide[CLKV_WIDE_PATH];
     if (!clkv_os_widen(path, wide, CLKV_WIDE_PATH)) return _wopen(wide, _O_RDONLY | _O_BINARY | _O_NOINHERIT);
@@ -75,9 +75,9 @@ int clkv_stream_open(const char *path)
     return -1;
 }
 
-void clkv_stream_close(int stream)
+void clkv_descriptor_close(int fd)
 {
-    _close(stream);
+    _close(fd);
 }
 
 /* Ctrl-C ends the call without characters, and Windows runs the handler on a thread of its own: waits for that. */
@@ -113,9 +113,9 @@ static ptrdiff_t read_console(HANDLE handle, void *bytes, size_t n, const atomic
     return (ptrdiff_t)n;
 }
 
-ptrdiff_t clkv_stream_read(int stream, void *bytes, size_t n, const atomic_int *stop)
+ptrdiff_t clkv_descriptor_read(int fd, void *bytes, size_t n, const atomic_int *stop)
 {
-    const HANDLE handle = handle_of(stream);
+    const HANDLE handle = handle_of(fd);
     DWORD got = 0;
     if (stop && *stop) {
         errno = EINTR;
@@ -127,9 +127,9 @@ ptrdiff_t clkv_stream_read(int stream, void *bytes, size_t n, const atomic_int *
     return error == ERROR_BROKEN_PIPE ? 0 : fail_with(error);
 }
 
-int clkv_stream_is_ready(int stream)
+int clkv_descriptor_is_ready(int fd)
 {
-    const HANDLE handle = handle_of(stream);
+    const HANDLE handle = handle_of(fd);
     DWORD n = 0;
     if (is_console(handle)) return typed.at < typed.n || (GetNumberOfConsoleInputEvents(handle, &n) && n);
     if (GetFileType(handle) != FILE_TYPE_PIPE) return 1;
@@ -153,9 +153,9 @@ static int write_console(HANDLE handle, const char *bytes, size_t n)
 }
 
 /* A pipe that does not block takes nothing when it is full. */
-int clkv_stream_write(int stream, const void *bytes, size_t n)
+int clkv_descriptor_write(int fd, const void *bytes, size_t n)
 {
-    const HANDLE handle = handle_of(stream);
+    const HANDLE handle = handle_of(fd);
     const char *at = bytes;
     if (is_console(handle)) return write_console(handle, at, n);
     while (n) {
