@@ -7,25 +7,21 @@
  *   warm_clkv     clkv's is, the driver's is empty: what clkv's cache does alone
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#define _XOPEN_SOURCE 700 /* nftw, mkdtemp */
 #include "bench.h"
 
 #include "clock.h"
 #include "exit.h"
 #include "kv.h"
 #include "options.h"
+#include "os/child.h"
+#include "os/scratch.h"
 #include "progress.h"
 
 #include <clkv/clkv.h>
 
-#include <errno.h>
-#include <ftw.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static struct {
     uint32_t heads, kv_heads, head_dim, repeat;
@@ -132,61 +128,31 @@ static int child(void)
     return code ? code : tool_flush(&output_out);
 }
 
+enum { PATH_BYTES = 4096 };
+
 /* Milliseconds of one start in a child process, and how many programs it had to compile; negative after a
- * message, and *code is what to exit with. */
+ * message, and *code is what to exit with. Nothing of OpenCL has run in this process. */
 static double start_once(char **argv, unsigned long long *built, int *code)
 {
-    int ends[2], state = 0;
+    char printed[64], why[CLKV_OS_WHY];
     double ms = -1;
-    *code = EXIT_CHECK;
-    if (pipe(ends)) {
-        tool_fail(*code, "no pipe: %s", strerror(errno));
+    if (clkv_child_run(argv, printed, sizeof printed, code, why)) {
+        *code = tool_fail(EXIT_CHECK, "%s", why);
         return -1;
     }
-    const pid_t pid = fork(); /* nothing of OpenCL has run in this process */
-    if (pid == 0) {
-        dup2(ends[1], STDOUT_FILENO);
-        close(ends[0]);
-        close(ends[1]);
-        execv("/proc/self/exe", argv);
-        _exit(127);
-    }
-    close(ends[1]);
-    FILE *in = fdopen(ends[0], "r");
-    if (pid > 0 && in && fscanf(in, "%lf %llu", &ms, built) != 2) ms = -1;
-    if (in)
-        fclose(in);
-    else
-        close(ends[0]);
-    if (pid < 0 || waitpid(pid, &state, 0) < 0)
-        tool_fail(*code, "cannot start a child process: %s", strerror(errno));
-    else if (!WIFEXITED(state))
-        tool_fail(*code, "the child process was ended by signal %d", WTERMSIG(state));
-    else if (WEXITSTATUS(state))
-        *code = WEXITSTATUS(state); /* it said why */
-    else if (ms < 0)
-        tool_fail(*code, "the child process printed no figure");
-    else
-        return ms;
+    if (*code) return -1; /* it said why */
+    if (sscanf(printed, "%lf %llu", &ms, built) == 2 && ms >= 0) return ms;
+    *code = tool_fail(EXIT_CHECK, "the child process printed no figure");
     return -1;
-}
-
-static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *at)
-{
-    (void)info;
-    (void)kind;
-    (void)at;
-    return remove(path);
 }
 
 /* A new empty directory in `base` that becomes what the variable names. */
 static int fresh_dir(const char *base, const char *variable, uint32_t number)
 {
-    char path[PATH_MAX];
+    char path[PATH_BYTES], why[CLKV_OS_WHY] = "its name is too long for the environment";
     snprintf(path, sizeof path, "%s/%s-%u", base, variable, number);
-    char *const made = mkdtemp(strcat(path, "-XXXXXX"));
-    if (made && !setenv(variable, made, 1)) return 0;
-    return tool_fail(EXIT_CHECK, "cannot make a directory in %s: %s", base, strerror(errno));
+    if (!clkv_scratch_make(path, sizeof path, why) && !clkv_child_environment(variable, path)) return 0;
+    return tool_fail(EXIT_CHECK, "cannot make a directory in %s: %s", base, why);
 }
 
 enum { COLD, WARM, WARM_CLKV, KINDS };
@@ -245,20 +211,21 @@ int bench_start(int argc, char **argv)
         free(again);
         return code >= 0 ? code : child();
     }
-    const char *tmp = getenv("TMPDIR");
-    char base[PATH_MAX / 2];
-    snprintf(base, sizeof base, "%s/clkv-bench-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    char home[PATH_BYTES / 4], base[PATH_BYTES / 2], why[CLKV_OS_WHY];
+    clkv_scratch_home(home, sizeof home);
+    snprintf(base, sizeof base, "%s/clkv-bench", home);
     double *memory = calloc(KINDS * (size_t)given.repeat, sizeof *memory);
     double *samples[KINDS];
     unsigned long long built[KINDS] = {0}; /* by the last start of each kind */
     for (int i = 0; i < KINDS && memory; i++) samples[i] = memory + (size_t)i * given.repeat;
-    if (!memory || !mkdtemp(base)) {
-        code =
-            tool_fail(EXIT_CHECK, "cannot make a directory in %s: %s", tmp && *tmp ? tmp : "/tmp", strerror(errno));
+    if (!memory) {
+        code = tool_fail(EXIT_CHECK, "out of memory");
+    } else if (clkv_scratch_make(base, sizeof base, why)) {
+        code = tool_fail(EXIT_CHECK, "cannot make a directory in %s: %s", home, why);
     } else {
         code = measure(again, base, samples, built);
         if (!code) code = report(samples, built);
-        nftw(base, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+        clkv_scratch_remove(base);
     }
     free(memory);
     free(again);

@@ -6,16 +6,15 @@
  *   other         256 work-items per group, each reads float4 elements side by side with its neighbours
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#define _DEFAULT_SOURCE /* madvise */
 #include "bench_stream.h"
 
 #include "clock.h"
 #include "exit.h"
+#include "os/pages.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define MIB              ((size_t)1 << 20)
 #define CALIBRATION_RUNS 4
@@ -251,10 +250,8 @@ static int make_buffers(bench_stream *s)
     const size_t out_bytes = s->bytes / 65536 * 256 * sizeof(float) + (size_t)s->units * 32 * 256 * sizeof(float);
     const float half = 0.5f;
     if (s->cpu) {
-        const size_t huge = 2 * MIB;
-        s->host = aligned_alloc(huge, (s->bytes + huge - 1) / huge * huge);
+        s->host = clkv_map(s->bytes);
         if (!s->host) return tool_fail(EXIT_CHECK, "no memory for %zu bytes to read", s->bytes);
-        madvise(s->host, s->bytes, MADV_HUGEPAGE);
         s->data = clCreateBuffer(context, CL_MEM_READ_ONLY | CL_MEM_USE_HOST_PTR, s->bytes, s->host, &err);
     } else {
         s->data = clCreateBuffer(context, CL_MEM_READ_ONLY, s->bytes, NULL, &err);
@@ -298,7 +295,7 @@ void bench_stream_destroy(bench_stream **stream)
     if (s->fma) clReleaseKernel(s->fma);
     if (s->data) clReleaseMemObject(s->data);
     if (s->out) clReleaseMemObject(s->out);
-    free(s->host);
+    clkv_unmap(s->host, s->bytes);
     free(s);
 }
 

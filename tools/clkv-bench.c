@@ -4,6 +4,7 @@
 
 #include "exit.h"
 #include "nearest.h"
+#include "os/arguments.h"
 
 #include <clkv/version.h>
 
@@ -44,6 +45,7 @@ static int unknown_command(const char *given)
 
 int main(int argc, char **argv)
 {
+    clkv_os_arguments(&argc, &argv);
     tool_begin(argv[0]);
     if (argc < 2) {
         tool_fail(EXIT_USAGE, "a command is missing");

@@ -13,14 +13,16 @@
 #include "generate_options.h"
 #include "generate_output.h"
 #include "generate_prompts.h"
-#include "interrupt.h"
 #include "llm/make_random.h"
 #include "llm/model_file.h"
+#include "os/arguments.h"
+#include "os/descriptor.h"
+#include "os/interrupt.h"
+#include "os/terminal.h"
 #include "progress.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define POOL_STEP 16 /* the default pool is a multiple of so many blocks */
 
@@ -190,17 +192,17 @@ static int make_requests(generator *g)
 static int serve(generator *g, const llm_server_params *params)
 {
     int more = 1, failed = llm_server_init(&g->server, params, g->stopped);
-    interrupt_catch();
+    clkv_interrupt_catch();
     /* On pocl the first step compiles them, which takes seconds when they are not in its cache. */
     if (!g->options.stream) progress_update(&g->progress, "compiling the model's kernels");
     for (size_t i = 0; !failed && i < g->run.n_requests; i += g->options.samples)
         failed = llm_server_add(&g->server, g->run.requests[i], g->stopped);
-    while (!failed && more && !g->run.code && !interrupt_seen())
+    while (!failed && more && !g->run.code && !clkv_interrupt_seen())
         failed = llm_server_step(&g->server, &more, g->stopped);
-    interrupt_release();
+    clkv_interrupt_release();
     progress_end(&g->progress);
-    if (!failed && more && interrupt_seen()) {
-        snprintf(g->stopped, sizeof g->stopped, "stopped by %s", interrupt_name(interrupt_seen()));
+    if (!failed && more && clkv_interrupt_seen()) {
+        snprintf(g->stopped, sizeof g->stopped, "stopped by %s", clkv_interrupt_name(clkv_interrupt_seen()));
         failed = g->run.n_finished < g->run.n_requests;
     }
     if (failed) g->run.stopped = g->stopped;
@@ -216,7 +218,7 @@ static int report(generator *g)
     if (g->options.json) run->code = generate_print_json(run);
     else generate_print_texts(run);
     if (run->stopped) generate_tell_stopped(run);
-    else if (isatty(STDERR_FILENO) && !run->code && !g->options.json)
+    else if (clkv_terminal_is(CLKV_STDERR) && !run->code && !g->options.json)
         output_printf(&output_err, "%llu tokens in %.2f s: %.1f tokens/s, %llu steps\n",
                       (unsigned long long)run->generated, run->seconds, (double)run->generated / run->seconds,
                       (unsigned long long)run->steps);
@@ -253,7 +255,8 @@ static int generate(generator *g)
 int main(int argc, char **argv)
 {
     generator g = { 0 };
-    interrupt_begin();
+    clkv_os_arguments(&argc, &argv);
+    clkv_interrupt_begin();
     int code = generate_options_read(&g.options, argc, argv);
     if (code < 0) code = g.options.make_random ? make_random(&g.options) : generate(&g);
     for (size_t i = 0; i < g.run.n_requests; i++) llm_request_destroy(&g.run.requests[i]);
@@ -265,6 +268,6 @@ int main(int argc, char **argv)
     llm_model_close(&g.model);
     free(g.options.prompts.items);
     free(g.options.prompt_files.items);
-    interrupt_end();
+    clkv_interrupt_end();
     return code;
 }

@@ -4,6 +4,7 @@
 #include "exit.h"
 #include "json.h"
 #include "options.h"
+#include "os/arguments.h"
 #include "table.h"
 
 #include <clkv/clkv.h>
@@ -274,6 +275,7 @@ static int print_text(const machine *m)
 int main(int argc, char **argv)
 {
     int first;
+    clkv_os_arguments(&argc, &argv);
     const int done = options_parse(&options, argc, argv, &first);
     if (done >= 0) return done;
     machine m = {0};

@@ -6,10 +6,11 @@
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "exit.h"
-#include "interrupt.h"
 #include "kv.h"
 #include "json.h"
 #include "options.h"
+#include "os/arguments.h"
+#include "os/interrupt.h"
 #include "replay_scheduler.h"
 #include "table.h"
 #include "trace.h"
@@ -342,7 +343,7 @@ static int report(const outcome *o)
                          o->replay.rejected, o->blocks);
     if (!o->replay.finished)
         tool_note("stopped by %s: the figures are those of the requests served until then",
-                  interrupt_name(interrupt_seen()));
+                  clkv_interrupt_name(clkv_interrupt_seen()));
     if (options.check && o->replay.finished && !(o->max_abs_error <= tolerance))
         code = tool_fail(EXIT_CHECK, "attention differs from the reference by %g, more than %g", o->max_abs_error,
                          tolerance);
@@ -386,9 +387,10 @@ static int replay(const char *path)
 int main(int argc, char **argv)
 {
     int first;
-    interrupt_begin();
+    clkv_os_arguments(&argc, &argv);
+    clkv_interrupt_begin();
     int code = options_parse(&set, argc, argv, &first);
     if (code < 0) code = replay(argv[first]);
-    interrupt_end();
+    clkv_interrupt_end();
     return code;
 }

@@ -3,6 +3,7 @@
 #include "json.h"
 #include "kv.h"
 #include "options.h"
+#include "os/arguments.h"
 #include "progress.h"
 #include "table.h"
 #include "verify_run.h"
@@ -122,6 +123,7 @@ static int exit_code(const verify_result *results, int n)
 int main(int argc, char **argv)
 {
     int first;
+    clkv_os_arguments(&argc, &argv);
     const int done = options_parse(&options, argc, argv, &first);
     if (done >= 0) return done;
     if (given.block_size & (given.block_size - 1))

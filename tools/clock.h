@@ -2,13 +2,11 @@
 #ifndef CLKV_TOOLS_CLOCK_H
 #define CLKV_TOOLS_CLOCK_H
 
-#include <time.h>
+#include "os/clock.h"
 
 static inline double clock_seconds(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+    return (double)clkv_os_clock_ns() * 1e-9;
 }
 
 #endif

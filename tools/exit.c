@@ -1,6 +1,8 @@
 /* exit.c: see exit.h. SPDX-License-Identifier: Apache-2.0 */
 #include "exit.h"
 
+#include "os/descriptor.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,7 +12,7 @@ static const char *program = "clkv";
 
 void tool_begin(const char *argv0)
 {
-    output_begin();
+    clkv_descriptor_begin();
     if (!argv0 || !*argv0) return;
     const char *slash = strrchr(argv0, '/');
     program = slash ? slash + 1 : argv0;

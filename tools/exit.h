@@ -19,7 +19,7 @@ enum {
 };
 
 /* Begins a program: the last part of argv[0] is its name in messages, and standard streams that are closed are made
- * harmless (output_begin). options_parse calls it. */
+ * harmless (clkv_descriptor_begin). options_parse calls it. */
 void tool_begin(const char *argv0);
 const char *tool_name(void);
 

@@ -5,15 +5,16 @@
 #include "exit.h"
 #include "generate_line.h"
 #include "generate_output.h"
-#include "interrupt.h"
 #include "llm/chat.h"
+#include "os/descriptor.h"
+#include "os/interrupt.h"
+#include "os/terminal.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef struct chat {
     const generate_options *options;
@@ -221,14 +222,14 @@ static void count(chat *c)
 
 static int answer(chat *c, char *why)
 {
-    struct sigaction before;
+    clkv_interrupt_handling before;
     int more = 1, failed;
     c->printed = c->request->n_ids;
     if (llm_server_add(&c->server, c->request, why)) return -1;
-    interrupt_watch(&before);
+    clkv_interrupt_watch(&before);
     do failed = llm_server_step(&c->server, &more, why);
-    while (!failed && more && !c->code && !interrupt_pressed && c->request->finish == LLM_FINISH_NOT);
-    interrupt_unwatch(&before);
+    while (!failed && more && !c->code && !clkv_interrupt_pressed && c->request->finish == LLM_FINISH_NOT);
+    clkv_interrupt_handle(&before);
     if (failed) return -1;
     if (c->request->finish == LLM_FINISH_NOT) break_off(c);
     count(c);
@@ -257,7 +258,7 @@ static bool next(chat *c, line_reader *reader)
     char prompt[48];
     const char *line;
     size_t n;
-    interrupt_pressed = 0;
+    clkv_interrupt_pressed = 0;
     snprintf(prompt, sizeof prompt, "[%u/%u] > ", (unsigned)used(c), (unsigned)c->context);
     switch (line_read(reader, prompt, &line, &n)) {
     case LINE_READ: turn(c, line, n); break;
@@ -270,18 +271,18 @@ static bool next(chat *c, line_reader *reader)
 
 static void talk(chat *c)
 {
-    struct sigaction before;
-    line_reader *reader = line_reader_create(c->terminal, &interrupt_pressed);
+    clkv_interrupt_handling before;
+    line_reader *reader = line_reader_create(c->terminal, &clkv_interrupt_pressed);
     if (!reader) {
         c->code = tool_fail(EXIT_CHECK, "out of memory");
         return;
     }
     if (c->terminal) {
-        interrupt_watch(&before);
+        clkv_interrupt_watch(&before);
         greet(c);
     }
     while (next(c, reader)) {}
-    if (c->terminal) interrupt_unwatch(&before);
+    if (c->terminal) clkv_interrupt_handle(&before);
     line_reader_destroy(&reader);
     if (!c->code) c->code = tool_flush(&output_out);
     if (!c->code && c->unanswered && !c->terminal) c->code = EXIT_CHECK;
@@ -292,7 +293,8 @@ int generate_chat(const generate_options *options, const llm_model *model, const
 {
     char why[WHY_BYTES];
     chat c = { .options = options, .model = model, .tokenizer = tokenizer, .format = llm_chat_find(model),
-               .cache = llm_runtime_cache(runtime), .terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) };
+               .cache = llm_runtime_cache(runtime),
+               .terminal = clkv_terminal_is(CLKV_STDIN) && clkv_terminal_is(CLKV_STDOUT) };
     llm_server_params params = *serving;
     params.on_ids = print_answer;
     params.user = &c;

@@ -1,14 +1,14 @@
 /* generate_line.c: see generate_line.h. SPDX-License-Identifier: Apache-2.0 */
 #include "generate_line.h"
 
-#include "fd.h"
+#include "os/descriptor.h"
+#include "os/interrupt.h"
+#include "os/terminal.h"
 #include "output.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #ifdef CLKV_TOOLS_LIBEDIT
 #include <histedit.h>
 #include <locale.h>
@@ -21,7 +21,7 @@ enum { READ_BYTES = 4096 };
 struct line_reader {
     bool terminal;
     int input;
-    const volatile sig_atomic_t *interrupted;
+    const atomic_int *interrupted;
     char *bytes; /* [at, n) is read and not yet given out */
     size_t at, n, room;
 #ifdef CLKV_TOOLS_LIBEDIT
@@ -29,8 +29,8 @@ struct line_reader {
     History *history;
     FILE *screen;
     const char *prompt;
-    struct sigaction interrupt; /* the caller's */
-    bool ahead;                 /* what is read was typed before the terminal was the editor's */
+    clkv_interrupt_handling interrupt; /* the caller's */
+    bool ahead;                        /* what is read was typed before the terminal was the editor's */
 #endif
 };
 
@@ -54,9 +54,9 @@ static char *prompt_of(EditLine *edit)
 static int read_byte(line_reader *r, char *byte)
 {
     enum { CTRL_D = 4 };
-    ssize_t got;
-    if (r->ahead && !fd_is_ready(r->input)) r->ahead = false;
-    do got = fd_read(r->input, byte, 1, r->interrupted);
+    ptrdiff_t got;
+    if (r->ahead && !clkv_descriptor_is_ready(r->input)) r->ahead = false;
+    do got = clkv_descriptor_read(r->input, byte, 1, r->interrupted);
     while (got < 0 && errno == EINTR && !*r->interrupted);
     if (got > 0 && r->ahead && !*byte) *byte = CTRL_D;
     return (int)got;
@@ -69,7 +69,7 @@ static int read_character(EditLine *edit, wchar_t *out)
     mbstate_t state = { 0 };
     /* While a line is read, libedit handles signals: it gives the terminal back before the program is stopped or
      * ended. Of an interrupt it would tell the whole process group, so that one stays with the caller's handler. */
-    sigaction(SIGINT, &r->interrupt, NULL);
+    clkv_interrupt_handle(&r->interrupt);
     for (;;) {
         char byte;
         const int got = read_byte(r, &byte);
@@ -84,25 +84,13 @@ static int read_character(EditLine *edit, wchar_t *out)
     }
 }
 
-/* A description of the terminal of its own, which nobody else can make non-blocking: libedit would lose what it does
- * not take at once. */
-static FILE *open_screen(void)
-{
-    const char *name = ttyname(STDOUT_FILENO);
-    int fd = name ? open(name, O_WRONLY | O_NOCTTY | O_CLOEXEC) : -1;
-    if (fd < 0) fd = dup(STDOUT_FILENO);
-    FILE *screen = fd < 0 ? NULL : fdopen(fd, "w");
-    if (!screen && fd >= 0) close(fd);
-    return screen;
-}
-
 /* Where it fails, lines are read as they are. */
 static void begin_editing(line_reader *r)
 {
     HistEvent event;
     setlocale(LC_CTYPE, "");
     if (MB_CUR_MAX == 1) setlocale(LC_CTYPE, "C.UTF-8"); /* no locale is set: terminals talk UTF-8 */
-    r->screen = open_screen();
+    r->screen = clkv_terminal_open_screen(); /* libedit would lose what a non-blocking one does not take at once */
     r->history = history_init();
     if (r->screen && r->history) r->edit = el_init("clkv-generate", stdin, r->screen, r->screen);
     if (!r->edit) return;
@@ -129,7 +117,7 @@ static line_result edit_line(line_reader *r, const char *prompt, const char **li
     int count = 0;
     HistEvent event;
     r->prompt = prompt;
-    sigaction(SIGINT, NULL, &r->interrupt);
+    clkv_interrupt_handled(&r->interrupt);
     /* Before the prompt is seen: libedit takes the terminal after it, and a key that comes in between would be stored
      * as the system stores whole lines. */
     el_set(r->edit, EL_PREP_TERM, 1);
@@ -157,8 +145,8 @@ static int fill(line_reader *r)
         r->bytes = bytes;
         r->room = 2 * r->room + READ_BYTES;
     }
-    ssize_t got;
-    do got = fd_read(r->input, r->bytes + r->n, r->room - r->n, r->interrupted);
+    ptrdiff_t got;
+    do got = clkv_descriptor_read(r->input, r->bytes + r->n, r->room - r->n, r->interrupted);
     while (got < 0 && errno == EINTR && !*r->interrupted);
     if (got > 0) r->n += (size_t)got;
     return got < 0 ? -1 : got > 0;
@@ -196,24 +184,15 @@ static line_result plain_line(line_reader *r, const char **line, size_t *n)
 
 /* ---- the reader ---- */
 
-/* A description of the terminal of its own, which does not block: Ctrl-C takes away what was typed, perhaps after it was
- * seen and before it is read, and a read that blocks then does not end. Standard input where that fails. */
-static int open_input(void)
-{
-    const char *name = ttyname(STDIN_FILENO);
-    const int fd = name ? open(name, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : -1;
-    return fd < 0 ? STDIN_FILENO : fd;
-}
-
-line_reader *line_reader_create(bool terminal, const volatile sig_atomic_t *interrupted)
+line_reader *line_reader_create(bool terminal, const atomic_int *interrupted)
 {
     line_reader *r = calloc(1, sizeof *r);
     if (!r) return NULL;
     r->terminal = terminal;
-    r->input = terminal ? open_input() : STDIN_FILENO;
+    r->input = terminal ? clkv_terminal_open_input() : CLKV_STDIN;
     r->interrupted = interrupted;
 #ifdef CLKV_TOOLS_LIBEDIT
-    if (terminal && output_takes_escapes(STDOUT_FILENO)) begin_editing(r);
+    if (terminal && clkv_terminal_takes_escapes(CLKV_STDOUT)) begin_editing(r);
 #endif
     return r;
 }
@@ -225,7 +204,7 @@ void line_reader_destroy(line_reader **reader)
 #ifdef CLKV_TOOLS_LIBEDIT
     end_editing(r);
 #endif
-    if (r->input != STDIN_FILENO) close(r->input);
+    if (r->input != CLKV_STDIN) clkv_descriptor_close(r->input);
     free(r->bytes);
     free(r);
     *reader = NULL;

@@ -5,7 +5,7 @@
 #ifndef CLKV_TOOLS_GENERATE_LINE_H
 #define CLKV_TOOLS_GENERATE_LINE_H
 
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -18,9 +18,9 @@ typedef enum line_result {
     LINE_FAILED,      /* errno says why */
 } line_result;
 
-/* `terminal`: standard input and output are one. `interrupted` is set by the handler of SIGINT that the caller has
+/* `terminal`: standard input and output are one. `interrupted` is set by the handler of Ctrl-C that the caller has
  * installed. NULL: no memory. */
-line_reader *line_reader_create(bool terminal, const volatile sig_atomic_t *interrupted);
+line_reader *line_reader_create(bool terminal, const atomic_int *interrupted);
 void line_reader_destroy(line_reader **reader);
 
 /* *line is the next line without its end, *n its bytes; valid until the next call. */

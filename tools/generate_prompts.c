@@ -2,11 +2,13 @@
 #include "generate_prompts.h"
 
 #include "exit.h"
+#include "os/descriptor.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { READ_BYTES = 4096 };
 
 /* Takes `text` over. Arrays of 1, 2, 4, 8 … items. */
 static int add(generate_prompts *p, char *text)
@@ -29,29 +31,65 @@ static char *copy_text(const char *text, size_t line)
     return strdup(line == 1 && !strncmp(text, mark, 3) ? text + 3 : text);
 }
 
-/* Adds each line of a file as a prompt; with `end` 0 in place of '\n', the whole file. */
-static int read_file(generate_prompts *p, const char *option, const char *path, int end)
+/* What can be read from a descriptor, and a 0 behind them. NULL with errno. */
+static char *read_all(int fd, size_t *bytes)
 {
-    FILE *in = strcmp(path, "-") ? fopen(path, "r") : stdin;
     char *text = NULL;
-    size_t room = 0, line = 0;
-    ssize_t n;
-    int code = 0;
-    if (!in) return tool_fail(EXIT_USAGE, "%s: %s: %s", option, path, strerror(errno));
-    errno = 0;
-    while (!code && (n = getdelim(&text, &room, end, in)) >= 0) {
+    size_t n = 0, room = 0;
+    for (;;) {
+        if (room - n < READ_BYTES) {
+            room = 2 * room + READ_BYTES + 1;
+            char *more = realloc(text, room);
+            if (!more) break;
+            text = more;
+        }
+        const ptrdiff_t got = clkv_descriptor_read(fd, text + n, room - n - 1, NULL);
+        if (got == 0) {
+            text[n] = 0;
+            *bytes = n;
+            return text;
+        }
+        if (got > 0) n += (size_t)got;
+        else if (errno != EINTR) break;
+    }
+    const int error = errno;
+    free(text);
+    errno = error;
+    return NULL;
+}
+
+/* Adds each line of a text as a prompt; with `end` 0 in place of '\n', the whole text. */
+static int add_lines(generate_prompts *p, const char *option, const char *path, int end, char *text, size_t bytes)
+{
+    int code = bytes ? 0 : tool_fail(EXIT_USAGE, "%s: %s is empty", option, path);
+    size_t line = 0;
+    for (char *at = text, *next; !code && at < text + bytes; at = next) {
+        const size_t left = (size_t)(text + bytes - at);
+        const char *found = end ? memchr(at, end, left) : NULL;
+        size_t n = found ? (size_t)(found - at) : left;
+        next = at + n + (found != NULL);
         line++;
-        if (n && text[n - 1] == '\n') text[--n] = 0;
-        if (n && text[n - 1] == '\r') text[--n] = 0;
-        if (memchr(text, 0, (size_t)n))
+        if (!found && at[n - 1] == '\n') n--;
+        if (n && at[n - 1] == '\r') n--;
+        at[n] = 0;
+        if (memchr(at, 0, n))
             code = tool_fail(EXIT_USAGE, end ? "%s: %s: line %zu holds a 0 byte: this is no text"
                                              : "%s: %s holds a 0 byte: this is no text", option, path, line);
-        else code = add(p, copy_text(text, line));
+        else code = add(p, copy_text(at, line));
     }
-    if (!code && ferror(in)) code = tool_fail(EXIT_USAGE, "%s: %s: %s", option, path, strerror(errno));
-    if (!code && !line) code = tool_fail(EXIT_USAGE, "%s: %s is empty", option, path);
+    return code;
+}
+
+/* "-": standard input. */
+static int read_file(generate_prompts *p, const char *option, const char *path, int end)
+{
+    const int fd = strcmp(path, "-") ? clkv_descriptor_open(path) : CLKV_STDIN;
+    size_t bytes;
+    char *text = fd < 0 ? NULL : read_all(fd, &bytes);
+    const int code = text ? add_lines(p, option, path, end, text, bytes)
+                          : tool_fail(EXIT_USAGE, "%s: %s: %s", option, path, strerror(errno));
     free(text);
-    if (in != stdin) fclose(in);
+    if (fd > CLKV_STDIN) clkv_descriptor_close(fd);
     return code;
 }
 

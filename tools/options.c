@@ -325,10 +325,18 @@ static int missing_value(const option_def *o, const char *given)
     return tool_fail(EXIT_USAGE, "--%s needs a value, %s%s", o->name, wanted, follows);
 }
 
+/* Whether a value of struct option is that of an option which takes a value. */
+static int takes_value(const option_set *set, int value)
+{
+    const size_t i = (size_t)(value - FIRST_VALUE);
+    return value >= FIRST_VALUE && i < set->n && set->table[i].kind != OPTION_FLAG;
+}
+
 static int parse_one(const option_set *set, const struct option *longs, int value, int argc, char **argv)
 {
     char wanted[256];
-    if (value == '?') return refuse(longs, stopped_at(argc, argv));
+    /* The C libraries of macOS and Windows say ':' also of an option that takes no value and is given one. */
+    if (value == '?' || (value == ':' && !takes_value(set, optopt))) return refuse(longs, stopped_at(argc, argv));
     const option_def *o = &set->table[(value == ':' ? optopt : value) - FIRST_VALUE];
     if (value == ':') return missing_value(o, NULL);
     if (store(o, optarg)) {

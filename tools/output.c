@@ -1,32 +1,21 @@
 /* output.c: see output.h. SPDX-License-Identifier: Apache-2.0 */
 #include "output.h"
 
-#include "fd.h"
+#include "os/descriptor.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     FLUSH_BYTES = 64 << 10, /* so much is written without being asked for */
     STATUS_CHARACTERS = 79, /* a longer line would go on in the next row, where it could not be covered */
 };
 
-out_stream output_out = { .fd = STDOUT_FILENO }, output_err = { .fd = STDERR_FILENO };
+out_stream output_out = { .fd = CLKV_STDOUT }, output_err = { .fd = CLKV_STDERR };
 static int status_width; /* characters of the status line that is shown; 0 = none is */
-
-void output_begin(void)
-{
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
-        /* open() takes the lowest free number, which is fd. */
-        if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) return;
-    }
-}
 
 static int make_room(out_stream *o, size_t more)
 {
@@ -42,7 +31,7 @@ static int make_room(out_stream *o, size_t more)
 int output_flush(out_stream *o)
 {
     if (!o->error && o->fd >= 0 && o->n) {
-        if (fd_write(o->fd, o->bytes, o->n)) o->error = errno;
+        if (clkv_descriptor_write(o->fd, o->bytes, o->n)) o->error = errno;
         o->n = 0;
     }
     return o->error ? -1 : 0;
@@ -108,10 +97,4 @@ void output_status(const char *line)
     output_printf(&output_err, "\r%.*s%*s%s", n, line, rest, "", *line ? "" : "\r");
     output_flush(&output_err);
     status_width = width;
-}
-
-bool output_takes_escapes(int fd)
-{
-    const char *term = getenv("TERM"), *plain = getenv("NO_COLOR");
-    return isatty(fd) && term && *term && strcmp(term, "dumb") && !(plain && *plain);
 }

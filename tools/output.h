@@ -1,6 +1,6 @@
 /* output.h: what the tools print, on stdout and stderr.
  *
- *   output_printf ──▶ buffer ──(full, or output_flush)──▶ fd_write ──▶ descriptor
+ *   output_printf ──▶ buffer ──(full, or output_flush)──▶ clkv_descriptor_write ──▶ descriptor
  *
  * All tools print through here and never through stdio, which loses what a non-blocking descriptor does not take at
  * once. The first failure is kept, and what is printed after it is dropped; who flushes at the end learns of it.
@@ -12,8 +12,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#if defined(__GNUC__)
+#if defined(__clang__)
 #define TOOLS_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#elif defined(__GNUC__) /* of MinGW's two sorts of printf, the one that knows %zu */
+#define TOOLS_PRINTF(fmt, args) __attribute__((format(gnu_printf, fmt, args)))
 #else
 #define TOOLS_PRINTF(fmt, args)
 #endif
@@ -28,10 +30,6 @@ typedef struct out_stream {
 
 extern out_stream output_out, output_err; /* stdout and stderr */
 
-/* First of all: a standard stream that the caller has closed becomes one that cannot be written, so that no file
- * that is opened later takes its number and gets what is printed. */
-void output_begin(void);
-
 void output_bytes(out_stream *o, const char *bytes, size_t n);
 void output_text(out_stream *o, const char *text);
 
@@ -44,8 +42,5 @@ int output_flush(out_stream *o);
 /* A line on stderr that the next one replaces, cut to 79 characters; "" takes it away. Nothing but carriage returns and spaces is needed
  * for it, so that it works on every terminal. The caller knows that stderr is one. */
 void output_status(const char *line);
-
-/* Whether the descriptor is a terminal that may get escape codes: TERM is set and not "dumb", NO_COLOR is not set. */
-bool output_takes_escapes(int fd);
 
 #endif

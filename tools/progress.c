@@ -2,16 +2,17 @@
 #include "progress.h"
 
 #include "clock.h"
+#include "os/descriptor.h"
+#include "os/terminal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <unistd.h>
 
 static const double interval = 0.2; /* seconds */
 
 progress progress_begin(void)
 {
-    return (progress){ .on = isatty(STDERR_FILENO) };
+    return (progress){ .on = clkv_terminal_is(CLKV_STDERR) };
 }
 
 bool progress_due(const progress *p)

@@ -4,7 +4,7 @@
 
 #include "clock.h"
 #include "exit.h"
-#include "interrupt.h"
+#include "os/interrupt.h"
 #include "progress.h"
 
 #include <inttypes.h>
@@ -372,8 +372,8 @@ int replay_run(const replay_params *params, replay_result *out)
         code = tool_fail(EXIT_CHECK, "out of memory for %" PRIu32 " requests", params->concurrency);
 
     bool more = true;
-    interrupt_catch();
-    while (!code && !interrupt_seen() && (more = s.n_jobs || s.next < params->tokens->trace->n_requests))
+    clkv_interrupt_catch();
+    while (!code && !clkv_interrupt_seen() && (more = s.n_jobs || s.next < params->tokens->trace->n_requests))
         code = step(&s);
     out->finished = !more;
     if (params->finish) {
@@ -382,7 +382,7 @@ int replay_run(const replay_params *params, replay_result *out)
     }
     out->seconds = clock_seconds() - s.begun;
     progress_end(&s.progress);
-    interrupt_release();
+    clkv_interrupt_release();
 
     clkv_batch_destroy(&s.batch);
     for (uint32_t i = 0; i < s.n_jobs; i++) job_free(s.jobs[i]);

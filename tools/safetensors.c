@@ -3,25 +3,21 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "safetensors.h"
 
+#include "os/mapping.h"
+
 #include <cJSON.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define MAX_HEADER_BYTES (1u << 20)         /* a case has a few hundred; parsed, a byte can take 40 */
 #define MAX_EXACT        9007199254740992.0 /* 2^53: beyond it a JSON number read as double is not exact */
 
 struct safetensors {
     const char *path;
-    const unsigned char *map; /* the whole file */
-    size_t map_bytes;
+    clkv_mapping file;
     const unsigned char *data;
     uint64_t data_bytes;
     cJSON *header;               /* owns the names, dtypes and metadata */
@@ -202,26 +198,11 @@ static int parse_header(safetensors *st, const char *text, size_t bytes, char *e
 
 static int map_file(safetensors *st, char *error)
 {
-    struct stat info;
-    const int fd = open(st->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return safetensors_fail(error, "%s: %s", st->path, strerror(errno));
-    int bad = 0;
-    if (fstat(fd, &info)) {
-        bad = safetensors_fail(error, "%s: %s", st->path, strerror(errno));
-    } else if (!S_ISREG(info.st_mode)) {
-        bad = safetensors_fail(error, "%s: not a regular file", st->path);
-    } else if (info.st_size < 8 || (uint64_t)info.st_size > SIZE_MAX) {
-        bad = safetensors_fail(error, "%s: %lld bytes are no safetensors file", st->path, (long long)info.st_size);
-    } else {
-        st->map_bytes = (size_t)info.st_size;
-        void *map = mmap(NULL, st->map_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (map == MAP_FAILED)
-            bad = safetensors_fail(error, "%s: %s", st->path, strerror(errno));
-        else
-            st->map = map;
-    }
-    close(fd);
-    return bad;
+    char why[CLKV_OS_WHY];
+    if (clkv_mapping_open(&st->file, st->path, why))
+        return safetensors_fail(error, "%s: %s", st->path, *why ? why : "not a regular file");
+    if (st->file.bytes >= 8) return 0;
+    return safetensors_fail(error, "%s: %zu bytes are no safetensors file", st->path, st->file.bytes);
 }
 
 safetensors *safetensors_open(const char *path, char *error)
@@ -234,10 +215,10 @@ safetensors *safetensors_open(const char *path, char *error)
     st->path = path;
     if (map_file(st, error)) goto fail;
     uint64_t header_bytes = 0;
-    for (int i = 7; i >= 0; i--) header_bytes = header_bytes << 8 | st->map[i];
-    if (header_bytes > st->map_bytes - 8) {
+    for (int i = 7; i >= 0; i--) header_bytes = header_bytes << 8 | st->file.data[i];
+    if (header_bytes > st->file.bytes - 8) {
         safetensors_fail(error, "%s: the header claims %llu bytes, the file has %zu after its length", path,
-                         (unsigned long long)header_bytes, st->map_bytes - 8);
+                         (unsigned long long)header_bytes, st->file.bytes - 8);
         goto fail;
     }
     if (header_bytes > MAX_HEADER_BYTES) {
@@ -245,9 +226,9 @@ safetensors *safetensors_open(const char *path, char *error)
                          (unsigned long long)header_bytes, MAX_HEADER_BYTES);
         goto fail;
     }
-    st->data = st->map + 8 + header_bytes;
-    st->data_bytes = st->map_bytes - 8 - header_bytes;
-    if (parse_header(st, (const char *)st->map + 8, (size_t)header_bytes, error)) goto fail;
+    st->data = st->file.data + 8 + header_bytes;
+    st->data_bytes = st->file.bytes - 8 - header_bytes;
+    if (parse_header(st, (const char *)st->file.data + 8, (size_t)header_bytes, error)) goto fail;
     return st;
 fail:
     safetensors_close(st);
@@ -257,7 +238,7 @@ fail:
 void safetensors_close(safetensors *st)
 {
     if (!st) return;
-    if (st->map) munmap((void *)st->map, st->map_bytes);
+    clkv_mapping_close(&st->file);
     cJSON_Delete(st->header);
     free(st->tensors);
     free(st);

@@ -7,18 +7,17 @@
 #include "trace.h"
 
 #include "exit.h"
+#include "os/descriptor.h"
 #include "unpack.h"
 
 #include <cJSON.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { READ_BYTES = 256 << 10, MAX_LINE = 64 << 20, MAX_COLUMNS = 64 };
 
@@ -52,7 +51,7 @@ static int reader_open(reader *r, const char *path)
 {
     bool standard = !strcmp(path, "-");
     *r = (reader){ .path = standard ? "standard input" : path, .room = READ_BYTES };
-    r->fd = standard ? STDIN_FILENO : open(path, O_RDONLY);
+    r->fd = standard ? CLKV_STDIN : clkv_descriptor_open(path);
     if (r->fd < 0) return tool_fail(EXIT_USAGE, "%s: %s", r->path, strerror(errno));
     r->bytes = unpack_create(r->fd);
     r->buffer = malloc(r->room + 1);
@@ -63,7 +62,7 @@ static int reader_open(reader *r, const char *path)
 static void reader_close(reader *r)
 {
     unpack_destroy(&r->bytes);
-    if (r->fd > STDIN_FILENO) close(r->fd);
+    if (r->fd > CLKV_STDIN) clkv_descriptor_close(r->fd);
     free(r->buffer);
 }
 
@@ -85,7 +84,7 @@ static int reader_fill(reader *r)
         r->room *= 2;
     }
     const char *why;
-    const ssize_t got = unpack_read(r->bytes, r->buffer + r->end, r->room - r->end, &why);
+    const ptrdiff_t got = unpack_read(r->bytes, r->buffer + r->end, r->room - r->end, &why);
     if (got < 0) return tool_fail(EXIT_USAGE, "%s: cannot read on after line %" PRIu64 ": %s", r->path, r->line, why);
     r->end += (size_t)got;
     r->at_end = !got;

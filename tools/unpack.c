@@ -1,7 +1,7 @@
 /* unpack.c: see unpack.h. SPDX-License-Identifier: Apache-2.0 */
 #include "unpack.h"
 
-#include "fd.h"
+#include "os/descriptor.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -44,10 +44,10 @@ void unpack_destroy(unpack **u)
 /* Reads more behind what is there. −1 with the reason. */
 static int fill(unpack *u, const char **why)
 {
-    ssize_t got;
+    ptrdiff_t got;
     memmove(u->in, u->z.next_in, u->z.avail_in);
     u->z.next_in = u->in;
-    do got = fd_read(u->fd, u->in + u->z.avail_in, sizeof u->in - u->z.avail_in, NULL);
+    do got = clkv_descriptor_read(u->fd, u->in + u->z.avail_in, sizeof u->in - u->z.avail_in, NULL);
     while (got < 0 && errno == EINTR);
     if (got < 0) {
         *why = strerror(errno);
@@ -67,14 +67,14 @@ static int begin(unpack *u, const char **why)
     return 0;
 }
 
-static ssize_t read_plain(unpack *u, void *bytes, size_t n, const char **why)
+static ptrdiff_t read_plain(unpack *u, void *bytes, size_t n, const char **why)
 {
     if (!u->z.avail_in && !u->at_end && fill(u, why)) return -1;
     if (n > u->z.avail_in) n = u->z.avail_in;
     memcpy(bytes, u->z.next_in, n);
     u->z.next_in += n;
     u->z.avail_in -= (uInt)n;
-    return (ssize_t)n;
+    return (ptrdiff_t)n;
 }
 
 /* Unpacks what is read into what is free, if there is any of both. */
@@ -93,7 +93,7 @@ static int inflate_some(unpack *u, const char **why)
     return -1;
 }
 
-static ssize_t read_packed(unpack *u, void *bytes, size_t n, const char **why)
+static ptrdiff_t read_packed(unpack *u, void *bytes, size_t n, const char **why)
 {
     const uInt room = n < UINT_MAX ? (uInt)n : UINT_MAX;
     u->z.next_out = bytes;
@@ -109,10 +109,10 @@ static ssize_t read_packed(unpack *u, void *bytes, size_t n, const char **why)
             return -1;
         }
     }
-    return (ssize_t)(room - u->z.avail_out);
+    return (ptrdiff_t)(room - u->z.avail_out);
 }
 
-ssize_t unpack_read(unpack *u, void *bytes, size_t n, const char **why)
+ptrdiff_t unpack_read(unpack *u, void *bytes, size_t n, const char **why)
 {
     if (!u->begun && begin(u, why)) return -1;
     return u->packed ? read_packed(u, bytes, n, why) : read_plain(u, bytes, n, why);

@@ -6,15 +6,14 @@
 #define CLKV_TOOLS_UNPACK_H
 
 #include <stddef.h>
-#include <sys/types.h>
 
 typedef struct unpack unpack;
 
-/* Reads from `fd` on, which stays the caller's. NULL: no memory. */
+/* Reads from the descriptor `fd` (os/descriptor.h) on, which stays the caller's. NULL: no memory. */
 unpack *unpack_create(int fd);
 void unpack_destroy(unpack **u);
 
 /* Up to n > 0 bytes. Returns how many; 0 at the end; −1 with the reason in *why. */
-ssize_t unpack_read(unpack *u, void *bytes, size_t n, const char **why);
+ptrdiff_t unpack_read(unpack *u, void *bytes, size_t n, const char **why);
 
 #endif

@@ -8,10 +8,10 @@
 #ifndef CLKV_OS_FOLDER_H
 #define CLKV_OS_FOLDER_H
 
+#include "os/why.h"
+
 #include <stddef.h>
 #include <stdint.h>
-
-enum { CLKV_OS_WHY = 160 }; /* bytes of a reason */
 
 #ifdef _WIN32
 typedef struct clkv_folder {

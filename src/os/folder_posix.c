@@ -11,15 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int fail(char *why, const char *reason)
-{
-    snprintf(why, CLKV_OS_WHY, "%s", reason);
-    return -1;
-}
-
 static int fail_errno(char *why)
 {
-    return fail(why, strerror(errno));
+    return clkv_os_fail(why, strerror(errno));
 }
 
 /* Why nobody else can have put something here, or rather, why somebody could have; NULL: nobody. */
@@ -36,14 +30,14 @@ int clkv_folder_open(clkv_folder *out, const char *path, char why[CLKV_OS_WHY])
     const int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
         const int error = errno; /* of a link, some systems say ENOTDIR and others ELOOP */
-        if (error == ENOENT) return fail(why, "");
-        if ((error != ENOTDIR && error != ELOOP) || lstat(path, &s)) return fail(why, strerror(error));
-        return fail(why, S_ISLNK(s.st_mode) ? "a link" : "not a directory");
+        if (error == ENOENT) return clkv_os_fail(why, "");
+        if ((error != ENOTDIR && error != ELOOP) || lstat(path, &s)) return clkv_os_fail(why, strerror(error));
+        return clkv_os_fail(why, S_ISLNK(s.st_mode) ? "a link" : "not a directory");
     }
     const char *fault = fstat(fd, &s) ? "cannot be examined" : distrust(&s);
     if (fault) {
         close(fd);
-        return fail(why, fault);
+        return clkv_os_fail(why, fault);
     }
     out->fd = fd;
     return 0;
@@ -58,7 +52,7 @@ int clkv_folder_make(const char *path, char why[CLKV_OS_WHY])
 {
     char part[PATH_MAX];
     const int n = snprintf(part, sizeof part, "%s", path);
-    if (n < 0 || (size_t)n >= sizeof part) return fail(why, strerror(ENAMETOOLONG));
+    if (n < 0 || (size_t)n >= sizeof part) return clkv_os_fail(why, strerror(ENAMETOOLONG));
     for (char *p = part + 1; *part && *p; p++) {
         if (*p != '/') continue;
         *p = 0;
@@ -79,13 +73,16 @@ int clkv_folder_may_make(const char *path, char why[CLKV_OS_WHY])
     char part[PATH_MAX];
     struct stat s;
     const size_t n = strlen(path);
-    if (n >= sizeof part) return fail(why, strerror(ENAMETOOLONG));
+    if (n >= sizeof part) return clkv_os_fail(why, strerror(ENAMETOOLONG));
     memcpy(part, path, n + 1);
     for (;;) {
         char *slash = strrchr(part, '/');
         if (slash) slash[slash == part] = 0; /* "/" stays */
         else memcpy(part, ".", 2);
-        if (!stat(part, &s)) return S_ISDIR(s.st_mode) ? clkv_folder_may_write(part, why) : fail(why, strerror(ENOTDIR));
+        if (!stat(part, &s)) {
+            if (S_ISDIR(s.st_mode)) return clkv_folder_may_write(part, why);
+            return clkv_os_fail(why, strerror(ENOTDIR));
+        }
         if (errno != ENOENT || !strcmp(part, "/") || !strcmp(part, ".")) return fail_errno(why);
     }
 }
@@ -95,11 +92,11 @@ int clkv_folder_open_file(const clkv_folder *folder, clkv_file *out, const char 
     struct stat s;
     /* O_NONBLOCK: a FIFO of that name, which somebody else made, must not make this call wait. */
     const int fd = openat(folder->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return errno == ENOENT ? fail(why, "") : fail_errno(why);
+    if (fd < 0) return errno == ENOENT ? clkv_os_fail(why, "") : fail_errno(why);
     const char *fault = fstat(fd, &s) ? "cannot be examined" : S_ISREG(s.st_mode) ? distrust(&s) : "not a regular file";
     if (fault) {
         close(fd);
-        return fail(why, fault);
+        return clkv_os_fail(why, fault);
     }
     *out = (clkv_file){ fd, (uint64_t)s.st_size };
     return 0;
@@ -163,11 +160,11 @@ int clkv_folder_replace(const clkv_folder *folder, const char *name, const char 
                         size_t n, int durable, char why[CLKV_OS_WHY])
 {
     int error = write_file(folder->fd, temporary, pieces, n, durable);
-    if (error) return fail(why, strerror(error));
+    if (error) return clkv_os_fail(why, strerror(error));
     if (renameat(folder->fd, temporary, folder->fd, name)) {
         error = errno;
         unlinkat(folder->fd, temporary, 0);
-        return fail(why, strerror(error));
+        return clkv_os_fail(why, strerror(error));
     }
     if (durable) sync_file(folder->fd); /* some file systems refuse; the file itself is on the disk */
     return 0;

@@ -15,15 +15,9 @@ static const FILE_INFO_BY_HANDLE_CLASS rename_ex = (FILE_INFO_BY_HANDLE_CLASS)22
 #define MAY_CHANGE (FILE_WRITE_DATA | FILE_APPEND_DATA | FILE_DELETE_CHILD | WRITE_DAC | WRITE_OWNER | DELETE | \
                     GENERIC_WRITE | GENERIC_ALL)
 
-static int fail(char *why, const char *reason)
-{
-    snprintf(why, CLKV_OS_WHY, "%s", reason);
-    return -1;
-}
-
 static int fail_error(char *why, DWORD error)
 {
-    if (error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND) return fail(why, "");
+    if (error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND) return clkv_os_fail(why, "");
     clkv_os_error_text(error, why, CLKV_OS_WHY);
     return -1;
 }
@@ -108,16 +102,16 @@ static int examine(HANDLE handle, int folder, uint64_t *bytes, char *why)
         return 0;
     }
     CloseHandle(handle);
-    return fail(why, fault);
+    return clkv_os_fail(why, fault);
 }
 
 /* The whole path, in a form that may be longer than 260 characters. */
 static int absolute_path(const char *path, wchar_t *out, size_t room, char *why)
 {
     wchar_t wide[CLKV_WIDE_PATH];
-    if (clkv_os_widen(path, wide, CLKV_WIDE_PATH)) return fail(why, "the name is too long, or is not UTF-8");
+    if (clkv_os_widen(path, wide, CLKV_WIDE_PATH)) return clkv_os_fail(why, "the name is too long, or is not UTF-8");
     const DWORD n = GetFullPathNameW(wide, (DWORD)room - 4, out + 4, NULL);
-    if (!n || n >= room - 4) return fail(why, "the name is too long");
+    if (!n || n >= room - 4) return clkv_os_fail(why, "the name is too long");
     if (out[4] == L'\\' && out[5] == L'\\') memmove(out, out + 4, (n + 1) * sizeof *out); /* another machine's */
     else memcpy(out, L"\\\\?\\", 4 * sizeof *out);
     return 0;
@@ -203,7 +197,7 @@ static int join(const clkv_folder *folder, const char *name, wchar_t *out, char 
     wchar_t wide[CLKV_WIDE_PATH];
     const size_t n = wcslen(folder->path);
     if (clkv_os_widen(name, wide, CLKV_WIDE_PATH) || n + 1 + wcslen(wide) >= CLKV_WIDE_PATH)
-        return fail(why, "the name is too long, or is not UTF-8");
+        return clkv_os_fail(why, "the name is too long, or is not UTF-8");
     memcpy(out, folder->path, n * sizeof *out);
     out[n] = L'\\';
     memcpy(out + n + 1, wide, (wcslen(wide) + 1) * sizeof *out);

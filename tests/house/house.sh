@@ -49,7 +49,8 @@ rooms) # what each room may include: rooms below it only (docs/architecture.md h
         src/ops/*) may='os|core|plan|kv|device|program|ops' system='-' ;;
         src/cache/*) may='os|core|plan|kv|device|program|ops|cache' system='-' ;;
         src/*) may='-' system='-' ;;
-        *) may='' system='-' ;; # the public headers and the tools: no room of the library at all
+        tools/*) may='os' system='-' ;;
+        *) may='' system='-' ;; # the public headers: no room of the library at all
         esac
         grep -nE "#[[:space:]]*include[[:space:]]+(\"(\.\./)*(src/)?($rooms)/|<($system))" "$file" /dev/null |
             grep -vE "include[[:space:]]+\"(${may:--})/"
@@ -66,10 +67,10 @@ circles) # no file includes another that includes it, directly or by way of othe
             done
         done | sort -u | tsort 2>&1 >/dev/null | sed 's/^tsort: //; s/^-: input contains a loop:/a circle of includes:/')
     ;;
-systems) # what differs between systems is in src/os: no file of the library asks for a system or includes its headers
-    breaches=$( (ours .c .h | grep -E '^src/' | grep -v '^src/os/' |
-        xargs grep -nE '\b(_WIN32|_WIN64|__APPLE__|__linux__|__unix__|__CYGWIN__|__FreeBSD__)\b|^#define _[A-Z]+_(C_)?SOURCE\b|#[[:space:]]*include[[:space:]]+<(unistd|fcntl|dirent|glob|signal|time|pthread|poll|termios|windows|io|direct|sys/[a-z]+|mach/[a-z]+)\.h>'
-        ours .c .h | grep -E '^src/' | grep -v '^src/os/' | xargs grep -nE '\b(secure_)?getenv\(') |
+systems) # what differs between systems is in src/os: no other file of ours asks for a system or includes its headers
+    breaches=$( (ours .c .h | grep -E '^(src|tools)/' | grep -v '^src/os/' |
+        xargs grep -nE '\b(_WIN32|_WIN64|__APPLE__|__linux__|__unix__|__CYGWIN__|__FreeBSD__)\b|^#define _[A-Z]+_(C_)?SOURCE\b|#[[:space:]]*include[[:space:]]+<(unistd|fcntl|dirent|ftw|glob|signal|time|pthread|poll|termios|windows|io|direct|sys/[a-z]+|mach/[a-z]+)\.h>'
+        ours .c .h | grep -E '^(src|tools)/' | grep -v '^src/os/' | xargs grep -nE '\b(secure_)?getenv\(') |
         grep -vE ':[0-9]+:[[:space:]]*(\*|/\*|//)')
     ;;
 calls) # OpenCL is called by src/device and src/program only; src/ops sets its kernels' arguments

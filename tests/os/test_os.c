@@ -1,20 +1,35 @@
 /* test_os.c: the functions of src/os, by a program that needs no test library, so that it is built for every system
  * and run by every emulator: test_os FOLDER [REPLACEMENTS]. FOLDER is empty and this user's own; run.py makes it and
  * sets the variables that are asked for. SPDX-License-Identifier: Apache-2.0 */
+#include "os/arguments.h"
+#include "os/child.h"
 #include "os/clock.h"
+#include "os/descriptor.h"
 #include "os/drivers.h"
 #include "os/environment.h"
 #include "os/folder.h"
+#include "os/interrupt.h"
 #include "os/machine.h"
+#include "os/mapping.h"
 #include "os/pages.h"
+#include "os/path.h"
 #include "os/process.h"
 #include "os/random.h"
+#include "os/scratch.h"
+#include "os/terminal.h"
 #include "os/thread.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#ifdef _WIN32
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#endif
 
 static atomic_int failures;
 
@@ -310,17 +325,230 @@ static void test_folders(uint32_t versions)
     clkv_folder_close(&folder);
 }
 
+/* ---- files by their paths ---- */
+
+static const char content[] = "line\r\n\032\n\0end"; /* what a text file of Windows would not keep */
+
+static void write_content(const char *path, size_t bytes)
+{
+    FILE *file = clkv_path_create(path);
+    CHECK(file);
+    if (!file) return;
+    CHECK(fwrite(content, 1, bytes, file) == bytes);
+    CHECK(!fclose(file));
+}
+
+static void test_paths(const char *path, const char *other)
+{
+    clkv_mapping m = { 0 };
+    char why[CLKV_OS_WHY];
+    write_content(path, 0);
+    CHECK(!clkv_mapping_open(&m, path, why) && !m.data && !m.bytes);
+    clkv_mapping_close(&m);
+    write_content(other, sizeof content);
+    CHECK(!clkv_path_is_special(other) && clkv_path_is_special(work));
+    CHECK(!clkv_path_rename(other, path) && !clkv_path_is_special(other));
+    CHECK(clkv_path_rename(other, path) && errno == ENOENT);
+    CHECK(clkv_path_remove(other) && errno == ENOENT);
+    CHECK(!clkv_mapping_open(&m, path, why) && m.bytes == sizeof content && !memcmp(m.data, content, m.bytes));
+    clkv_mapping_close(&m);
+    clkv_mapping_close(&m);
+    CHECK(clkv_mapping_open(&m, other, why) && *why && !m.data);
+    CHECK(clkv_mapping_open(&m, work, why) && !*why && !m.data);
+}
+
+/* The last byte of a file of more than 4 GiB; what is before it takes no room on most disks. */
+static void test_large(const char *path)
+{
+    enum { STEP = 1 << 30, STEPS = 4 };
+    clkv_mapping m;
+    char why[CLKV_OS_WHY];
+    FILE *file = sizeof(void *) > 4 ? clkv_path_create(path) : NULL;
+    if (!file) return;
+    for (int i = 0; i < STEPS; i++) CHECK(!fseek(file, STEP, SEEK_CUR));
+    CHECK(fputc('x', file) == 'x' && !fclose(file));
+    if (clkv_mapping_open(&m, path, why)) {
+        printf("%s\n", why);
+        CHECK(!"a large file can be mapped");
+    } else {
+        CHECK(m.bytes == (size_t)STEP * STEPS + 1 && m.data[m.bytes - 1] == 'x' && !m.data[(size_t)STEP * 3]);
+        clkv_mapping_close(&m);
+    }
+    CHECK(!clkv_path_remove(path));
+}
+
+static void test_streams(const char *path)
+{
+    char got[sizeof content + 1];
+    atomic_int stop = 1;
+    const int fd = clkv_descriptor_open(path);
+    CHECK(fd > CLKV_STDERR);
+    CHECK(!clkv_terminal_is(fd) && !clkv_terminal_takes_escapes(fd));
+    CHECK(clkv_descriptor_is_ready(fd));
+    CHECK(clkv_descriptor_read(fd, got, 1, &stop) == -1 && errno == EINTR);
+    stop = 0;
+    CHECK(clkv_descriptor_read(fd, got, 6, &stop) == 6);
+    CHECK(clkv_descriptor_read(fd, got + 6, sizeof got - 6, NULL) == (ptrdiff_t)sizeof content - 6);
+    CHECK(!memcmp(got, content, sizeof content));
+    CHECK(clkv_descriptor_read(fd, got, 1, NULL) == 0);
+    clkv_descriptor_close(fd);
+    const int folder = clkv_descriptor_open(work);
+    CHECK(folder < 0 || clkv_descriptor_read(folder, got, 1, NULL) < 0);
+    if (folder >= 0) clkv_descriptor_close(folder);
+    CHECK(clkv_descriptor_open("nothing of this name") == -1 && errno == ENOENT);
+    const int input = clkv_terminal_open_input();
+    CHECK(input >= 0);
+    if (input != CLKV_STDIN) clkv_descriptor_close(input);
+}
+
+static void test_scratch(void)
+{
+    char base[1024], path[1200], why[CLKV_OS_WHY] = "";
+    clkv_folder folder;
+    CHECK(clkv_scratch_home(base, sizeof base) == strlen(base) && *base);
+    snprintf(base, sizeof base, "%s/scratch \303\274", work);
+    const size_t n = strlen(base);
+    CHECK(!clkv_scratch_make(base, sizeof base, why) && strlen(base) == n + 7 && base[n] == '-');
+    snprintf(path, sizeof path, "%s/deep/deeper", base);
+    CHECK(!clkv_folder_make(path, why));
+    snprintf(path, sizeof path, "%s/deep/\342\202\254 file", base);
+    write_content(path, 1);
+    CHECK(!clkv_folder_open(&folder, base, why));
+    clkv_folder_close(&folder);
+    clkv_scratch_remove(base);
+    CHECK(clkv_folder_open(&folder, base, why) && !*why);
+    CHECK(clkv_scratch_make(path, strlen(path) + 2, why) && *why);
+    snprintf(path, sizeof path, "%s/none/x", work);
+    CHECK(clkv_scratch_make(path, sizeof path, why) && *why);
+}
+
+static void test_files(void)
+{
+    char path[1200], other[1200];
+    snprintf(path, sizeof path, "%s/file \303\244", work);
+    snprintf(other, sizeof other, "%s/other \360\237\230\200", work);
+    test_paths(path, other);
+    test_streams(path);
+    test_large(path);
+    test_scratch();
+}
+
+/* ---- this program once more ---- */
+
+#define LONG_NS UINT64_C(5000000000)
+static char child_word[] = "child";
+static char *const odd_arguments[] = { "", "two words", "\"", "a\\", "b\\\\\"c\\", "*", "%PATH%",
+                                       "gr\303\274n \342\202\254 \360\237\230\200" };
+enum { ODD_ARGUMENTS = sizeof odd_arguments / sizeof *odd_arguments };
+
+static void put_text(const char *text)
+{
+    if (clkv_descriptor_write(CLKV_STDOUT, text, strlen(text))) exit(9);
+}
+
+/* A console of our own, so that nobody else gets the Ctrl-C. 0: this system cannot press it without a user. */
+static int begin_presses(void)
+{
+#ifdef _WIN32
+    FreeConsole();
+    return AllocConsole();
+#else
+    signal(SIGINT, SIG_DFL); /* a shell's background jobs ignore it */
+    return 1;
+#endif
+}
+
+static int press(void)
+{
+#ifdef _WIN32
+    return GenerateConsoleCtrlEvent(CTRL_C_EVENT, 0);
+#else
+    return !raise(SIGINT);
+#endif
+}
+
+static int interrupted_child(void)
+{
+    clkv_interrupt_handling was;
+    if (!begin_presses()) return 4;
+    clkv_interrupt_begin();
+    clkv_interrupt_watch(&was);
+    if (!press()) return 4;
+    for (const uint64_t start = clkv_os_clock_ns(); !clkv_interrupt_pressed;)
+        if (clkv_os_clock_ns() - start > LONG_NS) return 5;
+    clkv_interrupt_handle(&was);
+    if (clkv_interrupt_seen()) return 5;
+    clkv_interrupt_catch();
+    if (!press()) return 6;
+    for (const uint64_t start = clkv_os_clock_ns(); !clkv_interrupt_seen();)
+        if (clkv_os_clock_ns() - start > LONG_NS) return 7;
+    if (!*clkv_interrupt_name(clkv_interrupt_seen())) return 7;
+    put_text("seen");
+    clkv_interrupt_release();
+    clkv_interrupt_end();
+    return 8;
+}
+
+static int child(int argc, char **argv)
+{
+    char value[64];
+    clkv_descriptor_begin();
+    if (argc > 2 && !strcmp(argv[2], "interrupted")) return interrupted_child();
+    for (int i = 2; i < argc; i++) {
+        put_text(argv[i]);
+        put_text("\n");
+    }
+    clkv_os_environment("TEST_OS_CHILD", value, sizeof value);
+    put_text(value);
+    return 7;
+}
+
+static void test_interrupted(char *program)
+{
+    char *const argv[] = { program, child_word, "interrupted", NULL };
+    char output[64], why[CLKV_OS_WHY] = "";
+    int code = 0;
+    const int result = clkv_child_run(argv, output, sizeof output, &code, why);
+    if (!result && code == 4) {
+        printf("Ctrl-C is not tried: it cannot be pressed here\n");
+        return;
+    }
+    CHECK(result ? !strcmp(why, "the child process was ended by signal 2") : (uint32_t)code == 0xc000013a);
+    CHECK(!strcmp(output, "seen"));
+}
+
+static void test_children(char *program)
+{
+    char *argv[ODD_ARGUMENTS + 3] = { program, child_word };
+    char expected[512] = "", output[512], why[CLKV_OS_WHY];
+    int code = 0;
+    for (int i = 0; i < ODD_ARGUMENTS; i++) {
+        argv[i + 2] = odd_arguments[i];
+        strcat(strcat(expected, odd_arguments[i]), "\n");
+    }
+    strcat(expected, "gr\303\274n");
+    CHECK(!clkv_child_environment("TEST_OS_CHILD", "gr\303\274n"));
+    CHECK(!clkv_child_run(argv, output, sizeof output, &code, why) && code == 7);
+    CHECK(!strcmp(output, expected));
+    CHECK(!clkv_child_run(argv, output, 5, &code, why) && code == 7 && strlen(output) == 4);
+    test_interrupted(program);
+}
+
 int main(int argc, char **argv)
 {
+    clkv_os_arguments(&argc, &argv);
     if (argc < 2) {
         printf("usage: test_os FOLDER [REPLACEMENTS]\n");
         return 2;
     }
+    if (!strcmp(argv[1], child_word)) return child(argc, argv);
     work = argv[1];
     test_pages();
     test_numbers();
     test_threads();
     test_environment();
+    test_files();
+    test_children(argv[0]);
     test_folders(argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 100000);
     printf("%d failures\n", (int)failures);
     return failures ? 1 : 0;

@@ -1,12 +1,13 @@
 /* test_interrupt.c: signals that another thread gets, and signals that the caller of the program ignores.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "fd.h"
-#include "interrupt.h"
+#include "os/descriptor.h"
+#include "os/interrupt.h"
 
 #include "../unit/support.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <unistd.h>
 
@@ -56,49 +57,51 @@ START_TEST(the_main_thread_gets_what_is_caught)
 {
     static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
     handle(signals[_i], SIG_DFL); /* Check has handlers of its own */
-    interrupt_begin();
-    interrupt_catch();
+    clkv_interrupt_begin();
+    clkv_interrupt_catch();
     give_another_thread(signals[_i]);
-    ck_assert_int_eq(interrupt_seen(), signals[_i]);
+    ck_assert_int_eq(clkv_interrupt_seen(), signals[_i]);
     ck_assert(is_handled(signals[_i], SIG_DFL)); /* a second one ends the program */
 }
 END_TEST
 
 START_TEST(the_main_thread_gets_ctrl_c)
 {
-    struct sigaction was, inner;
+    clkv_interrupt_handling was, inner;
+    struct sigaction outer;
     handle(SIGINT, SIG_DFL);
-    interrupt_begin();
-    interrupt_watch(&was);
+    clkv_interrupt_begin();
+    clkv_interrupt_watch(&was);
     give_another_thread(SIGINT);
-    ck_assert_int_eq(interrupt_pressed, 1);
-    interrupt_watch(&inner);
-    ck_assert_int_eq(interrupt_pressed, 0);
-    interrupt_unwatch(&inner);
-    ck_assert(is_handled(SIGINT, inner.sa_handler) && !is_handled(SIGINT, SIG_DFL));
-    interrupt_unwatch(&was);
+    ck_assert_int_eq(clkv_interrupt_pressed, 1);
+    ck_assert_int_eq(sigaction(SIGINT, NULL, &outer), 0);
+    clkv_interrupt_watch(&inner);
+    ck_assert_int_eq(clkv_interrupt_pressed, 0);
+    clkv_interrupt_handle(&inner);
+    ck_assert(is_handled(SIGINT, outer.sa_handler) && !is_handled(SIGINT, SIG_DFL));
+    clkv_interrupt_handle(&was);
     ck_assert(is_handled(SIGINT, SIG_DFL));
-    ck_assert_int_eq(interrupt_seen(), 0);
+    ck_assert_int_eq(clkv_interrupt_seen(), 0);
 }
 END_TEST
 
 /* A key that is pressed before the wait begins ends it. */
 START_TEST(a_read_does_not_miss_what_was_pressed)
 {
-    struct sigaction was;
+    clkv_interrupt_handling was;
     int ends[2];
     char byte = 0;
     ck_assert_int_eq(pipe(ends), 0);
-    interrupt_begin();
-    interrupt_watch(&was);
+    clkv_interrupt_begin();
+    clkv_interrupt_watch(&was);
     raise(SIGINT);
-    ck_assert_int_eq(fd_read(ends[0], &byte, 1, &interrupt_pressed), -1);
+    ck_assert_int_eq(clkv_descriptor_read(ends[0], &byte, 1, &clkv_interrupt_pressed), -1);
     ck_assert_int_eq(errno, EINTR);
-    interrupt_pressed = 0;
+    clkv_interrupt_pressed = 0;
     ck_assert_int_eq(write(ends[1], "x", 1), 1);
-    ck_assert_int_eq(fd_read(ends[0], &byte, 1, &interrupt_pressed), 1);
+    ck_assert_int_eq(clkv_descriptor_read(ends[0], &byte, 1, &clkv_interrupt_pressed), 1);
     ck_assert_int_eq(byte, 'x');
-    interrupt_unwatch(&was);
+    clkv_interrupt_handle(&was);
     close(ends[0]);
     close(ends[1]);
 }
@@ -108,19 +111,19 @@ END_TEST
 START_TEST(what_is_ignored_stays_ignored)
 {
     static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-    struct sigaction was;
+    clkv_interrupt_handling was;
     for (int i = 0; i < 3; i++) handle(signals[i], SIG_IGN);
-    interrupt_begin();
+    clkv_interrupt_begin();
     for (int i = 0; i < 3; i++) handle(signals[i], on_signal_of_llvm);
-    interrupt_catch();
+    clkv_interrupt_catch();
     for (int i = 0; i < 3; i++) ck_assert(is_handled(signals[i], SIG_IGN));
-    interrupt_release();
+    clkv_interrupt_release();
     for (int i = 0; i < 3; i++) ck_assert(is_handled(signals[i], SIG_IGN));
     handle(SIGINT, on_signal_of_llvm);
-    interrupt_watch(&was);
+    clkv_interrupt_watch(&was);
     raise(SIGINT);
-    ck_assert_int_eq(interrupt_pressed, 0);
-    interrupt_unwatch(&was);
+    ck_assert_int_eq(clkv_interrupt_pressed, 0);
+    clkv_interrupt_handle(&was);
     ck_assert(is_handled(SIGINT, SIG_IGN));
 }
 END_TEST

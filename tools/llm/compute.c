@@ -1,13 +1,12 @@
 /* compute.c: see compute.h. SPDX-License-Identifier: Apache-2.0 */
-#define _DEFAULT_SOURCE /* madvise */
 #include "compute.h"
 
 #include "kernels.h"
+#include "os/pages.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define HUGE_PAGE   ((size_t)2 << 20)
 #define GROUP_LIMIT 64u /* work-items: enough to hide latency, few enough for every device's registers */
@@ -166,14 +165,13 @@ int llm_buffer_huge(llm_compute *c, llm_buffer *b, size_t bytes, char *why)
 {
     if (!c->cpu || bytes < HUGE_PAGE) return llm_buffer_create(c, b, bytes, why);
     const size_t whole = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-    void *host = NULL;
+    void *host = clkv_map(whole);
     cl_int err;
-    if (posix_memalign(&host, HUGE_PAGE, whole)) return llm_fail(why, "no memory for %zu bytes of weights", whole);
-    madvise(host, whole, MADV_HUGEPAGE);
+    if (!host) return llm_fail(why, "no memory for %zu bytes of weights", whole);
     b->mem = clCreateBuffer(c->context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, whole, host, &err);
     if (err != CL_SUCCESS) {
         b->mem = NULL;
-        free(host);
+        clkv_unmap(host, whole);
         return llm_fail(why, "the device gives no buffer of %zu bytes (%d)", whole, (int)err);
     }
     b->host = host;
@@ -194,7 +192,7 @@ int llm_buffer_room(llm_compute *c, llm_buffer *b, size_t bytes, char *why)
 void llm_buffer_free(llm_buffer *b)
 {
     if (b->mem) clReleaseMemObject(b->mem);
-    free(b->host);
+    clkv_unmap(b->host, b->bytes);
     memset(b, 0, sizeof *b);
 }
 

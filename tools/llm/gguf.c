@@ -176,7 +176,7 @@ static int alignment_of(const gguf *g, uint32_t *out)
 }
 
 /* Sets the tensors' data, which begins at the next multiple of the alignment. */
-static int place_tensors(gguf *g, const llm_mapping *file, size_t header_bytes)
+static int place_tensors(gguf *g, const clkv_mapping *file, size_t header_bytes)
 {
     uint32_t alignment;
     char name[SHOWN_BYTES], other[SHOWN_BYTES];
@@ -223,7 +223,7 @@ static int sort_unique(const gguf *g, const char *what, void *entries, uint64_t 
     return 0;
 }
 
-int gguf_open(gguf *g, const llm_mapping *file, const char *path, char *why)
+int gguf_open(gguf *g, const clkv_mapping *file, const char *path, char *why)
 {
     cursor c = {file->data, file->data + file->bytes};
     char magic[4];

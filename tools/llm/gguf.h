@@ -70,7 +70,7 @@ typedef struct gguf {
 
 /* Reads the header of a mapped file, which must outlive *g, as must `why`: later messages go there too. On failure
  * too gguf_close takes *g. */
-int gguf_open(gguf *g, const llm_mapping *file, const char *path, char *why);
+int gguf_open(gguf *g, const clkv_mapping *file, const char *path, char *why);
 void gguf_close(gguf *g);
 
 /* NULL when there is no such key or tensor. */

@@ -7,6 +7,7 @@
 #include "../random.h"
 #include "dequant.h"
 #include "gguf_write.h"
+#include "os/path.h"
 
 #include <clkv/ref.h>
 
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define TABLE_BITS  12
 #define TABLE       (1 << TABLE_BITS)
@@ -237,8 +237,7 @@ int llm_make_random(const char *path, const char *shape, llm_type type, uint64_t
     if (!s) return llm_fail(why, "%s is no shape of a random model: %s", shape, llm_random_shapes());
     if (type != LLM_F16 && type != LLM_Q8_0)
         return llm_fail(why, "random models are F16 or Q8_0, not %s", llm_type_name(type));
-    struct stat old;
-    if (!stat(path, &old) && !S_ISREG(old.st_mode))
+    if (clkv_path_is_special(path))
         return llm_fail(why, "%s: not an ordinary file, so it is not replaced", llm_shown_path(path));
 
     int result = -1;
@@ -252,7 +251,7 @@ int llm_make_random(const char *path, const char *shape, llm_type type, uint64_t
     snprintf(part, part_bytes, "%s.part", path);
     o->type = type;
     o->random = random_seed(seed);
-    o->file = fopen(part, "wb");
+    o->file = clkv_path_create(part);
     if (!o->file) {
         llm_fail(why, "%s: %s", llm_shown_path(part), strerror(errno));
         goto done;
@@ -260,8 +259,8 @@ int llm_make_random(const char *path, const char *shape, llm_type type, uint64_t
     result = write_file(o, s, path, why);
     if (fclose(o->file) && result == 0)
         result = llm_fail(why, "%s: cannot be written: %s", llm_shown_path(path), strerror(errno));
-    if (result == 0 && rename(part, path)) result = llm_fail(why, "%s: %s", llm_shown_path(path), strerror(errno));
-    if (result) remove(part);
+    if (result == 0 && clkv_path_rename(part, path)) result = llm_fail(why, "%s: %s", llm_shown_path(path), strerror(errno));
+    if (result) clkv_path_remove(part);
 done:
     if (o) free(o->chunk);
     free(o);

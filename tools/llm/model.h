@@ -16,6 +16,7 @@
 #ifndef CLKV_TOOLS_LLM_MODEL_H
 #define CLKV_TOOLS_LLM_MODEL_H
 
+#include "os/mapping.h"
 #include "why.h"
 
 #include <stddef.h>
@@ -85,11 +86,6 @@ typedef struct llm_tokenizer_data {
     void *text;                /* private: what the pointers above point into */
 } llm_tokenizer_data;
 
-typedef struct llm_mapping {
-    const unsigned char *data;
-    size_t bytes;
-} llm_mapping;
-
 typedef struct llm_model {
     char architecture[32], name[96];
     uint32_t dim, hidden_dim, n_layers, heads, kv_heads, head_dim, head_dim_v, vocab, context;
@@ -105,7 +101,7 @@ typedef struct llm_model {
     llm_tensor output;       /* [vocab][dim]; absent: the embedding is used */
     llm_layer *layers;
     llm_tokenizer_data tok;
-    llm_mapping file; /* private */
+    clkv_mapping file; /* private */
 } llm_model;
 
 /* The invariants above: NULL, or what is broken. For tests. */

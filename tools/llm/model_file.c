@@ -62,7 +62,7 @@ void llm_model_close(llm_model **model)
     if (!m) return;
     llm_vocab_free(&m->tok);
     free(m->layers);
-    llm_mapping_close(&m->file);
+    clkv_mapping_close(&m->file);
     free(m);
     *model = NULL;
 }

@@ -103,7 +103,7 @@ static int32_t type_of(uint32_t id, const unsigned char *text, uint32_t bytes)
 }
 
 /* Takes the piece at *at, whose header was checked to be there; 0 when it lies in the file. */
-static int next_piece(const llm_mapping *file, size_t *at, float *score, uint32_t *bytes)
+static int next_piece(const clkv_mapping *file, size_t *at, float *score, uint32_t *bytes)
 {
     int32_t length;
     if (file->bytes - *at < PIECE_HEADER) return -1;
@@ -116,7 +116,7 @@ static int next_piece(const llm_mapping *file, size_t *at, float *score, uint32_
     return 0;
 }
 
-static int check_pieces(const llm_mapping *file, const char *path, uint32_t n, char *why)
+static int check_pieces(const clkv_mapping *file, const char *path, uint32_t n, char *why)
 {
     size_t at = sizeof(int32_t);
     if (file->bytes < at) return llm_fail(why, "%s: too short for a tokenizer file", path);
@@ -136,7 +136,7 @@ static int check_pieces(const llm_mapping *file, const char *path, uint32_t n, c
 
 int llm_vocab_read(llm_model *model, const char *path, char *why)
 {
-    llm_mapping file;
+    clkv_mapping file;
     llm_tokenizer_data tok = nothing;
     llm_vocab_writer w;
     const char *shown = llm_shown_path(path);
@@ -163,12 +163,12 @@ int llm_vocab_read(llm_model *model, const char *path, char *why)
     }
     tok.add_bos = tok.bos >= 0;
     tok.add_space_prefix = 1;
-    llm_mapping_close(&file);
+    clkv_mapping_close(&file);
     llm_vocab_free(&model->tok);
     model->tok = tok;
     return 0;
 fail:
     llm_vocab_free(&tok);
-    llm_mapping_close(&file);
+    clkv_mapping_close(&file);
     return -1;
 }

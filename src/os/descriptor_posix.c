@@ -1,11 +1,32 @@
-/* fd.c: see fd.h. SPDX-License-Identifier: Apache-2.0 */
-#include "fd.h"
+/* descriptor_posix.c: see descriptor.h. SPDX-License-Identifier: Apache-2.0 */
+#define _POSIX_C_SOURCE 200809L /* poll, pselect */
+#include "os/descriptor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
+#include <signal.h>
 #include <sys/select.h>
 #include <unistd.h>
+
+void clkv_descriptor_begin(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
+        /* open() takes the lowest free number, which is fd. */
+        if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) return;
+    }
+}
+
+int clkv_descriptor_open(const char *path)
+{
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+void clkv_descriptor_close(int fd)
+{
+    close(fd);
+}
 
 /* −1 with errno, EINTR included. An error of the descriptor is left to the call that follows. */
 static int wait_for(int fd, short events)
@@ -16,7 +37,7 @@ static int wait_for(int fd, short events)
 
 /* The same for reading, but EINTR also when *stop is set already. Signals are blocked between that look and the wait,
  * in which they are not: one that comes in between would otherwise be noted and wake nobody. */
-static int wait_unless(int fd, const volatile sig_atomic_t *stop)
+static int wait_unless(int fd, const atomic_int *stop)
 {
     sigset_t all, before;
     fd_set set;
@@ -33,7 +54,7 @@ static int wait_unless(int fd, const volatile sig_atomic_t *stop)
     return ready < 0 ? -1 : 0;
 }
 
-bool fd_is_ready(int fd)
+int clkv_descriptor_is_ready(int fd)
 {
     struct pollfd one = { .fd = fd, .events = POLLIN };
     return poll(&one, 1, 0) > 0;
@@ -44,7 +65,7 @@ static int is_not_ready(void)
     return errno == EAGAIN || errno == EWOULDBLOCK;
 }
 
-ssize_t fd_read(int fd, void *bytes, size_t n, const volatile sig_atomic_t *stop)
+ptrdiff_t clkv_descriptor_read(int fd, void *bytes, size_t n, const atomic_int *stop)
 {
     for (;;) {
         /* Before the call too: the wait returns at a signal, read() is restarted by SA_RESTART. */
@@ -54,7 +75,7 @@ ssize_t fd_read(int fd, void *bytes, size_t n, const volatile sig_atomic_t *stop
     }
 }
 
-int fd_write(int fd, const void *bytes, size_t n)
+int clkv_descriptor_write(int fd, const void *bytes, size_t n)
 {
     const char *at = bytes;
     while (n) {

@@ -1,20 +1,24 @@
-/* interrupt.c: see interrupt.h. SPDX-License-Identifier: Apache-2.0 */
-#include "interrupt.h"
+/* interrupt_posix.c: see interrupt.h. SPDX-License-Identifier: Apache-2.0 */
+#define _POSIX_C_SOURCE 200809L /* sigaction, pthread_kill */
+#include "os/interrupt.h"
 
 #include <pthread.h>
-#include <stdbool.h>
+#include <signal.h>
 #include <stddef.h>
+#include <string.h>
+
+_Static_assert(sizeof(struct sigaction) <= sizeof(clkv_interrupt_handling), "a handling has room for a sigaction");
 
 enum { SIGNALS = 3 };
 static const int signals[SIGNALS] = { SIGINT, SIGTERM, SIGHUP };
-static bool ignored[SIGNALS]; /* by the caller of the program */
-static struct sigaction before[SIGNALS]; /* what there was when interrupt_catch came */
+static int ignored[SIGNALS]; /* by the caller of the program */
+static struct sigaction before[SIGNALS]; /* what there was when clkv_interrupt_catch came */
 static const struct sigaction ignore = { .sa_handler = SIG_IGN };
 static pthread_t main_thread;
 static volatile sig_atomic_t seen;
-volatile sig_atomic_t interrupt_pressed;
+atomic_int clkv_interrupt_pressed;
 
-void interrupt_begin(void)
+void clkv_interrupt_begin(void)
 {
     struct sigaction now;
     main_thread = pthread_self();
@@ -27,7 +31,7 @@ static void put_back(void)
 }
 
 /* The system may give a signal to any thread, a driver's too. Only in the main one it ends a wait. */
-static bool is_passed_on(int signal)
+static int is_passed_on(int signal)
 {
     return !pthread_equal(pthread_self(), main_thread) && !pthread_kill(main_thread, signal);
 }
@@ -39,7 +43,7 @@ static void on_signal(int signal)
     put_back();
 }
 
-void interrupt_catch(void)
+void clkv_interrupt_catch(void)
 {
     struct sigaction ours = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
     sigemptyset(&ours.sa_mask);
@@ -53,39 +57,48 @@ void interrupt_catch(void)
 
 static void on_press(int signal)
 {
-    if (!is_passed_on(signal)) interrupt_pressed = 1;
+    if (!is_passed_on(signal)) clkv_interrupt_pressed = 1;
 }
 
-void interrupt_watch(struct sigaction *was)
+void clkv_interrupt_watch(clkv_interrupt_handling *was)
 {
-    struct sigaction ours = { .sa_handler = on_press, .sa_flags = SA_RESTART };
+    struct sigaction ours = { .sa_handler = on_press, .sa_flags = SA_RESTART }, old;
     sigemptyset(&ours.sa_mask);
-    interrupt_pressed = 0;
-    sigaction(SIGINT, ignored[0] ? &ignore : &ours, was);
-    if (ignored[0]) *was = ignore;
+    clkv_interrupt_pressed = 0;
+    sigaction(SIGINT, ignored[0] ? &ignore : &ours, &old);
+    memcpy(was->words, ignored[0] ? &ignore : &old, sizeof old);
 }
 
-void interrupt_unwatch(const struct sigaction *was)
+void clkv_interrupt_handled(clkv_interrupt_handling *out)
 {
-    sigaction(SIGINT, was, NULL);
+    struct sigaction now;
+    sigaction(SIGINT, NULL, &now);
+    memcpy(out->words, &now, sizeof now);
 }
 
-int interrupt_seen(void)
+void clkv_interrupt_handle(const clkv_interrupt_handling *handling)
+{
+    struct sigaction wanted;
+    memcpy(&wanted, handling->words, sizeof wanted);
+    sigaction(SIGINT, &wanted, NULL);
+}
+
+int clkv_interrupt_seen(void)
 {
     return seen;
 }
 
-void interrupt_release(void)
+void clkv_interrupt_release(void)
 {
     if (!seen) put_back();
 }
 
-const char *interrupt_name(int signal)
+const char *clkv_interrupt_name(int signal)
 {
     return signal == SIGINT ? "SIGINT" : signal == SIGTERM ? "SIGTERM" : "SIGHUP";
 }
 
-void interrupt_end(void)
+void clkv_interrupt_end(void)
 {
     const struct sigaction as_usual = { .sa_handler = SIG_DFL };
     if (!seen) return;

@@ -1,0 +1,73 @@
+/* child_posix.c: see child.h. SPDX-License-Identifier: Apache-2.0 */
+#define _POSIX_C_SOURCE 200809L /* setenv */
+#include "os/child.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifdef __APPLE__
+#include <mach-o/dyld.h>
+#endif
+
+int clkv_child_environment(const char *name, const char *value)
+{
+    return setenv(name, value, 1);
+}
+
+static void run_this_program(char *const *argv)
+{
+#ifdef __APPLE__
+    char path[PATH_MAX];
+    uint32_t room = sizeof path;
+    if (!_NSGetExecutablePath(path, &room)) execv(path, argv);
+#else
+    execv("/proc/self/exe", argv);
+#endif
+}
+
+/* Reads to the end, so that the child can print more than there is room for. */
+static void read_output(int fd, char *output, size_t room)
+{
+    char rest[256];
+    size_t n = 0;
+    for (;;) {
+        const int full = n + 1 >= room;
+        const ssize_t got = read(fd, full ? rest : output + n, full ? sizeof rest : room - 1 - n);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) break;
+        if (!full) n += (size_t)got;
+    }
+    output[n] = 0;
+}
+
+int clkv_child_run(char *const *argv, char *output, size_t room, int *code, char why[CLKV_OS_WHY])
+{
+    int ends[2], state = 0;
+    if (pipe(ends)) {
+        snprintf(why, CLKV_OS_WHY, "no pipe: %s", strerror(errno));
+        return -1;
+    }
+    const pid_t pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        run_this_program(argv);
+        _exit(127);
+    }
+    int error = pid < 0 ? errno : 0;
+    close(ends[1]);
+    read_output(ends[0], output, room);
+    close(ends[0]);
+    while (!error && waitpid(pid, &state, 0) < 0)
+        if (errno != EINTR) error = errno;
+    if (error) snprintf(why, CLKV_OS_WHY, "cannot start a child process: %s", strerror(error));
+    else if (!WIFEXITED(state)) snprintf(why, CLKV_OS_WHY, "the child process was ended by signal %d", WTERMSIG(state));
+    else *code = WEXITSTATUS(state);
+    return error || !WIFEXITED(state) ? -1 : 0;
+}
