@@ -77,9 +77,9 @@ static clkv_status create(clkv_cache **out, clkv_device *device, const clkv_cach
     if ((st = create_rows(cache)) != CLKV_OK) goto fail;
     if ((st = clkv_ops_reserve_parts(&cache->ops, 0)) != CLKV_OK) goto fail;
     if ((st = compile(cache)) != CLKV_OK) goto fail;
-    clkv_log(CLKV_LOG_INFO, "cache: %u blocks of %u tokens, %llu bytes in %u slabs", (unsigned)resolved.blocks,
-             (unsigned)resolved.block_size, (unsigned long long)resolved.memory_bytes,
-             (unsigned)cache->ops.slabs.n);
+    clkv_log(CLKV_LOG_INFO, "cache: %u blocks of %u tokens, %llu bytes in %u slab%s", (unsigned)resolved.blocks,
+             (unsigned)resolved.block_size, (unsigned long long)resolved.memory_bytes, (unsigned)cache->ops.slabs.n,
+             cache->ops.slabs.n == 1 ? "" : "s");
     *out = cache;
     return CLKV_OK;
 fail:
