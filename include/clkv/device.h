@@ -38,8 +38,8 @@ typedef struct clkv_device clkv_device;
  *   CLKV_CPU_TILES, CLKV_CPU_FETCH
  *                   for tests and measurements of the variant "cpu": "wide" or "narrow" register tiles, and the
  *                   cache level, 1 or 2, into which keys and values are fetched ahead; default by the processor
- *   CLKV_CACHE_DIR  the directory of program binaries; default $XDG_CACHE_HOME/clkv or ~/.cache/clkv; on macOS
- *                   ~/Library/Caches/clkv, on Windows clkv in the user's local application data
+ *   CLKV_CACHE_DIR  the directory of program binaries; default $XDG_CACHE_HOME/clkv, else ~/.cache/clkv
+ *                   (macOS: ~/Library/Caches/clkv); on Windows clkv in the user's local application data
  *   CLKV_NO_CACHE   not empty and not 0: no program binaries are kept, whatever params.cache_dir says */
 typedef struct clkv_device_params {
     size_t size;
