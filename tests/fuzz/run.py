@@ -15,12 +15,17 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from command import WRAPPER, command  # noqa: E402  (its folder is known only now)
+
 MOST_BYTES = {"gguf": 8192, "safetensors": 4096, "checkpoint": 4096}  # of an input; 2048 else
 LIMITS = ["-rss_limit_mb=1024", "-malloc_limit_mb=256", "-timeout=5", "-error_exitcode=1", "-timeout_exitcode=1"]
 MEMORY = "/dev/shm"  # some targets write files, thousands a second
 
 
 def has_libfuzzer(program):
+    if WRAPPER:
+        return False
     done = subprocess.run([program, "-help=1"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     return b"libFuzzer" in done.stdout
 
@@ -72,7 +77,7 @@ def main():
         if has_libfuzzer(args.program):
             return fuzz(args, scratch, seeds)
         corpus = [args.corpus] if args.corpus else []
-        return subprocess.run([args.program, str(seeds), *corpus], check=False).returncode
+        return subprocess.run([*command(args.program), str(seeds), *corpus], check=False).returncode
 
 
 sys.exit(main())

@@ -2,11 +2,15 @@
 """test_split.py LLM_SPLIT: the words into which tokenizer_split.c cuts random texts, against the regular
 expressions that the models' authors publish in their tokenizer.json files, run by Python's own engine."""
 # SPDX-License-Identifier: Apache-2.0
+import os
 import random
 import re
 import subprocess
 import sys
 import unicodedata
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from command import command  # noqa: E402  (its folder is known only now)
 
 CONTRACTIONS = "'s|'t|'re|'ve|'m|'ll|'d"
 GPT2 = CONTRACTIONS + r"| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -96,7 +100,7 @@ def main():
     for style, expressions in STYLES.items():
         texts = [random_text(rng) for _ in range(TEXTS)]
         data = b"".join(t.encode() + b"\0" for t in texts)
-        done = subprocess.run([sys.argv[1], style], input=data, capture_output=True, timeout=600, check=True)
+        done = subprocess.run([*command(sys.argv[1]), style], input=data, capture_output=True, timeout=600, check=True)
         compiled = [translated(e) for e in expressions]
         lines = done.stdout.decode().splitlines()
         assert len(lines) == len(texts), style

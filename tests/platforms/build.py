@@ -4,13 +4,14 @@
 Each target gets what clkv needs (needs.py, needs/meson.build) and then three builds, warnings being errors: `core`, the
 library without OpenCL; `library`, with it; `everything`, the programs and the tests too. For every build one line says
 that it was built, that it failed (with the errors that the compiler gave), or why it was skipped. Built programs of
-the target are in BUILD/TARGET/everything; nothing is run.
+the target are in BUILD/TARGET/everything. With --run their tests run (runs.py), where this machine can run them.
 
 Exit status: 0 nothing failed, 1 something did, 2 usage. SPDX-License-Identifier: Apache-2.0
 """
 import argparse
 import ast
 import configparser
+import json
 import os
 import pathlib
 import re
@@ -18,6 +19,8 @@ import shutil
 import subprocess
 import sys
 import time
+
+import runs
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -27,9 +30,10 @@ PYTHON_PACKAGES = ("ziglang==0.13.0", "meson>=1.5")
 BUILDS = {
     "core": ["-Dopencl=disabled", "-Dtools=disabled", "-Dtests=disabled"],
     "library": ["-Dopencl=enabled", "-Dtools=disabled", "-Dtests=disabled"],
-    "everything": ["-Dopencl=enabled", "-Dtools=enabled", "-Dgenerate=disabled", "-Dlibedit=disabled",
-                   "-Dtests=enabled"],
+    "everything": ["-Dopencl=enabled", "-Dtools=enabled", "-Dlibedit=disabled", "-Dtests=enabled"],
 }
+# A program of another C library than this machine's runs here only if it brings all of it along.
+STATIC = ["-Ddefault_library=static", "-Dprefer_static=true"]
 ERRORS_SHOWN = 30
 
 
@@ -54,21 +58,21 @@ def run(command, log, env):
     raise Failed("\n".join((errors or lines)[-ERRORS_SHOWN:]))
 
 
-def compiler(target):
-    """The command that a target's cross file has for its C compiler."""
+def command(target, name):
+    """The words of a command in a target's cross file: `c`, the compiler, or `exe_wrapper`, which may be absent."""
     file = configparser.ConfigParser()
     file.read(CROSS / (target + ".ini"))
-    command = ast.literal_eval(file["binaries"]["c"])
-    return command if isinstance(command, list) else [command]
+    words = ast.literal_eval(file["binaries"].get(name, "[]"))
+    return words if isinstance(words, list) else [words]
 
 
 def lacking(target, env):
     """What a target's compiler lacks on this machine, or None."""
-    command = compiler(target)
-    program = shutil.which(command[0], path=env["PATH"])
+    compiler = command(target, "c")
+    program = shutil.which(compiler[0], path=env["PATH"])
     if program is None:
-        return "there is no " + command[0]
-    if "ziglang" in command and subprocess.run([program, "-m", "ziglang", "version"], capture_output=True, env=env,
+        return "there is no " + compiler[0]
+    if "ziglang" in compiler and subprocess.run([program, "-m", "ziglang", "version"], capture_output=True, env=env,
                                                check=False).returncode:
         return "there is no ziglang"
     return None
@@ -101,34 +105,80 @@ def meson_build(source, folder, options, env, install=False):
     run(["ninja", "-k", "0", "-C", folder, *(["install"] if install else [])], log, env)
 
 
-def build_target(target, build, names, env):
-    """Yields (build, what became of it, the errors of a failed one)."""
+class Report:
+    """Prints what became of each build, and keeps it in the form in which meson keeps what became of tests."""
+
+    def __init__(self, results):
+        self.results, self.failed = results, False
+        if results:
+            results.mkdir(parents=True, exist_ok=True)
+
+    def say(self, target, name, outcome, text="", seconds=0.0):
+        """outcome: OK, FAIL or SKIP; text: the errors, or why it was skipped."""
+        self.failed |= outcome == "FAIL"
+        words = {"OK": "built in %.0f s" % seconds, "FAIL": "failed", "SKIP": "skipped: " + text}[outcome]
+        print("%s %s: %s" % (target, name, words), flush=True)
+        if outcome == "FAIL":
+            print("    " + text.replace("\n", "\n    "), flush=True)
+        if self.results:
+            line = {"name": "%s %s" % (target, name), "result": outcome, "duration": seconds, "stdout": text}
+            with open(self.results / "platforms-builds.json", "a", encoding="utf-8") as out:
+                out.write(json.dumps(line) + "\n")
+
+    def keep(self, target, record):
+        """What meson says of the tests of a target."""
+        if not record.exists():
+            self.say(target, "tests", "FAIL", "meson left no record of them")
+            return
+        lines = [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]
+        self.failed |= any(line["result"] not in ("OK", "SKIP", "EXPECTEDFAIL") for line in lines)
+        if self.results:
+            shutil.copy(record, self.results / ("platforms-%s.json" % target))
+
+
+def build_target(target, build, names, env, report):
+    """Makes the builds of a target. Returns whether its programs and tests are there."""
     reason = lacking(target, env)
     if reason:
-        yield "all", "skipped: " + reason, ""
-        return
+        report.say(target, "all", "SKIP", reason)
+        return False
     folder, prefix = build / target, build / target / "prefix"
     folder.mkdir(exist_ok=True)
-    cross = ["--cross-file", CROSS / (target + ".ini"), "--prefix", prefix, "--buildtype=release"]
+    cross = ["--cross-file", CROSS / (target + ".ini"), "--prefix", prefix, "--buildtype=plain",
+             "-Doptimization=%d" % (1 if target in runs.TARGETS else 0), *(STATIC if "musl" in target else [])]
     # meson's werror asks the linker too, and zig's knows no such option.
-    strict = ["-Dwerror=false", "-Dc_args=-Werror"] if "ziglang" in compiler(target) else ["-Dwerror=true"]
+    strict = ["-Dwerror=false", "-Dc_args=-Werror"] if "ziglang" in command(target, "c") else ["-Dwerror=true"]
     env = {**env, "PKG_CONFIG_LIBDIR": str(prefix / "lib" / "pkgconfig")}
     try:
         meson_build(build / "needs", folder / "needs", cross, env, install=True)
     except Failed as failure:
-        yield "needs", "failed", str(failure)
-        return
+        report.say(target, "needs", "FAIL", str(failure))
+        return False
+    there = False
     for name in names:
         absent = [pc for pc in ("libcjson", "zlib", "check") if not (prefix / "lib/pkgconfig" / (pc + ".pc")).exists()]
         if name == "everything" and absent:
-            yield name, "skipped: there is no source of " + ", ".join(absent), ""
+            report.say(target, name, "SKIP", "there is no source of " + ", ".join(absent))
             continue
         start = time.monotonic()
         try:
             meson_build(ROOT, folder / name, [*cross, *strict, *BUILDS[name]], env)
-            yield name, "built in %.0f s" % (time.monotonic() - start), ""
         except Failed as failure:
-            yield name, "failed after %.0f s" % (time.monotonic() - start), str(failure)
+            report.say(target, name, "FAIL", str(failure), time.monotonic() - start)
+            continue
+        report.say(target, name, "OK", "", time.monotonic() - start)
+        there |= name == "everything"
+    return there
+
+
+def run_target(target, build, env, report):
+    """Runs the tests of a target that is built."""
+    wrapper = command(target, "exe_wrapper")
+    reason = runs.lacking(target, wrapper)
+    if reason:
+        report.say(target, "tests", "SKIP", reason)
+    else:
+        report.keep(target, runs.run(target, build / target, wrapper, env))
 
 
 def main():
@@ -138,6 +188,8 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build-cross", metavar="DIR",
                         help="where the builds go (default build-cross in the source tree; kept between runs)")
     parser.add_argument("--only", action="append", choices=BUILDS, help="this build (default: all three)")
+    parser.add_argument("--run", action="store_true", help="run the tests of what was built")
+    parser.add_argument("--results", type=pathlib.Path, metavar="DIR", help="where records of builds and tests go")
     parser.add_argument("--no-install", action="store_true", help="install nothing: take what is there")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.targets) - set(targets))
@@ -153,14 +205,12 @@ def main():
     gathered = subprocess.run([sys.executable, HERE / "needs.py", build], check=False).returncode
     if gathered:
         return 0 if gathered == 77 else 1
-    failed = False
+    report = Report(arguments.results)
     for target in arguments.targets or targets:
-        for name, outcome, errors in build_target(target, build, arguments.only or list(BUILDS), env):
-            print("%s %s: %s" % (target, name, outcome), flush=True)
-            if errors:
-                failed = True
-                print("    " + errors.replace("\n", "\n    "), flush=True)
-    return 1 if failed else 0
+        there = build_target(target, build, arguments.only or list(BUILDS), env, report)
+        if there and arguments.run:
+            run_target(target, build, env, report)
+    return 1 if report.failed else 0
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 
   include/    OpenCL's headers of this machine, once as CL/ and once as Apple names them, OpenCL/
   opencl.c    a stand-in for every OpenCL function that clkv calls, so that a program links and finds no platform
+  clblast.c   the same for CLBlast, where this machine has its headers
   xxhash/     xxHash out of its header
   cjson/ zlib/ check/    their sources by apt, from where this machine's packages come; without one the programs or the
               tests cannot be built, and this script says so
@@ -23,19 +24,20 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 HEADERS = pathlib.Path("/usr/include")
-OPENCL_HEADERS = ("cl.h", "cl_ext.h", "cl_gl.h", "cl_platform.h", "cl_version.h", "opencl.h")
+OPENCL_HEADERS = ("cl.h", "cl_egl.h", "cl_ext.h", "cl_gl.h", "cl_icd.h", "cl_layer.h", "cl_platform.h", "cl_version.h", "opencl.h")
+CLBLAST_HEADERS = ("clblast_c.h", "clblast_half.h")
 # Functions that a driver or a layer implements: the tests have some, and no loader exports them.
 NOT_LINKED = {"clInitLayer", "clGetLayerInfo"}
 APT_SOURCES = pathlib.Path("/etc/apt")
 
-STAND_IN = """/* Stands in for OpenCL's loader: every function says that there is no platform. */
+STAND_IN = """/* Stands in for %s: every function returns this error. */
 #ifdef _WIN32
 #define EXPORT __declspec(dllexport)
 #else
 #define EXPORT
 #endif
-#define NO_PLATFORM (-1001)
 """
+NO_PLATFORM, UNKNOWN_ERROR = -1001, -2039
 
 
 def opencl_versions(header):
@@ -45,15 +47,26 @@ def opencl_versions(header):
     return {name: (int(major), int(minor)) for name, major, minor in found}
 
 
-def opencl_calls(root):
+def calls_in(root, pattern):
     """{function: a file that calls it}, of the library, the programs and the tests."""
     calls = {}
     for folder in ("src", "tools", "tests"):
         for path in sorted((root / folder).rglob("*.[ch]")):
             text = re.sub(r"/\*.*?\*/|//[^\n]*", "", path.read_text(encoding="utf-8"), flags=re.S)
-            for name in re.findall(r"\b(cl[A-Z][A-Za-z]+)\s*\(", text):
+            for name in re.findall(pattern, text):
                 calls.setdefault(name, path.relative_to(root))
-    return {name: path for name, path in calls.items() if name not in NOT_LINKED}
+    return calls
+
+
+def opencl_calls(root):
+    found = calls_in(root, r"\b(cl[A-Z][A-Za-z]+)\s*\(")
+    return {name: path for name, path in found.items() if name not in NOT_LINKED}
+
+
+def stand_in(library, functions, error):
+    """The source of a library of functions that return an error."""
+    return STAND_IN % library + "".join("EXPORT int %s(void);\nint %s(void) { return %d; }\n" % (name, name, error)
+                                        for name in sorted(functions))
 
 
 def newer_calls(versions, calls):
@@ -70,10 +83,19 @@ def write_opencl(needs):
         for name, text in texts.items():
             (needs / "include" / folder / name).write_text(text.replace("<CL/", "<%s/" % folder), encoding="utf-8")
     calls = opencl_calls(ROOT)
-    functions = "".join("EXPORT int %s(void);\nint %s(void) { return NO_PLATFORM; }\n" % (name, name)
-                        for name in sorted(calls))
-    (needs / "opencl.c").write_text(STAND_IN + functions, encoding="utf-8")
+    (needs / "opencl.c").write_text(stand_in("OpenCL's loader", calls, NO_PLATFORM), encoding="utf-8")
     return newer_calls(opencl_versions(texts["cl.h"]), calls)
+
+
+def write_clblast(needs):
+    """CLBlast's headers and the stand-in. Without the headers clkv-generate is not built."""
+    headers = [HEADERS / name for name in CLBLAST_HEADERS]
+    if not all(path.exists() for path in headers):
+        return
+    for path in headers:
+        shutil.copy(path, needs / "include")
+    calls = calls_in(ROOT, r"\b(CLBlast[SH]\w+)\s*\(")
+    (needs / "clblast.c").write_text(stand_in("CLBlast", calls, UNKNOWN_ERROR), encoding="utf-8")
 
 
 def write_xxhash(needs):
@@ -145,6 +167,7 @@ def main():
         print("\n".join(wrong), file=sys.stderr)
         return 1
     write_xxhash(needs)
+    write_clblast(needs)
     shutil.copy(HERE / "needs" / "meson.build", needs)
     lacking = fetch_all(needs, folder / "apt")
     if lacking:

@@ -12,7 +12,10 @@ import subprocess
 import sys
 import tempfile
 
-TOOL, PART = sys.argv[1], sys.argv[2]
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from command import command  # noqa: E402  (its folder is known only now)
+
+TOOL, PART = command(sys.argv[1]), sys.argv[2]
 WORK = tempfile.TemporaryDirectory()
 failures = []
 
@@ -24,7 +27,7 @@ def check(condition, what):
 
 
 def run(*arguments, env=None):
-    return subprocess.run([TOOL, *map(str, arguments)], capture_output=True, timeout=600,
+    return subprocess.run([*TOOL, *map(str, arguments)], capture_output=True, timeout=600,
                           env={**os.environ, **(env or {})})
 
 

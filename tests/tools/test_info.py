@@ -10,7 +10,10 @@ import subprocess
 import sys
 import tempfile
 
-TOOL, PART = sys.argv[1], sys.argv[2]
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from command import command  # noqa: E402  (its folder is known only now)
+
+TOOL, PART = command(sys.argv[1]), sys.argv[2]
 failures = []
 
 
@@ -22,7 +25,7 @@ def check(condition, what):
 
 def run(*arguments, **env):
     env = {name: value for name, value in {**os.environ, **env}.items() if value is not None}
-    done = subprocess.run([TOOL, *arguments], capture_output=True, timeout=100, env=env)
+    done = subprocess.run([*TOOL, *arguments], capture_output=True, timeout=100, env=env)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 

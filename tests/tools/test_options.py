@@ -6,33 +6,36 @@ import os
 import subprocess
 import sys
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from command import command, name  # noqa: E402  (its folder is known only now)
+
 failures = []
 
 
-def refused(command, arguments, *words, without=()):
-    done = subprocess.run([*command, *arguments], capture_output=True, timeout=60)
+def refused(tool, arguments, *words, without=()):
+    done = subprocess.run([*command(tool[0]), *tool[1:], *arguments], capture_output=True, timeout=60)
     text = done.stderr.decode()
-    name = " ".join([os.path.basename(command[0]), *command[1:]])
-    good = (done.returncode == 2 and not done.stdout and text.startswith(name + ": ") and text.count("\n") == 1 and
+    called = " ".join([name(tool[0]), *tool[1:]])
+    good = (done.returncode == 2 and not done.stdout and text.startswith(called + ": ") and text.count("\n") == 1 and
             all(w in text for w in words) and not any(w in text for w in without))
     if not good:
         failures.append(arguments)
-        print(f"FAILED: {name} {arguments}: exit {done.returncode}: {done.stdout!r} {text!r}, not {words}")
+        print(f"FAILED: {called} {arguments}: exit {done.returncode}: {done.stdout!r} {text!r}, not {words}")
 
 
-def every_tool(command):
+def every_tool(tool):
     """All of them have --json and --help."""
-    refused(command, ["--json=yes"], "--json takes no value", "--json=yes", without=["unknown", "ambiguous"])
-    refused(command, ["--help=yes"], "--help takes no value")
-    refused(command, ["--js=1"], "--json takes no value", "--js=1")
+    refused(tool, ["--json=yes"], "--json takes no value", "--json=yes", without=["unknown", "ambiguous"])
+    refused(tool, ["--help=yes"], "--help takes no value")
+    refused(tool, ["--js=1"], "--json takes no value", "--js=1")
     for meant, spellings in {"json": ["--jsn", "--jsno", "--jon", "--jjson", "--jsn=1", "---json", "-json"],
                              "version": ["--verison", "--versoin"]}.items():
         for given in spellings:
-            refused(command, [given], f"unknown option {given}: did you mean --{meant}?", "--help",
+            refused(tool, [given], f"unknown option {given}: did you mean --{meant}?", "--help",
                     without=["ambiguous"])
     for given in ("--nothing-of-the-kind", "-j", "--" + "j" * 300):
-        refused(command, [given], "unknown option", "--help", without=["did you mean"])
-    refused(command, ["--\x1b[2J"], "unknown option --?[2J", without=["\x1b"])
+        refused(tool, [given], "unknown option", "--help", without=["did you mean"])
+    refused(tool, ["--\x1b[2J"], "unknown option --?[2J", without=["\x1b"])
 
 
 def particular(tools):
@@ -58,7 +61,7 @@ def particular(tools):
         refused([bench], ["nothing"], "attention, pool, step or start")
 
 
-paths = {os.path.basename(path): path for path in sys.argv[1:]}
+paths = {name(path): path for path in sys.argv[1:]}
 for tool, path in paths.items():
     for words in [["attention"], ["pool"], ["step"], ["start"]] if tool == "clkv-bench" else [[]]:
         every_tool([path, *words])

@@ -3,15 +3,22 @@
 where it cannot be written, and holds no escape codes on any terminal."""
 # SPDX-License-Identifier: Apache-2.0
 import errno
-import fcntl
 import os
-import pty
 import signal
 import subprocess
 import sys
 import tempfile
 
-TOOLS = {os.path.basename(path): path for path in sys.argv[1:]}
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from command import WRAPPER, command, is_posix, name  # noqa: E402  (its folder is known only now)
+
+if not all(map(is_posix, sys.argv[1:])):
+    print("skipped: the programs have neither pseudo-terminals nor SIGPIPE")
+    sys.exit(77)
+import fcntl  # noqa: E402  (Windows has no such modules)
+import pty  # noqa: E402
+
+TOOLS = {name(path): command(path) for path in sys.argv[1:]}
 F_SETPIPE_SZ = 1031
 WORK = tempfile.TemporaryDirectory()
 failures = []
@@ -32,16 +39,17 @@ def trace():
 
 def commands():
     for path in TOOLS.values():
-        yield [path, "--help"]
-        yield [path, "--version"]
+        yield [*path, "--help"]
+        yield [*path, "--version"]
     if "clkv-bench" in TOOLS:
-        yield [TOOLS["clkv-bench"], "pool", "--help"]
-    yield [TOOLS["clkv-replay"], trace(), "--limit", "3"]
-    yield [TOOLS["clkv-replay"], trace(), "--limit", "3", "--json"]
+        yield [*TOOLS["clkv-bench"], "pool", "--help"]
+    yield [*TOOLS["clkv-replay"], trace(), "--limit", "3"]
+    yield [*TOOLS["clkv-replay"], trace(), "--limit", "3", "--json"]
 
 
-def name(command):
-    return " ".join([os.path.basename(command[0]), *command[1:2]])
+def called(words):
+    """The program and its first argument."""
+    return " ".join([name(words[len(WRAPPER)]), *words[len(WRAPPER) + 1:][:1]])
 
 
 def lines(text):
@@ -61,7 +69,7 @@ def drain(fd):
     return out
 
 
-def slow_reader(command, wanted):
+def slow_reader(words, wanted):
     """The pipe is full and non-blocking; nobody reads from it until the program waits (or has given up)."""
     reader, writer = os.pipe()
     fcntl.fcntl(writer, F_SETPIPE_SZ, 4096)
@@ -72,7 +80,7 @@ def slow_reader(command, wanted):
             filled += os.write(writer, b"x" * 512)
     except BlockingIOError:
         pass
-    with subprocess.Popen(command, stdout=writer, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as program:
+    with subprocess.Popen(words, stdout=writer, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as program:
         os.close(writer)
         try:
             program.wait(timeout=0.3)
@@ -80,32 +88,32 @@ def slow_reader(command, wanted):
             pass
         out = drain(reader)
         said = program.stderr.read()
-    check(program.returncode == 0 and not said, f"{name(command)}: slow reader: {program.returncode} {said!r}")
-    check(out[:filled] == b"x" * filled and lines(out[filled:]) == wanted, f"{name(command)}: slow reader: {out!r}")
+    check(program.returncode == 0 and not said, f"{called(words)}: slow reader: {program.returncode} {said!r}")
+    check(out[:filled] == b"x" * filled and lines(out[filled:]) == wanted, f"{called(words)}: slow reader: {out!r}")
 
 
-def gone_reader(command, ignored):
+def gone_reader(words, ignored):
     """Quietly: by the signal, or where that is ignored with status 1."""
     reader, writer = os.pipe()
     os.close(reader)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN if ignored else signal.SIG_DFL)
-    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, restore_signals=False, timeout=60)
+    done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, restore_signals=False, timeout=60)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     os.close(writer)
     check(done.returncode == (1 if ignored else -signal.SIGPIPE) and not done.stderr,
-          f"{name(command)}: the reader is gone: {done.returncode} {done.stderr!r}")
+          f"{called(words)}: the reader is gone: {done.returncode} {done.stderr!r}")
 
 
-def refused(command):
-    program = os.path.basename(command[0]).encode()
+def refused(words):
+    program = name(words[len(WRAPPER)]).encode()
     with open("/dev/full", "wb") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=60)
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, timeout=60)
     check(done.returncode == 1 and b": cannot write the output: No space left" in done.stderr and
           done.stderr.startswith(program) and done.stderr.count(b"\n") == 1,
-          f"{name(command)}: a full disk: {done.returncode} {done.stderr!r}")
-    done = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *command], stderr=subprocess.PIPE, timeout=60)
+          f"{called(words)}: a full disk: {done.returncode} {done.stderr!r}")
+    done = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *words], stderr=subprocess.PIPE, timeout=60)
     check(done.returncode == 1 and b": cannot write the output: " in done.stderr,
-          f"{name(command)}: stdout is closed: {done.returncode} {done.stderr!r}")
+          f"{called(words)}: stdout is closed: {done.returncode} {done.stderr!r}")
 
 
 def on_terminal(arguments, term, non_blocking=False, **env):
@@ -122,19 +130,19 @@ def on_terminal(arguments, term, non_blocking=False, **env):
 
 def terminals():
     """A line of progress appears, is taken away before the table, and is made of plain characters."""
-    command = [TOOLS["clkv-replay"], trace(), "--chunk", "64"]
+    words = [*TOOLS["clkv-replay"], trace(), "--chunk", "64"]
     for term, env in (("dumb", {}), ("xterm", {"NO_COLOR": "1"}), ("xterm", {})):
         for non_blocking in (False, True):
-            code, out = on_terminal(command, term, non_blocking, **env)
+            code, out = on_terminal(words, term, non_blocking, **env)
             check(code == 0 and b"\x1b" not in out, f"{term} {env}: exit {code}: {out!r}")
             check(out.startswith(b"\r") and b"\rrequests " in out, f"{term} {env}: progress: {out!r}")
-    code, out = on_terminal([TOOLS["clkv-replay"], "nowhere"], "dumb")
+    code, out = on_terminal([*TOOLS["clkv-replay"], "nowhere"], "dumb")
     check(code == 2 and out.startswith(b"clkv-replay: nowhere") and b"\x1b" not in out, f"a message: {code} {out!r}")
 
 
 for one in commands():
     plain = subprocess.run(one, capture_output=True, timeout=60)
-    check(plain.returncode == 0 and plain.stdout, f"{name(one)}: {plain.returncode} {plain.stderr!r}")
+    check(plain.returncode == 0 and plain.stdout, f"{called(one)}: {plain.returncode} {plain.stderr!r}")
     slow_reader(one, lines(plain.stdout))
     gone_reader(one, True)
     gone_reader(one, False)

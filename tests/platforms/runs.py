@@ -1,0 +1,74 @@
+"""runs.py: runs the tests that build.py made for a target, on this machine.
+
+Programs run under the exe_wrapper of the target's cross file (wine, qemu), or by themselves where this machine takes
+them. The stand-in for OpenCL finds no platform, so tests of devices are skipped. SPDX-License-Identifier: Apache-2.0
+"""
+import dataclasses
+import pathlib
+import shlex
+import shutil
+import subprocess
+
+# Check starts a process for each test: under an emulator that is slow, and Windows has no fork.
+ONE_PROCESS = {"CK_FORK": "no"}
+# Whatever drivers and layers this machine has, the tests see the stand-in.
+NOT_OURS = ("OCL_ICD_VENDORS", "OPENCL_LAYERS", "CLKV_TEST_NEED_DEVICE")
+
+
+@dataclasses.dataclass
+class Runs:
+    """What of a target runs here: suites, tests of them that are left out, and variables."""
+    suites: tuple = ("unit", "tools", "llm", "fuzz")
+    without: tuple = ()
+    env: dict = dataclasses.field(default_factory=dict)
+
+
+TARGETS = {
+    "linux-arm64-musl": Runs(env=ONE_PROCESS),
+    "linux-i386": Runs(),
+    "linux-s390x": Runs(env=ONE_PROCESS),
+    "linux-x86_64-musl": Runs(),
+    "windows-x86_64-mingw": Runs(env=ONE_PROCESS),
+}
+
+
+def lacking(target, wrapper):
+    """Why the tests of a target do not run here, or None."""
+    if target not in TARGETS:
+        return "its programs do not run on this machine"
+    return None if not wrapper or shutil.which(wrapper[0]) else "there is no " + wrapper[0]
+
+
+def wine(folder, env):
+    """What wine needs: a prefix in the build, quiet, and the folders of the DLLs."""
+    dlls = ["Z:" + str(path).replace("/", "\\") for path in (folder / "everything" / "src", folder / "prefix" / "bin")]
+    return {**env, "WINEPREFIX": str(folder.parent / "wine"), "WINEDEBUG": "-all", "WINEPATH": ";".join(dlls),
+            "WINEDLLOVERRIDES": "opencl=n;mscoree,mshtml="}
+
+
+def start_wine(wrapper, env):
+    """Makes the prefix: the first start takes longer than a test may."""
+    subprocess.run([*wrapper, "wineboot", "-i"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL, check=False)
+
+
+def run(target, folder, wrapper, env):
+    """Runs the tests of a target. Returns the path of meson's record of them, which is absent if meson failed."""
+    runs = TARGETS[target]
+    env = {name: value for name, value in env.items() if name not in NOT_OURS}
+    env.update(runs.env, CLKV_TEST_WRAPPER=shlex.join(wrapper), CLKV_TEST_GRID="small")
+    if any("wine" in pathlib.Path(word).name for word in wrapper):
+        env = wine(folder, env)
+        start_wine(wrapper, env)
+    everything = folder / "everything"
+    record = everything / "meson-logs" / "testlog-short.json"
+    record.unlink(missing_ok=True)
+    words = ["meson", "test", "-C", everything, "--no-rebuild", "--setup", "short"]
+    for suite in runs.suites:
+        words += ["--suite", suite]
+    listed = subprocess.run([*words, "--list"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                            check=False).stdout
+    names = [line.split(" / ", 1)[1] for line in listed.splitlines() if " / " in line]
+    subprocess.run([*words, "--print-errorlogs", "--timeout-multiplier", "4",
+                    *(name for name in names if name not in runs.without)], env=env, stdin=subprocess.DEVNULL, check=False)
+    return record
