@@ -1,13 +1,13 @@
 """command.py: how the tests start a program of the build, and what its system has.
 
-Programs of another system run under an emulator: CLKV_TEST_WRAPPER has its words, such as `qemu-s390x -L FOLDER`, or
-`wine`. tests/platforms/build.py sets it. SPDX-License-Identifier: Apache-2.0
+Programs of another system run under an emulator. meson has its words from the cross file, such as `qemu-s390x -L FOLDER`
+or `wine`, and tells tests by MESON_EXE_WRAPPER. SPDX-License-Identifier: Apache-2.0
 """
 import os
 import pathlib
 import shlex
 
-WRAPPER = shlex.split(os.environ.get("CLKV_TEST_WRAPPER", ""))
+WRAPPER = shlex.split(os.environ.get("MESON_EXE_WRAPPER", ""))
 
 
 def command(program):

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "safetensors.h"
 
+#include "os/machine.h"
 #include "os/mapping.h"
 
 #include <cJSON.h>
@@ -199,6 +200,8 @@ static int parse_header(safetensors *st, const char *text, size_t bytes, char *e
 static int map_file(safetensors *st, char *error)
 {
     char why[CLKV_OS_WHY];
+    if (clkv_machine_is_big_endian())
+        return safetensors_fail(error, "%s: safetensors files are little-endian, and this machine is big-endian", st->path);
     if (clkv_mapping_open(&st->file, st->path, why))
         return safetensors_fail(error, "%s: %s", st->path, *why ? why : "not a regular file");
     if (st->file.bytes >= 8) return 0;

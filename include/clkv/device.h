@@ -87,7 +87,7 @@ CLKV_API clkv_status clkv_device_list(clkv_device_info *infos, size_t n, size_t 
  * device of that name, or no device at all; in the latter case the message has the number of platforms and the likely
  * cause, and the log callback gets all likely causes. INVALID: unknown variant; the caller's objects are incomplete
  * or do not belong together. FORKED. UNSUPPORTED: the caller's device is below OpenCL 1.2, has no compiler, or is
- * big-endian (clkv_device_list leaves such devices out). DEVICE: a driver call failed. NO_MEMORY. */
+ * big-endian, as this machine may be (clkv_device_list leaves such devices out). DEVICE: a driver call failed. NO_MEMORY. */
 CLKV_API clkv_status clkv_device_open(clkv_device **out, const clkv_device_params *params);
 
 /* Releases the caller's reference. Each cache holds a reference too. When the last reference is released, context and

@@ -220,6 +220,9 @@ clkv_status clkv_facts_query(clkv_facts *out, cl_platform_id platform, cl_device
     clkv_facts f = {.platform = platform, .id = id};
     f.info.size = sizeof f.info;
     clkv_status st = query_names(&f, identity);
+    XXH3_128bits_update(identity, clkv_machine_name(), strlen(clkv_machine_name()) + 1);
+    if (!st && clkv_machine_is_big_endian())
+        st = CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "%s: this machine is big-endian, where clkv uses no devices", f.info.name);
     if (!st && f.info.version < 120)
         st = CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "%s has OpenCL %u.%u, below 1.2", f.info.name,
                        (unsigned)(f.info.version / 100), (unsigned)(f.info.version / 10 % 10));

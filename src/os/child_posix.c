@@ -3,6 +3,7 @@
 #include "os/child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -19,15 +20,21 @@ int clkv_child_environment(const char *name, const char *value)
     return setenv(name, value, 1);
 }
 
-static void run_this_program(char *const *argv)
+/* Becomes this program anew, with its standard output in a pipe. If that fails, writes errno into the other pipe, which
+ * closes when it succeeds. */
+static void run_this_program(char *const *argv, int output, int failure)
 {
+    int ready = dup2(output, STDOUT_FILENO) >= 0 && fcntl(failure, F_SETFD, FD_CLOEXEC) >= 0;
 #ifdef __APPLE__
     char path[PATH_MAX];
     uint32_t room = sizeof path;
-    if (!_NSGetExecutablePath(path, &room)) execv(path, argv);
+    ready = ready && !_NSGetExecutablePath(path, &room);
+    if (ready) execv(path, argv);
 #else
-    execv("/proc/self/exe", argv);
+    if (ready) execv("/proc/self/exe", argv);
 #endif
+    const int error = errno;
+    _exit(write(failure, &error, sizeof error) == sizeof error ? 126 : 127);
 }
 
 /* Reads to the end, so that the child can print more than there is room for. */
@@ -47,25 +54,32 @@ static void read_output(int fd, char *output, size_t room)
 
 int clkv_child_run(char *const *argv, char *output, size_t room, int *code, char why[CLKV_OS_WHY])
 {
-    int ends[2], state = 0;
+    int ends[2], failure[2], state = 0, error = 0;
     if (pipe(ends)) {
         snprintf(why, CLKV_OS_WHY, "no pipe: %s", strerror(errno));
         return -1;
     }
-    const pid_t pid = fork();
-    if (pid == 0) {
-        dup2(ends[1], STDOUT_FILENO);
+    if (pipe(failure)) {
+        snprintf(why, CLKV_OS_WHY, "no pipe: %s", strerror(errno));
         close(ends[0]);
         close(ends[1]);
-        run_this_program(argv);
-        _exit(127);
+        return -1;
     }
-    int error = pid < 0 ? errno : 0;
+    const pid_t pid = fork();
+    if (pid == 0) {
+        close(ends[0]);
+        close(failure[0]);
+        run_this_program(argv, ends[1], failure[1]);
+    }
+    if (pid < 0) error = errno;
     close(ends[1]);
+    close(failure[1]);
     read_output(ends[0], output, room);
     close(ends[0]);
     while (!error && waitpid(pid, &state, 0) < 0)
         if (errno != EINTR) error = errno;
+    if (!error && read(failure[0], &error, sizeof error) != sizeof error) error = 0;
+    close(failure[0]);
     if (error) snprintf(why, CLKV_OS_WHY, "cannot start a child process: %s", strerror(error));
     else if (!WIFEXITED(state)) snprintf(why, CLKV_OS_WHY, "the child process was ended by signal %d", WTERMSIG(state));
     else *code = WEXITSTATUS(state);

@@ -1,4 +1,4 @@
-/* machine.h: the memory, the caches and the registers of the machine itself. SPDX-License-Identifier: Apache-2.0 */
+/* machine.h: the memory, the caches, the registers and the byte order of the machine itself. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_OS_MACHINE_H
 #define CLKV_OS_MACHINE_H
 
@@ -13,5 +13,11 @@ uint32_t clkv_machine_cache_bytes(int level);
 
 /* Floats that a vector register of the processor holds: 16, 8 or 4; 0 where nobody tells. */
 uint32_t clkv_machine_vector_floats(void);
+
+/* The system and the processor that this code was compiled for, such as linux-x86_64. The binaries of drivers depend on
+ * it: a 32-bit driver cannot use those of its 64-bit twin. */
+const char *clkv_machine_name(void);
+
+int clkv_machine_is_big_endian(void);
 
 #endif

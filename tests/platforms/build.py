@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 
+import exchange
 import runs
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -116,7 +117,7 @@ class Report:
     def say(self, target, name, outcome, text="", seconds=0.0):
         """outcome: OK, FAIL or SKIP; text: the errors, or why it was skipped."""
         self.failed |= outcome == "FAIL"
-        words = {"OK": "built in %.0f s" % seconds, "FAIL": "failed", "SKIP": "skipped: " + text}[outcome]
+        words = {"OK": "good (%.0f s)" % seconds, "FAIL": "failed", "SKIP": "skipped: " + text}[outcome]
         print("%s %s: %s" % (target, name, words), flush=True)
         if outcome == "FAIL":
             print("    " + text.replace("\n", "\n    "), flush=True)
@@ -172,13 +173,22 @@ def build_target(target, build, names, env, report):
 
 
 def run_target(target, build, env, report):
-    """Runs the tests of a target that is built."""
-    wrapper = command(target, "exe_wrapper")
+    """Runs the tests of a target that is built. Returns it as a system whose programs run here, or None."""
+    wrapper, folder = command(target, "exe_wrapper"), build / target
     reason = runs.lacking(target, wrapper)
     if reason:
         report.say(target, "tests", "SKIP", reason)
-    else:
-        report.keep(target, runs.run(target, build / target, wrapper, env))
+        return None
+    env = runs.environment(target, folder, wrapper, env)
+    report.keep(target, runs.run(target, folder, env))
+    return exchange.System(target, folder / "everything", wrapper, env)
+
+
+def exchange_files(systems, build, report):
+    """What the systems write for each other."""
+    start = time.monotonic()
+    for what, faults in exchange.compare(systems, build / "exchange").items():
+        report.say("exchange of", what, "FAIL" if faults else "OK", "\n".join(faults), time.monotonic() - start)
 
 
 def main():
@@ -205,11 +215,14 @@ def main():
     gathered = subprocess.run([sys.executable, HERE / "needs.py", build], check=False).returncode
     if gathered:
         return 0 if gathered == 77 else 1
-    report = Report(arguments.results)
+    report, systems = Report(arguments.results), []
     for target in arguments.targets or targets:
         there = build_target(target, build, arguments.only or list(BUILDS), env, report)
         if there and arguments.run:
-            run_target(target, build, env, report)
+            systems.append(run_target(target, build, env, report))
+    systems = [system for system in systems if system]
+    if len(systems) > 1:
+        exchange_files(systems, build, report)
     return 1 if report.failed else 0
 
 

@@ -74,7 +74,7 @@ static inline uint32_t block_at(const clkv_sequence *seq, uint32_t index)
     const uint32_t *table = NULL;
     size_t n = 0;
     clkv_sequence_get_table(seq, 0, &table, &n);
-    ck_assert_uint_lt(index, n);
+    must(index < n);
     return table[index];
 }
 

@@ -237,6 +237,7 @@ int llm_make_random(const char *path, const char *shape, llm_type type, uint64_t
     if (!s) return llm_fail(why, "%s is no shape of a random model: %s", shape, llm_random_shapes());
     if (type != LLM_F16 && type != LLM_Q8_0)
         return llm_fail(why, "random models are F16 or Q8_0, not %s", llm_type_name(type));
+    if (llm_check_byte_order(path, why)) return -1;
     if (clkv_path_is_special(path))
         return llm_fail(why, "%s: not an ordinary file, so it is not replaced", llm_shown_path(path));
 

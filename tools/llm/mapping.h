@@ -4,7 +4,7 @@
 
 #include "os/mapping.h"
 
-/* Fails for what is not an ordinary file, and for an empty one. */
+/* Fails for what is not an ordinary file, for an empty one, and on a big-endian machine: the formats are little-endian. */
 int llm_mapping_open(clkv_mapping *out, const char *path, char *why);
 
 #endif

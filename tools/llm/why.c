@@ -1,6 +1,8 @@
 /* why.c: see why.h. SPDX-License-Identifier: Apache-2.0 */
 #include "why.h"
 
+#include "os/machine.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +20,12 @@ int llm_fail_clkv(char *why, const char *doing)
 {
     const clkv_error *e = clkv_last_error();
     return llm_fail(why, "%s: %s%s%s", doing, clkv_status_text(e->status), *e->message ? ": " : "", e->message);
+}
+
+int llm_check_byte_order(const char *path, char *why)
+{
+    if (!clkv_machine_is_big_endian()) return 0;
+    return llm_fail(why, "%s: model files are little-endian, and this machine is big-endian", llm_shown_path(path));
 }
 
 const char *llm_shown(const char *text, size_t bytes, char out[SHOWN_BYTES])

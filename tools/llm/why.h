@@ -17,6 +17,9 @@ int llm_fail(char *why, const char *fmt, ...) TOOLS_PRINTF(2, 3);
 /* The same for a failed call of clkv: "doing: text of the status: message". */
 int llm_fail_clkv(char *why, const char *doing);
 
+/* Fails on a big-endian machine: model files are little-endian. */
+int llm_check_byte_order(const char *path, char *why);
+
 /* tool_shown, for strings of a model. */
 const char *llm_shown(const char *text, size_t bytes, char out[SHOWN_BYTES]);
 
