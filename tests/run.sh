@@ -20,6 +20,7 @@ Jobs (default: all of them, in this order):
                on two of them, and every kernel compiled for devices that are not here
   fault        every OpenCL call and host allocation fails in turn, on pocl, with and without sanitizers
   fresh        every command of README.md and docs/install.md in a root that debootstrap makes (as root only)
+  platforms    builds for Windows, macOS, musl, 32-bit and big-endian machines; their tests run under wine and qemu
 Only by name:
   asan_llm     the asan build's llm suite: clkv-generate many times over, for minutes
   coverage     lines and branches that the unit, device and fault tests reach (needs gcovr)
@@ -46,7 +47,7 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     -h | --help) usage; exit 0 ;;
-    gcc | clang | core | asan | tsan | portability | fuzz | fault | fresh | asan_llm | coverage)
+    gcc | clang | core | asan | tsan | portability | fuzz | fault | fresh | platforms | asan_llm | coverage)
         jobs+=("$1")
         ;;
     *)
@@ -57,11 +58,12 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ ${#jobs[@]} -gt 0 ] || jobs=(gcc clang core asan tsan portability fuzz fault fresh)
+[ ${#jobs[@]} -gt 0 ] || jobs=(gcc clang core asan tsan portability fuzz fault fresh platforms)
 
 if [ $install = 1 ]; then
     packages_install "${packages_build[@]}" "${packages_test[@]}" || exit 2
     packages_try "${packages_optional[@]}"
+    [[ " ${jobs[*]} " != *" platforms "* ]] || packages_try "${packages_platforms[@]}"
 fi
 packages_check || exit 2
 mkdir -p "$build/results" "$build/cache" || exit 2
@@ -162,6 +164,10 @@ job_fault() {
     build_asan && run asan pocl_asan fault
 }
 job_fresh() { build_gcc && run gcc pocl fresh; }
+job_platforms() {
+    say "platforms"
+    python3 "$src/tests/platforms/build.py" --build "$build/platforms" --only everything --run --results "$build/results"
+}
 job_coverage() {
     configure coverage -Db_coverage=true && run coverage pocl_small unit device fault || return
     local options=(--root "$src" --filter "$src/src/" "$build/coverage")

@@ -15,6 +15,10 @@ packages_test=(check cmake python3-venv g++ clang-15 llvm-spirv-15 spirv-tools m
 # are skipped.
 packages_optional=(intel-opencl-icd rocm-device-libs libclc-15 clang-19 debootstrap)
 
+# Compilers and emulators for other systems (the job platforms of tests/run.sh). zig comes from PyPI.
+packages_platforms=(gcc-mingw-w64-x86-64 wine64 wine gcc-i686-linux-gnu libc6-dev-i386-cross libc6-i386 gcc-s390x-linux-gnu
+    libc6-dev-s390x-cross qemu-user)
+
 # The same for people who do not have apt.
 packages_elsewhere='a C11 compiler, meson 1.0 or newer, ninja, pkg-config, python3, xxHash, cJSON, zlib, CLBlast, libedit,
 OpenCL headers and an ICD loader, and an OpenCL implementation (a GPU driver, or pocl for the CPU);

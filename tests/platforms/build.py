@@ -10,6 +10,7 @@ Exit status: 0 nothing failed, 1 something did, 2 usage. SPDX-License-Identifier
 """
 import argparse
 import ast
+import concurrent.futures
 import configparser
 import json
 import os
@@ -18,6 +19,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 
 import exchange
@@ -36,6 +38,7 @@ BUILDS = {
 # A program of another C library than this machine's runs here only if it brings all of it along.
 STATIC = ["-Ddefault_library=static", "-Dprefer_static=true"]
 ERRORS_SHOWN = 30
+AT_ONCE = 4  # targets
 
 
 class Failed(Exception):
@@ -96,48 +99,52 @@ def install_python(build):
     wanted.write_text("\n".join(PYTHON_PACKAGES), encoding="utf-8")
 
 
-def meson_build(source, folder, options, env, install=False):
+def meson_build(source, folder, options, env, jobs, install=False):
     """Sets up and compiles a meson project for a target; a later call updates what an earlier one made."""
     log = folder.parent / (folder.name + ".log")
     log.unlink(missing_ok=True)
     again = ["--reconfigure"] if (folder / "build.ninja").exists() else []
     run(["meson", "setup", *again, *options, folder, source], log, env)
     # All errors at once, not the first file's.
-    run(["ninja", "-k", "0", "-C", folder, *(["install"] if install else [])], log, env)
+    run(["ninja", "-k", "0", "-j", str(jobs), "-C", folder, *(["install"] if install else [])], log, env)
 
 
 class Report:
-    """Prints what became of each build, and keeps it in the form in which meson keeps what became of tests."""
+    """Prints what became of each build, and keeps it in the form in which meson keeps what became of tests. Several
+    threads report."""
 
     def __init__(self, results):
-        self.results, self.failed = results, False
+        self.results, self.failed, self.lock = results, False, threading.Lock()
         if results:
             results.mkdir(parents=True, exist_ok=True)
 
     def say(self, target, name, outcome, text="", seconds=0.0):
         """outcome: OK, FAIL or SKIP; text: the errors, or why it was skipped."""
-        self.failed |= outcome == "FAIL"
         words = {"OK": "good (%.0f s)" % seconds, "FAIL": "failed", "SKIP": "skipped: " + text}[outcome]
-        print("%s %s: %s" % (target, name, words), flush=True)
         if outcome == "FAIL":
-            print("    " + text.replace("\n", "\n    "), flush=True)
-        if self.results:
-            line = {"name": "%s %s" % (target, name), "result": outcome, "duration": seconds, "stdout": text}
-            with open(self.results / "platforms-builds.json", "a", encoding="utf-8") as out:
-                out.write(json.dumps(line) + "\n")
+            words += "\n    " + text.replace("\n", "\n    ")
+        line = {"name": "%s %s" % (target, name), "result": outcome, "duration": seconds, "stdout": text}
+        with self.lock:
+            self.failed |= outcome == "FAIL"
+            print("%s %s: %s" % (target, name, words), flush=True)
+            if self.results:
+                with open(self.results / "platforms-builds.json", "a", encoding="utf-8") as out:
+                    out.write(json.dumps(line) + "\n")
 
-    def keep(self, target, record):
+    def keep(self, target, record, printed):
         """What meson says of the tests of a target."""
         if not record.exists():
-            self.say(target, "tests", "FAIL", "meson left no record of them")
+            self.say(target, "tests", "FAIL", "meson left no record of them:\n" + printed)
             return
         lines = [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]
-        self.failed |= any(line["result"] not in ("OK", "SKIP", "EXPECTEDFAIL") for line in lines)
-        if self.results:
-            shutil.copy(record, self.results / ("platforms-%s.json" % target))
+        with self.lock:
+            self.failed |= any(line["result"] not in ("OK", "SKIP", "EXPECTEDFAIL") for line in lines)
+            print("%s tests:\n%s" % (target, printed), flush=True)
+            if self.results:
+                shutil.copy(record, self.results / ("platforms-%s.json" % target))
 
 
-def build_target(target, build, names, env, report):
+def build_target(target, build, names, env, jobs, report):
     """Makes the builds of a target. Returns whether its programs and tests are there."""
     reason = lacking(target, env)
     if reason:
@@ -151,7 +158,7 @@ def build_target(target, build, names, env, report):
     strict = ["-Dwerror=false", "-Dc_args=-Werror"] if "ziglang" in command(target, "c") else ["-Dwerror=true"]
     env = {**env, "PKG_CONFIG_LIBDIR": str(prefix / "lib" / "pkgconfig")}
     try:
-        meson_build(build / "needs", folder / "needs", cross, env, install=True)
+        meson_build(build / "needs", folder / "needs", cross, env, jobs, install=True)
     except Failed as failure:
         report.say(target, "needs", "FAIL", str(failure))
         return False
@@ -163,7 +170,7 @@ def build_target(target, build, names, env, report):
             continue
         start = time.monotonic()
         try:
-            meson_build(ROOT, folder / name, [*cross, *strict, *BUILDS[name]], env)
+            meson_build(ROOT, folder / name, [*cross, *strict, *BUILDS[name]], env, jobs)
         except Failed as failure:
             report.say(target, name, "FAIL", str(failure), time.monotonic() - start)
             continue
@@ -172,7 +179,7 @@ def build_target(target, build, names, env, report):
     return there
 
 
-def run_target(target, build, env, report):
+def run_target(target, build, env, jobs, report):
     """Runs the tests of a target that is built. Returns it as a system whose programs run here, or None."""
     wrapper, folder = command(target, "exe_wrapper"), build / target
     reason = runs.lacking(target, wrapper)
@@ -180,7 +187,7 @@ def run_target(target, build, env, report):
         report.say(target, "tests", "SKIP", reason)
         return None
     env = runs.environment(target, folder, wrapper, env)
-    report.keep(target, runs.run(target, folder, env))
+    report.keep(target, *runs.run(target, folder, env, jobs))
     return exchange.System(target, folder / "everything", wrapper, env)
 
 
@@ -212,15 +219,23 @@ def main():
     # zig keeps the C libraries that it makes: in the build, not in the user's cache.
     env = {**os.environ, "PATH": "%s:%s" % (build / "python" / "bin", os.environ["PATH"]),
            "ZIG_GLOBAL_CACHE_DIR": str(build / "zig-cache"), "ZIG_LOCAL_CACHE_DIR": str(build / "zig-cache")}
-    gathered = subprocess.run([sys.executable, HERE / "needs.py", build], check=False).returncode
-    if gathered:
-        return 0 if gathered == 77 else 1
-    report, systems = Report(arguments.results), []
-    for target in arguments.targets or targets:
-        there = build_target(target, build, arguments.only or list(BUILDS), env, report)
-        if there and arguments.run:
-            systems.append(run_target(target, build, env, report))
-    systems = [system for system in systems if system]
+    report = Report(arguments.results)
+    gathered = subprocess.run([sys.executable, HERE / "needs.py", build], stderr=subprocess.PIPE, text=True, check=False)
+    if gathered.returncode:
+        report.say("all", "targets", "SKIP" if gathered.returncode == 77 else "FAIL", gathered.stderr.strip())
+        return 1 if report.failed else 0
+    print(gathered.stderr, end="", file=sys.stderr)
+
+    # meson's questions to a compiler come one after the other, so several targets at a time fill the processors.
+    at_once = min(AT_ONCE, os.cpu_count() or 1)
+    jobs = max(1, (os.cpu_count() or 1) // at_once)
+
+    def whole_target(target):
+        there = build_target(target, build, arguments.only or list(BUILDS), env, jobs, report)
+        return run_target(target, build, env, jobs, report) if there and arguments.run else None
+
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        systems = [system for system in pool.map(whole_target, arguments.targets or targets) if system]
     if len(systems) > 1:
         exchange_files(systems, build, report)
     return 1 if report.failed else 0

@@ -5,6 +5,7 @@ them. The stand-in for OpenCL finds no platform, so tests of devices are skipped
 """
 import dataclasses
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -64,8 +65,9 @@ def environment(target, folder, wrapper, env):
     return env
 
 
-def run(target, folder, env):
-    """Runs the tests of a target. Returns the path of meson's record of them, which is absent if meson failed."""
+def run(target, folder, env, jobs):
+    """Runs the tests of a target, so many at a time. Returns the path of meson's record of them, which is absent if meson
+    failed, and what meson printed."""
     runs = TARGETS[target]
     everything = folder / "everything"
     record = everything / "meson-logs" / "testlog-short.json"
@@ -75,7 +77,9 @@ def run(target, folder, env):
         words += ["--suite", suite]
     listed = subprocess.run([*words, "--list"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                             check=False).stdout
-    names = [line.split(" / ", 1)[1] for line in listed.splitlines() if " / " in line]
-    subprocess.run([*words, "--print-errorlogs", "--timeout-multiplier", "4",
-                    *(name for name in names if name not in runs.without)], env=env, stdin=subprocess.DEVNULL, check=False)
-    return record
+    # "clkv:SUITE / NAME", or "SUITE - clkv:NAME" where meson is newer.
+    names = [re.split(" / |clkv:", line)[-1] for line in listed.splitlines() if "clkv:" in line]
+    done = subprocess.run([*words, "--print-errorlogs", "--timeout-multiplier", "4", "--num-processes", str(jobs),
+                           *(name for name in names if name not in runs.without)], env=env, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+    return record, done.stdout
