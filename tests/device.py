@@ -245,8 +245,9 @@ class Machine:
         if record.exists():
             record.unlink()
         if names:
+            chosen = [word for suite in suites for word in ("--suite", suite)] + (names if len(names) < len(tests) else [])
             self.call(self.meson + ["test", "-C", str(self.folder), "--no-rebuild", "--setup", "own", "-t",
-                                    str(multiplier), *names])
+                                    str(multiplier), *chosen])
         if record.exists():
             records += [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]
         return records
