@@ -191,15 +191,16 @@ class Machine:
     def __init__(self, meson, build, jobs):
         self.meson, self.folder, self.jobs = meson, build / "device", jobs
         self.log = build / "device.log"
+        self.interrupted = False
         self.environment = {name: value for name, value in os.environ.items()
                             if name not in ("CLKV_VARIANT", "CLKV_CACHE_DIR", "CLKV_NO_CACHE", "CLKV_QUIRKS")}
         if sys.platform != "win32":
             self.environment["XDG_CACHE_HOME"] = str(build / "cache")
 
     def call(self, command, log=False):
-        """The exit status of a command, which prints into the log or on the terminal. Ctrl-C is for the command alone: it
-        ends, and what it had done is reported."""
-        before = signal.signal(signal.SIGINT, lambda number, frame: None)
+        """The exit status of a command, which prints into the log or on the terminal. Ctrl-C ends the command, nothing
+        else is begun, and what was done is reported."""
+        before = signal.signal(signal.SIGINT, lambda number, frame: setattr(self, "interrupted", True))
         try:
             if not log:
                 sys.stdout.flush()
@@ -266,6 +267,9 @@ class Machine:
                                   errors="replace", timeout=900, check=False)
         except subprocess.TimeoutExpired:
             return 124, "%s did not end in 15 minutes" % name
+        except KeyboardInterrupt:
+            self.interrupted = True
+            return 130, "%s was interrupted" % name
         return done.returncode, done.stdout
 
 
@@ -395,10 +399,12 @@ def main():
     info = ask_devices(machine)
     records, benches = [], []
     for suites, multiplier in RUNS if (machine.folder / "build.ninja").exists() else ():
-        records += machine.run(suites, multiplier)
+        records += [] if machine.interrupted else machine.run(suites, multiplier)
     for command in BENCHES if given.bench and info[0] == 0 else ():
-        benches.append((" ".join(("clkv-bench",) + command), machine.tool("clkv-bench", *command)[1]))
-    pairs = facts(meson) + [("time of the run", "%d s" % (time.time() - began))]
+        if not machine.interrupted:
+            benches.append((" ".join(("clkv-bench",) + command), machine.tool("clkv-bench", *command)[1]))
+    pairs = facts(meson) + [("time of the run", "%d s%s" % (time.time() - began,
+                                                            ", interrupted" if machine.interrupted else ""))]
     log = machine.log.read_text(encoding="utf-8", errors="replace")
     text = make_report(pairs, built, log, info, benches, records)
     report.write_text(redact(text, private_names()), encoding="utf-8")
@@ -408,7 +414,7 @@ def main():
         kind = system_kind()
         print("%s\nNo usable OpenCL device. A driver: %s." % (info[1].rstrip(), INSTALL[kind][1]), file=sys.stderr)
     print("report: %s\n%s" % (report, count(records)))
-    if not built or any(outcome(record) == "failed" for record in records):
+    if not built or machine.interrupted or any(outcome(record) == "failed" for record in records):
         return 1
     return 0 if info[0] == 0 else 2
 
