@@ -11,7 +11,8 @@ import sys
 
 
 def version(path):
-    text = open(path, encoding="utf-8").read()
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
     parts = [re.search(r"#define CLKV_VERSION_%s (\d+)" % p, text).group(1) for p in ("MAJOR", "MINOR", "PATCH")]
     abi = re.search(r"#define CLKV_ABI_VERSION (\d+)", text).group(1)
     return ".".join(parts), abi
@@ -23,7 +24,8 @@ def name_of(path):
 
 def text_of(path):
     """A file's text; a line '#include "part.cl"' becomes the text of that file."""
-    text = open(path, encoding="utf-8").read()
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
     return re.sub(r'^#include "([^"]+)"$', lambda m: text_of(os.path.join(os.path.dirname(path), m.group(1))).rstrip("\n"),
                   text, flags=re.MULTILINE)
 

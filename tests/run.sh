@@ -4,9 +4,21 @@
 # Exit status: 0 all passed, 1 something failed, 2 usage or something missing that it cannot install.
 # SPDX-License-Identifier: Apache-2.0
 set -u
+
+# The job `device` is a program of its own. It comes before everything that bash 3.2, which macOS has, does not know.
+if [ "${1:-}" = device ]; then
+    shift
+    command -v python3 >/dev/null || {
+        echo 'tests/run.sh device: there is no python3' >&2
+        exit 2
+    }
+    exec python3 "$(dirname "$0")/device.py" "$@"
+fi
+
 usage() {
     cat <<'TEXT'
 usage: tests/run.sh [--no-install] [--build DIR] [JOB…]
+       tests/run.sh device [OPTION…]
 
 Jobs (default: all of them, in this order):
   gcc          release build with gcc: unit, device, tools and llm tests on pocl; headers, house, install
@@ -24,6 +36,8 @@ Jobs (default: all of them, in this order):
 Only by name:
   asan_llm     the asan build's llm suite: clkv-generate many times over, for minutes
   coverage     lines and branches that the unit, device and fault tests reach (needs gcovr)
+  device       unit, tools and device tests on the OpenCL devices of this machine, with a report to send; the first word,
+               without other jobs; installs nothing, also on macOS; tests/run.sh device --help lists its options
 
 Options:
   --no-install do not install packages: take what is there
@@ -47,6 +61,10 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     -h | --help) usage; exit 0 ;;
+    device)
+        echo 'tests/run.sh: device is the first word, and runs without other jobs' >&2
+        exit 2
+        ;;
     gcc | clang | core | asan | tsan | portability | fuzz | fault | fresh | platforms | asan_llm | coverage)
         jobs+=("$1")
         ;;

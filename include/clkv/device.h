@@ -38,6 +38,7 @@ typedef struct clkv_device clkv_device;
  *   CLKV_CPU_TILES, CLKV_CPU_FETCH
  *                   for tests and measurements of the variant "cpu": "wide" or "narrow" register tiles, and the
  *                   cache level, 1 or 2, into which keys and values are fetched ahead; default by the processor
+ *   CLKV_QUIRKS     for tests: names of quirks (docs/devices.md), separated by commas, that are in force on any device
  *   CLKV_CACHE_DIR  the directory of program binaries; default $XDG_CACHE_HOME/clkv, else ~/.cache/clkv
  *                   (macOS: ~/Library/Caches/clkv); on Windows clkv in the user's local application data
  *   CLKV_NO_CACHE   not empty and not 0: no program binaries are kept, whatever params.cache_dir says */
@@ -85,7 +86,7 @@ CLKV_API clkv_status clkv_device_list(clkv_device_info *infos, size_t n, size_t 
 
 /* Opens a device with a context and an in-order queue, or wraps the objects of the caller. Blocking. NO_DEVICE: no
  * device of that name, or no device at all; in the latter case the message has the number of platforms and the likely
- * cause, and the log callback gets all likely causes. INVALID: unknown variant; the caller's objects are incomplete
+ * cause, and the log callback gets all likely causes. INVALID: unknown variant or quirk; the caller's objects are incomplete
  * or do not belong together. FORKED. UNSUPPORTED: the caller's device is below OpenCL 1.2, has no compiler, or is
  * big-endian, as this machine may be (clkv_device_list leaves such devices out). DEVICE: a driver call failed. NO_MEMORY. */
 CLKV_API clkv_status clkv_device_open(clkv_device **out, const clkv_device_params *params);

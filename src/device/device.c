@@ -134,10 +134,12 @@ static clkv_status set_up(clkv_device *device, const clkv_device_params *params)
 {
     clkv_device_info *info = &device->facts.info;
     device->quirks = clkv_quirks_match(&device->facts);
+    clkv_status st = clkv_quirks_force(&device->quirks);
+    if (st) return st;
     char named[32];
     const char *variant = params->variant;
     if (!variant || !*variant) variant = clkv_os_environment("CLKV_VARIANT", named, sizeof named) ? named : NULL;
-    clkv_status st = clkv_tuning_choose(&device->tuning, &device->facts, device->quirks, variant);
+    st = clkv_tuning_choose(&device->tuning, &device->facts, device->quirks, variant);
     if (st) return st;
     cl_command_queue_properties properties = 0;
     cl_int err = clGetCommandQueueInfo(device->queue, CL_QUEUE_PROPERTIES, sizeof properties, &properties, NULL);

@@ -3,11 +3,19 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "device/quirks.h"
 
+#include "core/error.h"
+#include "os/environment.h"
+
 #include <string.h>
 
 static int is_apple(const clkv_facts *facts)
 {
     return strcmp(facts->info.platform, "Apple") == 0;
+}
+
+static int is_apple_gpu(const clkv_facts *facts)
+{
+    return is_apple(facts) && facts->info.kind != CLKV_DEVICE_CPU;
 }
 
 static int is_intel_gpu(const clkv_facts *facts)
@@ -48,6 +56,10 @@ static const struct {
     [CLKV_QUIRK_APPLE_LARGE_BUFFERS] = { "apple-large-buffers", is_apple,
         "buffers of 2 GiB and more read and write wrong places: slabs stay below 2 GiB",
         "docs/devices.md#apple-large-buffers" },
+    [CLKV_QUIRK_APPLE_SLOW_LAUNCH] = { "apple-slow-launch", is_apple_gpu,
+        "a launch is reported to take as long as reading megabytes: contexts of up to 512 tokens are not split, which saves "
+        "the launch that merges the parts",
+        "docs/devices.md#apple-slow-launch" },
     [CLKV_QUIRK_INTEL_LARGE_BUFFERS] = { "intel-large-buffers", is_intel_gpu,
         "a buffer above 4 GiB is addressed right only with an Intel allocation flag and an Intel build option "
         "together: slabs stay below 4 GiB",
@@ -80,6 +92,36 @@ uint32_t clkv_quirks_match(const clkv_facts *facts)
     for (uint32_t i = 0; i < CLKV_QUIRKS; i++)
         if (table[i].match(facts)) bits |= 1u << i;
     return bits;
+}
+
+/* Adds the quirk whose name has the given length. */
+static clkv_status force_one(uint32_t *quirks, const char *name, size_t bytes)
+{
+    for (uint32_t i = 0; i < CLKV_QUIRKS; i++) {
+        if (strlen(table[i].name) != bytes || memcmp(table[i].name, name, bytes)) continue;
+        *quirks |= 1u << i;
+        return CLKV_OK;
+    }
+    return CLKV_FAIL(CLKV_ERROR_INVALID, "CLKV_QUIRKS: there is no quirk \"%.*s\"", (int)(bytes < 40 ? bytes : 40),
+                     name);
+}
+
+clkv_status clkv_quirks_force(uint32_t *quirks)
+{
+    char names[512];
+    const size_t bytes = clkv_os_environment("CLKV_QUIRKS", names, sizeof names);
+    if (bytes >= sizeof names)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "CLKV_QUIRKS has %zu bytes, more than %zu", bytes, sizeof names - 1);
+    uint32_t bits = *quirks;
+    for (const char *at = bytes ? names : ""; *at;) {
+        const size_t length = strcspn(at, ",");
+        const clkv_status st = length ? force_one(&bits, at, length) : CLKV_OK;
+        if (st) return st;
+        at += length;
+        if (*at) at++;
+    }
+    *quirks = bits;
+    return CLKV_OK;
 }
 
 uint64_t clkv_quirks_max_alloc(uint32_t quirks, const clkv_device_info *info)

@@ -8,6 +8,7 @@
 /* The order of the rows in quirks.c. */
 typedef enum clkv_quirk {
     CLKV_QUIRK_APPLE_LARGE_BUFFERS,  /* slabs stay below 2 GiB */
+    CLKV_QUIRK_APPLE_SLOW_LAUNCH,    /* short contexts are not split, which saves the launch that merges */
     CLKV_QUIRK_INTEL_LARGE_BUFFERS,  /* slabs stay below 4 GiB */
     CLKV_QUIRK_INTEL_NARROW,         /* the narrowest sub-group that a kernel can ask for */
     CLKV_QUIRK_POCL_LATE_CODE,       /* kernels are launched once while they are compiled */
@@ -20,6 +21,9 @@ typedef enum clkv_quirk {
 
 /* The quirks in force on a device with these facts, a bit for each. */
 uint32_t clkv_quirks_match(const clkv_facts *facts);
+
+/* Adds the quirks that CLKV_QUIRKS names, separated by commas, whatever the device is. INVALID: an unknown name. */
+clkv_status clkv_quirks_force(uint32_t *quirks);
 
 /* The texts of the index-th quirk in force, as clkv_device_get_quirk; 0 past the last. */
 int clkv_quirks_get(uint32_t quirks, size_t index, const char **name, const char **reason, const char **link);

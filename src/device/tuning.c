@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The smallest min_split where a launch takes as long as reading megabytes. Not measured: 512 tokens of 8 KV heads of
+ * 128 dims in fp16 are 2 MiB. */
+#define SLOW_LAUNCH_SPLIT 512
+
 /* The first row that fits is taken. kind 0 fits every kind. Numbers are upper bounds: clkv_tuning_choose
  * cuts work-groups to what the device allows, and src/ops to what it allows each built kernel: a driver
  * may say 1024 for the device and 32 for every kernel. */
@@ -101,5 +105,7 @@ clkv_status clkv_tuning_choose(clkv_tuning *out, const clkv_facts *facts, uint32
         .sub_group = quirks >> CLKV_QUIRK_INTEL_NARROW & 1 ? facts->min_sub_group : 0,
         .copy_group = power_of_two_within(table[row].copy_group, info->max_work_group),
     };
+    if (quirks >> CLKV_QUIRK_APPLE_SLOW_LAUNCH & 1 && out->min_split < SLOW_LAUNCH_SPLIT)
+        out->min_split = SLOW_LAUNCH_SPLIT;
     return variant == CLKV_VARIANT_CPU ? choose_cpu(out, facts) : CLKV_OK;
 }

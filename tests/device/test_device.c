@@ -1,4 +1,4 @@
-/* test_device.c: finding, choosing and opening devices; the quirk and tuning tables.
+/* test_device.c: finding, choosing and opening devices; the tuning table.
  * SPDX-License-Identifier: Apache-2.0 */
 #define _POSIX_C_SOURCE 200809L /* setenv */
 #include "open.h"
@@ -351,60 +351,6 @@ START_TEST(tuning_of_cpus)
 }
 END_TEST
 
-START_TEST(quirks)
-{
-    const uint64_t gib = (uint64_t)1 << 30;
-    static const struct {
-        const char *platform, *name;
-        clkv_device_kind kind;
-        uint32_t bits;
-    } cases[] = {
-        { "Apple", "Apple M2", CLKV_DEVICE_GPU_INTEGRATED, 1u << CLKV_QUIRK_APPLE_LARGE_BUFFERS },
-        { "Intel(R) OpenCL Graphics", "Arc", CLKV_DEVICE_GPU_DISCRETE, 1u << CLKV_QUIRK_INTEL_LARGE_BUFFERS },
-        { "Intel(R) OpenCL Graphics", "Max", CLKV_DEVICE_GPU_DISCRETE,
-          1u << CLKV_QUIRK_INTEL_LARGE_BUFFERS | 1u << CLKV_QUIRK_INTEL_NARROW },
-        { "Intel(R) OpenCL", "Xeon", CLKV_DEVICE_CPU, 0 },
-        { "Portable Computing Language", "cpu", CLKV_DEVICE_CPU, 1u << CLKV_QUIRK_POCL_LATE_CODE },
-        { "rusticl", "llvmpipe (LLVM 15)", CLKV_DEVICE_CPU,
-          1u << CLKV_QUIRK_LLVMPIPE_PORTABLE | 1u << CLKV_QUIRK_RUSTICL_LOCAL_TWICE },
-        { "rusticl", "AMD Radeon", CLKV_DEVICE_GPU_DISCRETE, 1u << CLKV_QUIRK_RUSTICL_LOCAL_TWICE },
-        { "Oclgrind", "Oclgrind Simulator", CLKV_DEVICE_CPU,
-          1u << CLKV_QUIRK_OCLGRIND_NO_BINARIES | 1u << CLKV_QUIRK_OCLGRIND_ONE_COMPILER },
-        { "NVIDIA CUDA", "H200", CLKV_DEVICE_GPU_DISCRETE, 0 },
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        clkv_facts f = made_up(0, cases[i].kind, 64 * gib, cases[i].platform, cases[i].name);
-        f.info.max_alloc_bytes = 16 * gib;
-        f.min_sub_group = strcmp(cases[i].name, "Arc") ? 16 : 0;
-        ck_assert_uint_eq(clkv_quirks_match(&f), cases[i].bits);
-        const uint64_t max = clkv_quirks_max_alloc(cases[i].bits, &f.info);
-        if (cases[i].bits == 1u << CLKV_QUIRK_APPLE_LARGE_BUFFERS) ck_assert_uint_lt(max, 2 * gib);
-        else if (cases[i].bits >> CLKV_QUIRK_INTEL_LARGE_BUFFERS & 1) ck_assert_uint_lt(max, 4 * gib);
-        else ck_assert_uint_eq(max, 16 * gib);
-        f.info.max_alloc_bytes = gib;
-        ck_assert_uint_eq(clkv_quirks_max_alloc(cases[i].bits, &f.info), gib);
-        clkv_tuning t;
-        f.info.max_work_group = 256;
-        ck_ok(clkv_tuning_choose(&t, &f, cases[i].bits, NULL));
-        ck_assert_uint_eq(t.sub_group, cases[i].bits >> CLKV_QUIRK_INTEL_NARROW & 1 ? 16 : 0);
-    }
-
-    clkv_device *device = open_device("");
-    size_t n = 0;
-    const char *name = NULL, *reason = NULL, *link = NULL;
-    while (clkv_device_get_quirk(device, n, &name, &reason, &link)) {
-        ck_assert(name && strlen(name) > 3);
-        ck_assert(reason && strlen(reason) > 20);
-        ck_assert(link && strlen(link) > 10);
-        n++;
-    }
-    ck_assert_uint_eq(n, (unsigned)__builtin_popcount(device->quirks));
-    ck_assert_int_eq(clkv_device_get_quirk(device, n + 1, NULL, NULL, NULL), 0);
-    ck_assert_int_eq(clkv_device_get_quirk(NULL, 0, NULL, NULL, NULL), 0);
-    clkv_device_close(&device);
-}
-END_TEST
-
 static void check_cache_dir(const char *wanted, const char *expected)
 {
     clkv_device *device = NULL;
@@ -570,7 +516,6 @@ int main(void)
     tcase_add_test(tests, variants);
     tcase_add_test(tests, tuning);
     tcase_add_test(tests, tuning_of_cpus);
-    tcase_add_test(tests, quirks);
     tcase_add_test(tests, cache_directory);
     tcase_add_test(tests, wrong_params);
     tcase_add_test(tests, references);

@@ -66,13 +66,15 @@ static void check_order(clkv_device *device)
 
     const char *grid = getenv("CLKV_TEST_GRID");
     const cl_uint idle = grid && strcmp(grid, "tiny") == 0 ? 1 : 500;
+    /* Some drivers allow groups of one item only. */
+    const size_t group = info_of(device).max_work_group < 8 ? 1 : 8;
     cl_uint expected = 0x05050505u, x[ITEMS];
     ck_ok(clkv_stream_fill(&stream, mem, 5, sizeof x));
     for (cl_uint i = 0; i < LAUNCHES; i++) {
         const cl_uint a = i + 1, turns = (LAUNCHES - 1 - i) * idle;
         clSetKernelArg(kernel, 1, sizeof a, &a);
         clSetKernelArg(kernel, 2, sizeof turns, &turns);
-        ck_ok(clkv_stream_launch(&stream, "affine", kernel, ITEMS / 8, 8, 0, NULL, NULL));
+        ck_ok(clkv_stream_launch(&stream, "affine", kernel, ITEMS / group, group, 0, NULL, NULL));
         expected = expected * 3 + a;
     }
     read_buffer(&stream, mem, x, sizeof x);

@@ -108,6 +108,7 @@ scripts) # those of the shell parse, and all can be run as the documents have it
 links) # a file and a heading that a document points at are there; README.md names every page of docs/
     breaches=$(ours .md | while read -r file; do
         grep -oE '\]\([^): ]+' "$file" | cut -c 3- | while read -r link; do
+            [ "$link" != https ] || continue # another site
             to=${link%%#*}
             to=${to:+$(dirname "$file")/$to}
             [ -e "${to:=$file}" ] || { echo "$file: $link is not there"; continue; }

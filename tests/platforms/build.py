@@ -52,7 +52,7 @@ def run(command, log, env):
         out.flush()
         start = out.tell()
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, env=env,
-                              cwd=ROOT, check=False)
+                              cwd=log.parent, check=False)
     if done.returncode == 0:
         return
     with open(log, encoding="utf-8", errors="replace") as printed:

@@ -27,6 +27,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT / "cl"))
 import embed  # noqa: E402  (its folder is known only now)
+sys.path.insert(0, str(HERE))
+import strict  # noqa: E402
 AMD_BITCODE = pathlib.Path("/usr/lib/x86_64-linux-gnu/amdgcn/bitcode")
 NVIDIA_BITCODE = pathlib.Path("/usr/lib/clc/nvptx64--nvidiacl.bc")
 MOST_LOCAL = 32768  # bytes: what Apple's GPUs and llvmpipe have
@@ -54,10 +56,11 @@ class Failed(Exception):
 
 
 class Build:
-    """One program: the files that make it, its build options, and the names of those in the table."""
+    """One program: the files that make it, its build options, and the names of those in the table; whether it is for
+    GPUs, and whether it has exactly one kernel, as the library's programs have."""
 
-    def __init__(self, shape, files, options):
-        self.shape, self.files, self.options = shape, files, options.split()
+    def __init__(self, shape, files, options, gpu=False, one_kernel=False):
+        self.shape, self.files, self.options, self.gpu, self.one_kernel = shape, files, options.split(), gpu, one_kernel
         self.name = "+".join(path.stem for path in files if path not in SHARED) or files[-1].stem
 
     def text(self):
@@ -68,7 +71,7 @@ def library_builds(builds_exe, kind, sub_group=None):
     command = [builds_exe, kind] + ([str(sub_group)] if sub_group else [])
     for line in subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines():
         shape, file, _, options = line.split("\t")
-        yield Build(shape, SHARED + [ROOT / "cl" / (file + ".cl")], options)
+        yield Build(shape, SHARED + [ROOT / "cl" / (file + ".cl")], options, gpu=kind != "cpu", one_kernel=True)
 
 
 def model_builds(group, strip=1):
@@ -76,7 +79,7 @@ def model_builds(group, strip=1):
     files = [ROOT / "tools/llm" / name for name in ("matmul.cl", "layers.cl", "sample.cl")]
     for half in (0, 1):
         yield Build("f16" if half else "f32", files,
-                    "-cl-std=CL1.2 -DLLM_GROUP=%d -DLLM_STRIP=%d -DLLM_HALF=%d" % (group, strip, half))
+                    "-cl-std=CL1.2 -DLLM_GROUP=%d -DLLM_STRIP=%d -DLLM_HALF=%d" % (group, strip, half), gpu=group > 1)
 
 
 def model_group():
@@ -131,8 +134,8 @@ class Target:
 
 
 class Strict(Target):
-    """OpenCL C 1.2 with all extensions off and all warnings on, to SPIR-V 1.0 that is valid for OpenCL 1.2: a
-    stand-in for compilers that have nothing beyond the core."""
+    """OpenCL C 1.2 with all extensions off and all warnings on, to SPIR-V 1.0 that is valid for OpenCL 1.2, under the
+    rules of strict.py: a stand-in for Apple's compiler, and others that have nothing beyond the core."""
 
     tools = ("clang-15", "llvm-spirv-15", "spirv-val")
 
@@ -141,9 +144,14 @@ class Strict(Target):
         # Included, so that what is unused of the prelude in one kernel's file is no warning.
         pathlib.Path(work, source).write_text("".join('#include "%s"\n' % path for path in build.files),
                                               encoding="utf-8")
-        run(["clang-15", "-x", "cl", "-cl-std=CL1.2", "-Xclang", "-cl-ext=-all", "-target", "spir64", "-O1", "-Xclang",
-             "-disable-llvm-passes", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wno-unused-parameter",
-             "-Werror", *own, "-emit-llvm", "-c", source, "-o", "k.bc"], work)
+        run(["clang-15", *strict.FLAGS, *own, "-emit-llvm", "-S", source, "-o", "k.ll"], work)
+        text = pathlib.Path(work, "k.ll").read_text(encoding="utf-8")
+        wrong = list(strict.breaches(text, build.gpu, build.one_kernel))
+        wrong += ["asks the compiler for " + name for name in strict.questions(build.text())]
+        if wrong:
+            raise Failed("\n".join(wrong))
+        run(["clang-15", "-x", "ir", "-target", "spir64", "-Xclang", "-disable-llvm-passes", "-emit-llvm", "-c", "k.ll",
+             "-o", "k.bc"], work)
         run(["llvm-spirv-15", "--spirv-max-version=1.0", "k.bc", "-o", "k.spv"], work)
         run(["spirv-val", "--target-env", "opencl1.2", "k.spv"], work)
         return []

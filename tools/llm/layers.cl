@@ -186,5 +186,9 @@ llm_expand(__global const llm_weight *from, uint ld, __global float *to)
 {
     from += get_group_id(0) * ld;
     to += get_group_id(0) * ld;
-    for (uint i = (uint)get_local_id(0) * 16; i < ld; i += LLM_GROUP * 16) vstore16(LLM_W16(from + i), 0, to + i);
+#if LLM_GROUP == 1
+    for (uint i = 0; i < ld; i += 16) vstore16(LLM_W16(from + i), 0, to + i);
+#else
+    for (uint i = (uint)get_local_id(0) * 4; i < ld; i += LLM_GROUP * 4) vstore4(LLM_W4(from + i), 0, to + i);
+#endif
 }
