@@ -18,7 +18,10 @@ import sys
 import tempfile
 import termios
 
-TOOL, PART = sys.argv[1:3]
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import command as tests  # noqa: E402  (its folder is known only now)
+
+TOOL, PART = tests.command(sys.argv[1]), sys.argv[2]
 WORK = tempfile.TemporaryDirectory()
 MODEL = os.path.join(WORK.name, "random.gguf")
 LONG = os.path.join(WORK.name, "long.gguf")  # the same with eight times its context
@@ -34,7 +37,7 @@ def check(condition, what):
 
 
 def command(*arguments, model=MODEL):
-    return [TOOL, "--model", model, "--interactive", "--ignore-end", *map(str, arguments)]
+    return [*TOOL, "--model", model, "--interactive", "--ignore-end", *map(str, arguments)]
 
 
 class Terminal:
@@ -268,7 +271,7 @@ def test_pipe():
     check(program.returncode == 0 and out == one.stdout, f"pipe: non-blocking: {program.returncode} {out!r}")
 
 
-made = subprocess.run([TOOL, "--make-random", "1M", MODEL], capture_output=True, timeout=LIMIT)
+made = subprocess.run([*TOOL, "--make-random", "1M", MODEL], capture_output=True, timeout=LIMIT)
 check(made.returncode == 0, f"--make-random: {made.stderr!r}")
 key = b"llama.context_length" + struct.pack("<I", 4)  # a uint32
 with open(MODEL, "rb") as file:

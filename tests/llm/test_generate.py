@@ -21,7 +21,10 @@ import subprocess
 import sys
 import tempfile
 
-TOOL, PART = sys.argv[1], sys.argv[2]
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import command  # noqa: E402  (its folder is known only now)
+
+TOOL, PART = command.command(sys.argv[1]), sys.argv[2]
 DATA = sys.argv[3] if len(sys.argv) > 3 else ""
 SMALL = os.environ.get("CLKV_TEST_GRID", "full") != "full"  # the device is slow
 MODEL, VOCABULARY = os.path.join(DATA, "model", "stories260K.bin"), os.path.join(DATA, "model", "tok512.bin")
@@ -36,7 +39,7 @@ def check(condition, what):
 
 
 def run(*arguments, stdin=None):
-    return subprocess.run([TOOL, *map(str, arguments)], capture_output=True, input=stdin, timeout=600)
+    return subprocess.run([*TOOL, *map(str, arguments)], capture_output=True, input=stdin, timeout=600)
 
 
 def skip(reason):
@@ -143,7 +146,7 @@ def test_refused():
     refused("more than the machine has", given + ["--memory", "64T"], "memory")
     with open("/dev/full", "wb") as full:
         for arguments in ([], ["--json"], ["--stream"], ["--interactive"], ["--help"]):
-            done = subprocess.run([TOOL, *given, "--steps", "20", *arguments], stdout=full, stderr=subprocess.PIPE,
+            done = subprocess.run([*TOOL, *given, "--steps", "20", *arguments], stdout=full, stderr=subprocess.PIPE,
                                   input=b"a\n")
             check(done.returncode == 1 and b"write" in done.stderr, f"a full disk goes unnoticed: {arguments}")
 
@@ -227,7 +230,7 @@ def test_inputs():
     same(generate(*narrow, "--steps", 48)["prompts"][0]["ids"], wide["prompts"][0]["ids"], "within the window")
 
     # A reader that goes away ends the program, and at once.
-    with subprocess.Popen([TOOL, *map(str, given), "--steps", "2000", "--stream"], stdout=subprocess.PIPE,
+    with subprocess.Popen([*TOOL, *map(str, given), "--steps", "2000", "--stream"], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE) as reader:
         reader.stdout.close()
         reader.wait(timeout=60)
@@ -326,7 +329,7 @@ def stopped_run(arguments, **fault):
     env.update({f"CLKV_FAULT_{k.upper()}": str(int(v)) for k, v in fault.items()})
     if os.path.exists(report):
         os.remove(report)
-    done = subprocess.run([TOOL, *map(str, arguments)], capture_output=True, env=env, timeout=600)
+    done = subprocess.run([*TOOL, *map(str, arguments)], capture_output=True, env=env, timeout=600)
     if not os.path.exists(report):
         return done, None
     with open(report, encoding="ascii") as f:
@@ -557,10 +560,10 @@ def test_chat():
 
 def interrupt():
     """SIGINT ends an answer, and the chat goes on. A pipe that nobody reads yet holds the answer up."""
-    command = [TOOL, "--model", random_model(), "--interactive", "--stream", "--steps", "1000", "--ignore-end"]
-    whole = run(*command[1:], stdin=b"a\nb\n")
+    words = [*TOOL, "--model", random_model(), "--interactive", "--stream", "--steps", "1000", "--ignore-end"]
+    whole = run(*words[len(TOOL):], stdin=b"a\nb\n")
     check(whole.returncode == 0 and len(whole.stdout) > 8000, f"chat: {len(whole.stdout)} bytes of two answers")
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           bufsize=0) as chat:
         fcntl.fcntl(chat.stdout, 1031, 4096)  # F_SETPIPE_SZ
         chat.stdin.write(b"a\n")
