@@ -157,6 +157,7 @@ def build_target(target, build, names, env, jobs, report):
     # meson's werror asks the linker too, and zig's knows no such option.
     strict = ["-Dwerror=false", "-Dc_args=-Werror"] if "ziglang" in command(target, "c") else ["-Dwerror=true"]
     env = {**env, "PKG_CONFIG_LIBDIR": str(prefix / "lib" / "pkgconfig")}
+    shutil.rmtree(prefix, ignore_errors=True)  # nothing of an earlier build is linked
     try:
         meson_build(build / "needs", folder / "needs", cross, env, jobs, install=True)
     except Failed as failure:
