@@ -140,11 +140,8 @@ END_TEST
 
 int main(void)
 {
-    control = fault_control_find();
-    if (!control) {
-        printf("the OpenCL loader has not loaded the layer (OPENCL_LAYERS): skipped\n");
-        return getenv("CLKV_TEST_NEED_DEVICE") ? EXIT_FAILURE : 77;
-    }
+    const int skip = fault_without_layer(&control);
+    if (skip >= 0) return skip;
     in_short = getenv("CLKV_TEST_GRID") && strcmp(getenv("CLKV_TEST_GRID"), "full");
     TCase *c = tcase_create("calls");
     tcase_set_timeout(c, 0);
