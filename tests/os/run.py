@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """run.py PROGRAM REPLACEMENTS: test_os in a folder and an environment of its own. A Windows program under wine gets the
-name that Windows has for the folder. Under qemu the program is told that it cannot start itself once more. SPDX-License-Identifier: Apache-2.0"""
+name that Windows has for the folder. Under qemu the program is told that it cannot start itself once more.
+SPDX-License-Identifier: Apache-2.0"""
 import os
 import pathlib
 import subprocess

@@ -1,6 +1,7 @@
 /* test_path.c: what programs do with files by their paths. SPDX-License-Identifier: Apache-2.0 */
 #include "parts.h"
 
+#include "os/child.h"
 #include "os/descriptor.h"
 #include "os/folder.h"
 #include "os/mapping.h"
@@ -63,6 +64,21 @@ static void test_large(const char *path)
     CHECK(!clkv_path_remove(path));
 }
 
+/* COLUMNS wins where it is a number; this file is no terminal, which has a width of its own. */
+static void test_columns(int fd)
+{
+    static const struct {
+        const char *value;
+        int columns;
+    } cases[] = { { "40", 40 },      { "1", 1 },         { "9999", 9999 },     { "10000", 80 },
+                  { "0", 80 },       { "-5", 80 },       { " 40", 80 },        { "40x", 80 },
+                  { "", 80 },        { "4294967336", 80 } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        CHECK(!clkv_child_environment("COLUMNS", cases[i].value));
+        CHECK(clkv_terminal_columns(fd) == cases[i].columns);
+    }
+}
+
 static void test_streams(const char *path)
 {
     char got[sizeof content + 1];
@@ -70,6 +86,7 @@ static void test_streams(const char *path)
     const int fd = clkv_descriptor_open(path);
     CHECK(fd > CLKV_STDERR);
     CHECK(!clkv_terminal_is(fd) && !clkv_terminal_takes_escapes(fd));
+    test_columns(fd);
     CHECK(clkv_descriptor_is_ready(fd));
     CHECK(clkv_descriptor_read(fd, got, 1, &stop) == -1 && errno == EINTR);
     stop = 0;
