@@ -2,6 +2,7 @@
 #include "output.h"
 
 #include "os/descriptor.h"
+#include "os/terminal.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -11,11 +12,10 @@
 
 enum {
     FLUSH_BYTES = 64 << 10, /* so much is written without being asked for */
-    STATUS_CHARACTERS = 79, /* a longer line would go on in the next row, where it could not be covered */
 };
 
 out_stream output_out = { .fd = CLKV_STDOUT }, output_err = { .fd = CLKV_STDERR };
-static int status_width; /* characters of the status line that is shown; 0 = none is */
+static int status_width; /* columns of the status line that is shown, or more; 0 = none is */
 
 static int make_room(out_stream *o, size_t more)
 {
@@ -83,18 +83,23 @@ int output_printf(out_stream *o, const char *fmt, ...)
     return n;
 }
 
-/* A line that is as long as the one before covers it. */
+/* How many columns a terminal may need for the character that begins with a byte. Beyond the alphabets of Europe it can be
+ * two, and which ones are differs between terminals. */
+static int columns_of(unsigned char first)
+{
+    return (first & 0xc0) == 0x80 ? 0 : first < 0xe1 ? 1 : 2;
+}
+
+/* A line that fills the row, or goes on in the next one, could not be taken away. */
 void output_status(const char *line)
 {
     if (!*line && !status_width) return;
+    const int most = clkv_terminal_columns(output_err.fd) - 1;
     int width = 0, n = 0;
-    for (; line[n]; n++) { /* up to the first byte of a character too many */
-        if ((line[n] & 0xc0) == 0x80) continue;
-        if (width == STATUS_CHARACTERS) break;
-        width++;
-    }
-    const int rest = status_width > width ? status_width - width : 0;
-    output_printf(&output_err, "\r%.*s%*s%s", n, line, rest, "", *line ? "" : "\r");
+    for (; line[n] && width + columns_of((unsigned char)line[n]) <= most; n++) width += columns_of((unsigned char)line[n]);
+    if (status_width > most) status_width = most; /* the terminal has become narrower */
+    if (status_width > 0) output_printf(&output_err, "\r%*s", status_width, "");
+    output_printf(&output_err, "\r%.*s", n, line);
     output_flush(&output_err);
     status_width = width;
 }

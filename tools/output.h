@@ -39,8 +39,8 @@ int output_printf(out_stream *o, const char *fmt, ...) TOOLS_PRINTF(2, 3);
 /* Writes what is there; waits for a slow reader. 0, or −1 when anything has failed so far: o->error says what. */
 int output_flush(out_stream *o);
 
-/* A line on stderr that the next one replaces, cut to 79 characters; "" takes it away. Nothing but carriage returns and spaces is needed
- * for it, so that it works on every terminal. The caller knows that stderr is one. */
+/* A line on stderr that the next one replaces, cut so that it fits into a row; "" takes it away. Nothing but carriage
+ * returns and spaces is needed for it, so that it works on every terminal. The caller knows that stderr is one. */
 void output_status(const char *line);
 
 #endif

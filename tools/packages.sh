@@ -9,7 +9,7 @@ packages_build=(gcc libc6-dev meson ninja-build pkg-config python3 libxxhash-dev
     ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libclblast-dev libedit-dev)
 
 # For the test suite, beyond those: the framework, the other compilers, the other OpenCL implementations.
-packages_test=(check cmake python3-venv g++ clang-15 llvm-spirv-15 spirv-tools mesa-opencl-icd oclgrind)
+packages_test=(check cmake python3-venv g++ clang-15 llvm-spirv-15 spirv-tools mesa-opencl-icd oclgrind locales)
 
 # Compilers of devices that are not here, and what makes a fresh root. Not every release has all: without one its tests
 # are skipped.

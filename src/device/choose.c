@@ -6,7 +6,6 @@
 #include "core/memory.h"
 #include "device/explain.h"
 
-#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,12 +100,18 @@ void clkv_devices_free(clkv_device_set *set)
     *set = (clkv_device_set){ 0 };
 }
 
+/* tolower() follows the locale that the program has set: in Turkish the small letter of I is no i. */
+static char small(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
 /* Whether `text` contains `part`, case-insensitive. */
 static int contains(const char *text, const char *part)
 {
     for (; *text; text++) {
         size_t i = 0;
-        while (part[i] && tolower((unsigned char)text[i]) == tolower((unsigned char)part[i])) i++;
+        while (part[i] && small(text[i]) == small(part[i])) i++;
         if (!part[i]) return 1;
     }
     return 0;

@@ -1,5 +1,6 @@
 /* slab.c: the cl_mem objects that hold the blocks. On CPU devices they wrap host memory that clkv maps, so that the
- * pool gets 2 MiB pages; on other devices the driver allocates. SPDX-License-Identifier: Apache-2.0 */
+ * pool gets 2 MiB pages; on other devices, and where the driver does not report that it has destroyed a buffer, the driver
+ * allocates. SPDX-License-Identifier: Apache-2.0 */
 #include "device/slab.h"
 
 #include "core/error.h"
@@ -76,45 +77,66 @@ static void CL_CALLBACK unmap_backing(cl_mem mem, void *user)
     clkv_unmap(user, sizeof b);
 }
 
-static clkv_status hand_over(clkv_slabs *slabs, uint32_t i)
+/* INVALID_OPERATION, which OpenCL does not have for this call, comes from a driver that does not have the call (wine's). */
+static clkv_status hand_over(clkv_slabs *slabs, uint32_t i, int *refused)
 {
     backing *b = clkv_map(sizeof *b);
     if (!b) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", sizeof *b);
     *b = (backing){slabs->host[i], (size_t)slabs->slab_bytes};
     const cl_int err = clSetMemObjectDestructorCallback(slabs->mem[i], unmap_backing, b);
-    if (err != CL_SUCCESS) {
-        clkv_unmap(b, sizeof *b);
-        return CLKV_FAIL_DRIVER(err, "clSetMemObjectDestructorCallback", "slab %u of %u", (unsigned)i,
-                                (unsigned)slabs->n);
+    if (err == CL_SUCCESS) {
+        slabs->driver_frees |= UINT32_C(1) << i;
+        return CLKV_OK;
     }
-    slabs->driver_frees |= UINT32_C(1) << i;
+    clkv_unmap(b, sizeof *b);
+    *refused = err == CL_INVALID_OPERATION;
+    if (*refused) return CLKV_OK;
+    return CLKV_FAIL_DRIVER(err, "clSetMemObjectDestructorCallback", "slab %u of %u", (unsigned)i, (unsigned)slabs->n);
+}
+
+static clkv_status create_buffer(clkv_slabs *slabs, uint32_t i, const clkv_device *device)
+{
+    const size_t bytes = (size_t)slabs->slab_bytes;
+    const cl_mem_flags flags = CL_MEM_READ_WRITE | (slabs->host[i] ? CL_MEM_USE_HOST_PTR : 0);
+    cl_int err = CL_SUCCESS;
+    slabs->mem[i] = clCreateBuffer(device->context, flags, bytes, slabs->host[i], &err);
+    if (err == CL_SUCCESS) return CLKV_OK;
+    slabs->mem[i] = NULL;
+    return CLKV_FAIL_DRIVER(err, "clCreateBuffer", "slab %u of %u: %zu bytes", (unsigned)i, (unsigned)slabs->n, bytes);
+}
+
+static clkv_status make_slab_in_place(clkv_slabs *slabs, uint32_t i, const clkv_device *device, int *refused)
+{
+    slabs->host[i] = clkv_map((size_t)slabs->slab_bytes);
+    if (!slabs->host[i])
+        return CLKV_FAIL(CLKV_ERROR_DEVICE_MEMORY, "slab %u of %u: no address space for %zu bytes", (unsigned)i,
+                         (unsigned)slabs->n, (size_t)slabs->slab_bytes);
+    clkv_status st = create_buffer(slabs, i, device);
+    if (!st) st = hand_over(slabs, i, refused);
+    if (st || !*refused) return st;
+    /* Without the callback clkv cannot know when the driver has done with the memory. No command has used it yet. */
+    clReleaseMemObject(slabs->mem[i]);
+    slabs->mem[i] = NULL;
+    clkv_unmap(slabs->host[i], (size_t)slabs->slab_bytes);
+    slabs->host[i] = NULL;
     return CLKV_OK;
 }
 
 static clkv_status make_slab(clkv_slabs *slabs, uint32_t i, const clkv_device *device)
 {
-    const size_t bytes = (size_t)slabs->slab_bytes;
-    cl_mem_flags flags = CL_MEM_READ_WRITE;
-    if (device->facts.info.kind == CLKV_DEVICE_CPU) {
-        slabs->host[i] = clkv_map(bytes);
-        if (!slabs->host[i])
-            return CLKV_FAIL(CLKV_ERROR_DEVICE_MEMORY, "slab %u of %u: no address space for %zu bytes", (unsigned)i,
-                             (unsigned)slabs->n, bytes);
-        flags |= CL_MEM_USE_HOST_PTR;
+    int by_driver = device->facts.info.kind != CLKV_DEVICE_CPU;
+    if (!by_driver) {
+        const clkv_status st = make_slab_in_place(slabs, i, device, &by_driver);
+        if (st || !by_driver) return st;
     }
-    cl_int err = CL_SUCCESS;
-    slabs->mem[i] = clCreateBuffer(device->context, flags, bytes, slabs->host[i], &err);
-    if (err != CL_SUCCESS)
-        return CLKV_FAIL_DRIVER(err, "clCreateBuffer", "slab %u of %u: %zu bytes", (unsigned)i, (unsigned)slabs->n,
-                                bytes);
-    if (slabs->host[i]) return hand_over(slabs, i);
-
+    const clkv_status st = create_buffer(slabs, i, device);
+    if (st) return st;
     /* Many drivers allocate at the first use, and would fail in the middle of a step: use the buffer now. */
     const uint8_t zero = 0;
-    err = clEnqueueWriteBuffer(device->queue, slabs->mem[i], CL_TRUE, 0, sizeof zero, &zero, 0, NULL, NULL);
+    const cl_int err = clEnqueueWriteBuffer(device->queue, slabs->mem[i], CL_TRUE, 0, sizeof zero, &zero, 0, NULL, NULL);
     if (err != CL_SUCCESS)
         return CLKV_FAIL_DRIVER(err, "clEnqueueWriteBuffer", "first use of slab %u of %u: %zu bytes", (unsigned)i,
-                                (unsigned)slabs->n, bytes);
+                                (unsigned)slabs->n, (size_t)slabs->slab_bytes);
     return CLKV_OK;
 }
 

@@ -8,28 +8,20 @@
 #ifndef CLKV_OS_FOLDER_H
 #define CLKV_OS_FOLDER_H
 
+#include "os/file.h"
 #include "os/why.h"
 
 #include <stddef.h>
-#include <stdint.h>
 
 #ifdef _WIN32
 typedef struct clkv_folder {
     void *handle;       /* open, so that the folder cannot be moved or replaced */
     wchar_t path[1024]; /* absolute */
 } clkv_folder;
-typedef struct clkv_file {
-    void *handle;
-    uint64_t bytes;
-} clkv_file;
 #else
 typedef struct clkv_folder {
     int fd;
 } clkv_folder;
-typedef struct clkv_file {
-    int fd;
-    uint64_t bytes; /* the file had when it was opened */
-} clkv_file;
 #endif
 
 /* Bytes to write. */
@@ -50,11 +42,9 @@ int clkv_folder_make(const char *path, char why[CLKV_OS_WHY]);
 int clkv_folder_may_write(const char *path, char why[CLKV_OS_WHY]);
 int clkv_folder_may_make(const char *path, char why[CLKV_OS_WHY]);
 
-/* Opens a file of the folder for reading: a regular file, no link. 0 or −1. */
-int clkv_folder_open_file(const clkv_folder *folder, clkv_file *out, const char *name, char why[CLKV_OS_WHY]);
-/* Reads the next bytes. 0, or −1: they are not there or cannot be read. */
-int clkv_file_read(clkv_file *file, void *out, size_t bytes);
-void clkv_file_close(clkv_file *file);
+/* Opens a file of the folder: a regular file, no link. It can be renamed, replaced and removed while it is open. 0 or −1. */
+int clkv_folder_open_file(const clkv_folder *folder, clkv_file *out, const char *name, clkv_file_access access,
+                          char why[CLKV_OS_WHY]);
 
 /* Writes the pieces to a new file `temporary`, then gives it the name `name`: whoever opens that name gets the old file
  * or the new one, whole. When it is `durable`, the system has written the file to the disk before it gets its name, and

@@ -1,6 +1,7 @@
 /* folder_posix.c: see folder.h. SPDX-License-Identifier: Apache-2.0 */
 #define _POSIX_C_SOURCE 200809L /* openat */
-#define _DARWIN_C_SOURCE        /* O_NOFOLLOW, F_FULLFSYNC */
+#define _DARWIN_C_SOURCE        /* O_NOFOLLOW */
+#define _FILE_OFFSET_BITS 64    /* files of more than 2 GiB on 32-bit systems */
 #include "os/folder.h"
 
 #include <errno.h>
@@ -87,85 +88,54 @@ int clkv_folder_may_make(const char *path, char why[CLKV_OS_WHY])
     }
 }
 
-int clkv_folder_open_file(const clkv_folder *folder, clkv_file *out, const char *name, char why[CLKV_OS_WHY])
+int clkv_folder_open_file(const clkv_folder *folder, clkv_file *out, const char *name, clkv_file_access access,
+                          char why[CLKV_OS_WHY])
 {
+    static const int modes[] = { [CLKV_FILE_READ] = O_RDONLY, [CLKV_FILE_WRITE] = O_RDWR,
+                                 [CLKV_FILE_CREATE] = O_RDWR | O_CREAT | O_EXCL };
     struct stat s;
     /* O_NONBLOCK: a FIFO of that name, which somebody else made, must not make this call wait. */
-    const int fd = openat(folder->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return errno == ENOENT ? clkv_os_fail(why, "") : fail_errno(why);
+    const int fd = openat(folder->fd, name, modes[access] | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+    const int made = access == CLKV_FILE_CREATE;
+    if (fd < 0) return errno == ENOENT && !made ? clkv_os_fail(why, "") : fail_errno(why);
     const char *fault = fstat(fd, &s) ? "cannot be examined" : S_ISREG(s.st_mode) ? distrust(&s) : "not a regular file";
     if (fault) {
         close(fd);
+        if (made) unlinkat(folder->fd, name, 0);
         return clkv_os_fail(why, fault);
     }
     *out = (clkv_file){ fd, (uint64_t)s.st_size };
     return 0;
 }
 
-int clkv_file_read(clkv_file *file, void *out, size_t bytes)
+/* Writes a file that must not exist. 0, or −1 with the reason. */
+static int write_file(const clkv_folder *folder, const char *name, const clkv_piece *pieces, size_t n, int durable,
+                      char *why)
 {
-    char *p = out;
-    while (bytes) {
-        const ssize_t n = read(file->fd, p, bytes < SSIZE_MAX ? bytes : SSIZE_MAX);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return -1;
-        p += n;
-        bytes -= (size_t)n;
+    clkv_file file;
+    uint64_t at = 0;
+    int failed = 0;
+    if (clkv_folder_open_file(folder, &file, name, CLKV_FILE_CREATE, why)) return -1;
+    for (size_t i = 0; i < n && !failed; i++) {
+        failed = clkv_file_write(&file, at, pieces[i].data, pieces[i].bytes, why);
+        at += pieces[i].bytes;
     }
-    return 0;
-}
-
-void clkv_file_close(clkv_file *file)
-{
-    close(file->fd);
-}
-
-static int write_piece(int fd, const clkv_piece *piece)
-{
-    const char *p = piece->data;
-    for (size_t left = piece->bytes; left;) {
-        const ssize_t n = write(fd, p, left < SSIZE_MAX ? left : SSIZE_MAX);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return -1;
-        p += n;
-        left -= (size_t)n;
-    }
-    return 0;
-}
-
-/* On Apple's systems fsync leaves the bytes in the disk's own memory. */
-static int sync_file(int fd)
-{
-#ifdef F_FULLFSYNC
-    if (!fcntl(fd, F_FULLFSYNC)) return 0;
-#endif
-    return fsync(fd);
-}
-
-/* Writes a file that must not exist. 0, or the error. */
-static int write_file(int at, const char *name, const clkv_piece *pieces, size_t n, int durable)
-{
-    const int fd = openat(at, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    int error = 0;
-    if (fd < 0) return errno;
-    for (size_t i = 0; i < n && !error; i++)
-        if (write_piece(fd, &pieces[i])) error = errno;
-    if (!error && durable && sync_file(fd)) error = errno;
-    if (close(fd) && !error) error = errno;
-    if (error) unlinkat(at, name, 0);
-    return error;
+    if (!failed && durable) failed = clkv_file_sync(&file, why);
+    if (close(file.fd) && !failed) failed = fail_errno(why);
+    if (failed) unlinkat(folder->fd, name, 0);
+    return failed;
 }
 
 int clkv_folder_replace(const clkv_folder *folder, const char *name, const char *temporary, const clkv_piece *pieces,
                         size_t n, int durable, char why[CLKV_OS_WHY])
 {
-    int error = write_file(folder->fd, temporary, pieces, n, durable);
-    if (error) return clkv_os_fail(why, strerror(error));
+    if (write_file(folder, temporary, pieces, n, durable, why)) return -1;
     if (renameat(folder->fd, temporary, folder->fd, name)) {
-        error = errno;
+        fail_errno(why);
         unlinkat(folder->fd, temporary, 0);
-        return clkv_os_fail(why, strerror(error));
+        return -1;
     }
-    if (durable) sync_file(folder->fd); /* some file systems refuse; the file itself is on the disk */
+    char refused[CLKV_OS_WHY]; /* by some file systems; the file itself is on the disk */
+    if (durable) clkv_file_sync(&(clkv_file){ .fd = folder->fd }, refused);
     return 0;
 }

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <wchar.h>
+#include <winioctl.h>
 
 _Static_assert(sizeof(((clkv_folder *)0)->path) == CLKV_WIDE_PATH * sizeof(wchar_t), "a path has room");
 
-enum { READ_AT_ONCE = 1 << 30 };
 static const FILE_INFO_BY_HANDLE_CLASS rename_ex = (FILE_INFO_BY_HANDLE_CLASS)22; /* some headers lack FileRenameInfoEx */
 #define MAY_CHANGE (FILE_WRITE_DATA | FILE_APPEND_DATA | FILE_DELETE_CHILD | WRITE_DAC | WRITE_OWNER | DELETE | \
                     GENERIC_WRITE | GENERIC_ALL)
@@ -204,47 +204,49 @@ static int join(const clkv_folder *folder, const char *name, wchar_t *out, char 
     return 0;
 }
 
-int clkv_folder_open_file(const clkv_folder *folder, clkv_file *out, const char *name, char why[CLKV_OS_WHY])
+/* Without FILE_SHARE_DELETE a file could not be renamed, replaced or removed while it is open. */
+#define SHARE_ALL (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
+
+/* A new file that has holes where nothing was written, if the file system can: else Windows writes zeros into them. */
+static HANDLE create_file(const wchar_t *path, DWORD access)
 {
+    DWORD none = 0;
+    const HANDLE handle = CreateFileW(path, access, SHARE_ALL, NULL, CREATE_NEW, FILE_ATTRIBUTE_NORMAL, NULL);
+    if (handle != INVALID_HANDLE_VALUE) DeviceIoControl(handle, FSCTL_SET_SPARSE, NULL, 0, NULL, 0, &none, NULL);
+    return handle;
+}
+
+int clkv_folder_open_file(const clkv_folder *folder, clkv_file *out, const char *name, clkv_file_access access,
+                          char why[CLKV_OS_WHY])
+{
+    const DWORD wanted = GENERIC_READ | READ_CONTROL | (access == CLKV_FILE_READ ? 0 : GENERIC_WRITE);
     wchar_t path[CLKV_WIDE_PATH];
     HANDLE handle;
     if (join(folder, name, path, why)) return -1;
-    /* With FILE_SHARE_DELETE the file can be replaced while it is read. */
-    if (open_path(&handle, path, GENERIC_READ | READ_CONTROL, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-                  why))
+    if (access == CLKV_FILE_CREATE) {
+        handle = create_file(path, wanted);
+        if (handle == INVALID_HANDLE_VALUE) {
+            clkv_os_error_text(GetLastError(), why, CLKV_OS_WHY);
+            return -1;
+        }
+    } else if (open_path(&handle, path, wanted, SHARE_ALL, why)) {
         return -1;
-    if (examine(handle, 0, &out->bytes, why)) return -1;
+    }
+    if (examine(handle, 0, &out->bytes, why)) {
+        if (access == CLKV_FILE_CREATE) DeleteFileW(path);
+        return -1;
+    }
     out->handle = handle;
     return 0;
 }
 
-int clkv_file_read(clkv_file *file, void *out, size_t bytes)
+static int write_pieces(HANDLE handle, const clkv_piece *pieces, size_t n, char *why)
 {
-    char *p = out;
-    while (bytes) {
-        DWORD n = 0;
-        if (!ReadFile(file->handle, p, bytes < READ_AT_ONCE ? (DWORD)bytes : READ_AT_ONCE, &n, NULL) || !n) return -1;
-        p += n;
-        bytes -= n;
-    }
-    return 0;
-}
-
-void clkv_file_close(clkv_file *file)
-{
-    CloseHandle(file->handle);
-}
-
-static int write_pieces(HANDLE handle, const clkv_piece *pieces, size_t n)
-{
+    const clkv_file file = { .handle = handle };
+    uint64_t at = 0;
     for (size_t i = 0; i < n; i++) {
-        const char *p = pieces[i].data;
-        for (size_t left = pieces[i].bytes; left;) {
-            DWORD done = 0;
-            if (!WriteFile(handle, p, left < READ_AT_ONCE ? (DWORD)left : READ_AT_ONCE, &done, NULL)) return -1;
-            p += done;
-            left -= done;
-        }
+        if (clkv_file_write(&file, at, pieces[i].data, pieces[i].bytes, why)) return -1;
+        at += pieces[i].bytes;
     }
     return 0;
 }
@@ -287,17 +289,20 @@ int clkv_folder_replace(const clkv_folder *folder, const char *name, const char 
     if (join(folder, name, to, why) || join(folder, temporary, from, why)) return -1;
     HANDLE handle = CreateFileW(from, GENERIC_WRITE | DELETE, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL, CREATE_NEW,
                                 FILE_ATTRIBUTE_NORMAL, NULL);
-    DWORD error = handle == INVALID_HANDLE_VALUE ? GetLastError() : 0;
-    int named = 0;
-    if (!error) {
-        if (write_pieces(handle, pieces, n) || (durable && !FlushFileBuffers(handle))) error = GetLastError();
-        if (!error) named = !rename_open(handle, to);
-        if (named && durable) FlushFileBuffers(handle);
-        CloseHandle(handle);
-        if (!error && !named) error = rename_closed(from, to, durable);
-        if (error) DeleteFileW(from);
+    if (handle == INVALID_HANDLE_VALUE) {
+        clkv_os_error_text(GetLastError(), why, CLKV_OS_WHY);
+        return -1;
     }
-    if (!error) return 0;
-    clkv_os_error_text(error, why, CLKV_OS_WHY);
-    return -1;
+    const clkv_file file = { .handle = handle };
+    int failed = write_pieces(handle, pieces, n, why) || (durable && clkv_file_sync(&file, why)), named = 0;
+    if (!failed) named = !rename_open(handle, to);
+    if (named && durable) FlushFileBuffers(handle);
+    CloseHandle(handle);
+    if (!failed && !named) {
+        const DWORD error = rename_closed(from, to, durable);
+        if (error) clkv_os_error_text(error, why, CLKV_OS_WHY);
+        failed = error != 0;
+    }
+    if (failed) DeleteFileW(from);
+    return failed ? -1 : 0;
 }

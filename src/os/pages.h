@@ -1,4 +1,13 @@
 /* pages.h: zeroed pages from the system, for arrays with an entry per block, of which unused parts take no memory.
+ *
+ * Large pages are used where the system gives them page by page at the first use:
+ *
+ *   Linux    madvise(MADV_HUGEPAGE), unless /sys/kernel/mm/transparent_hugepage/enabled says "never"
+ *   Windows  none: MEM_LARGE_PAGES needs the right SeLockMemoryPrivilege, which users do not have, and takes the memory
+ *            of the whole mapping at once
+ *   Apple    none: superpages (VM_FLAGS_SUPERPAGE_SIZE_2MB) are for x86-64 only, and take the memory at once too
+ *   others   what the system does by itself for mappings that are aligned to 2 MiB
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_OS_PAGES_H
 #define CLKV_OS_PAGES_H

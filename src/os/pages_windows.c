@@ -1,5 +1,4 @@
-/* pages_windows.c: see pages.h. Large pages need a privilege that users do not have, so none are asked for.
- * SPDX-License-Identifier: Apache-2.0 */
+/* pages_windows.c: see pages.h. SPDX-License-Identifier: Apache-2.0 */
 #include "os/pages.h"
 
 #include <stdint.h>

@@ -4,12 +4,19 @@
 
 #include <stdio.h>
 
+enum { CLKV_TERMINAL_COLUMNS = 80 }; /* where nobody tells */
+
 /* Whether a descriptor (descriptor.h) is a terminal: 1 or 0. */
 int clkv_terminal_is(int fd);
 
 /* Whether it is one that may get escape codes: 1 or 0. TERM is set and not "dumb"; on Windows the console has them.
  * NO_COLOR is not set. */
 int clkv_terminal_takes_escapes(int fd);
+
+/* How many characters fit into a row: COLUMNS, if it is a number from 1 to 9999; else what the terminal has now; else
+ * 80. */
+int clkv_terminal_columns(int fd);
+int clkv_terminal_wanted_columns(void); /* COLUMNS, or 0 */
 
 /* A description of the terminal of its own for reading, which does not block: Ctrl-C takes away what was typed, perhaps
  * after it was seen and before it is read, and a read that blocks then does not end. Standard input where that fails,

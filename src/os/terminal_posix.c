@@ -1,11 +1,13 @@
 /* terminal_posix.c: see terminal.h. SPDX-License-Identifier: Apache-2.0 */
 #define _POSIX_C_SOURCE 200809L /* ttyname, fdopen, O_CLOEXEC */
+#define _DARWIN_C_SOURCE        /* struct winsize on Apple's systems */
 #include "os/terminal.h"
 
 #include "os/environment.h"
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 int clkv_terminal_is(int fd)
@@ -18,6 +20,14 @@ int clkv_terminal_takes_escapes(int fd)
     char term[8], plain[2];
     return isatty(fd) && clkv_os_environment("TERM", term, sizeof term) && strcmp(term, "dumb") &&
            !clkv_os_environment("NO_COLOR", plain, sizeof plain);
+}
+
+int clkv_terminal_columns(int fd)
+{
+    struct winsize size;
+    const int wanted = clkv_terminal_wanted_columns();
+    if (wanted) return wanted;
+    return !ioctl(fd, TIOCGWINSZ, &size) && size.ws_col ? size.ws_col : CLKV_TERMINAL_COLUMNS;
 }
 
 int clkv_terminal_open_input(void)

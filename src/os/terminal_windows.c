@@ -36,6 +36,16 @@ int clkv_terminal_takes_escapes(int fd)
     return SetConsoleMode((HANDLE)_get_osfhandle(fd), mode | ENABLE_VIRTUAL_TERMINAL_PROCESSING);
 }
 
+/* What is seen of the console's rows, which may be longer. */
+int clkv_terminal_columns(int fd)
+{
+    CONSOLE_SCREEN_BUFFER_INFO info;
+    const int wanted = clkv_terminal_wanted_columns();
+    if (wanted) return wanted;
+    if (!GetConsoleScreenBufferInfo((HANDLE)_get_osfhandle(fd), &info)) return CLKV_TERMINAL_COLUMNS;
+    return info.srWindow.Right >= info.srWindow.Left ? info.srWindow.Right - info.srWindow.Left + 1 : CLKV_TERMINAL_COLUMNS;
+}
+
 int clkv_terminal_open_input(void)
 {
     return CLKV_STDIN;

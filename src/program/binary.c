@@ -66,9 +66,10 @@ static void make_header(uint8_t header[CLKV_BINARY_HEADER_BYTES], const clkv_bin
 }
 
 /* Reads and checks an open file. The payload, or NULL and why. */
-static void *read_entry(clkv_file *file, const clkv_binary_key *key, size_t *bytes_out, const char **fault)
+static void *read_entry(const clkv_file *file, const clkv_binary_key *key, size_t *bytes_out, const char **fault)
 {
     uint8_t header[CLKV_BINARY_HEADER_BYTES], expected[CLKV_BINARY_HEADER_BYTES];
+    char why[CLKV_OS_WHY];
     *fault = NULL;
     if (file->bytes <= sizeof header) *fault = "too short";
     else if (file->bytes > SIZE_MAX / 2) *fault = "too long";
@@ -77,7 +78,8 @@ static void *read_entry(clkv_file *file, const clkv_binary_key *key, size_t *byt
     void *payload = clkv_alloc(bytes);
     if (!payload) {
         *fault = "no memory for it";
-    } else if (clkv_file_read(file, header, sizeof header) || clkv_file_read(file, payload, bytes)) {
+    } else if (clkv_file_read(file, 0, header, sizeof header, why) ||
+               clkv_file_read(file, sizeof header, payload, bytes, why)) {
         *fault = "cannot be read";
     } else {
         make_header(expected, key, payload, bytes);
@@ -107,7 +109,7 @@ void *clkv_binary_load(const char *dir, const clkv_binary_key *key, size_t *byte
     clkv_file file;
     name_of(name, key);
     if (open_directory(&folder, dir)) return NULL;
-    const int opened = !clkv_folder_open_file(&folder, &file, name, why);
+    const int opened = !clkv_folder_open_file(&folder, &file, name, CLKV_FILE_READ, why);
     clkv_folder_close(&folder);
     const char *fault = opened ? NULL : why;
     void *payload = opened ? read_entry(&file, key, bytes, &fault) : NULL;

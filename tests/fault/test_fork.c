@@ -1,9 +1,6 @@
 /* test_fork.c: a child of fork() gets FORKED for every operation, and frees what it inherited, without one OpenCL call;
  * the parent goes on. SPDX-License-Identifier: Apache-2.0 */
-#define _POSIX_C_SOURCE 200809L /* fork, alarm */
-#include "fault.h"
-
-#include "../device/open.h"
+#include "forked.h"
 
 #include "core/memory.h"
 #include "device/device.h"
@@ -11,9 +8,6 @@
 #include "device/slab.h"
 
 #include <clkv/clkv.h>
-
-#include <sys/wait.h>
-#include <unistd.h>
 
 static fault_control *control;
 static fail_allocator allocator;
@@ -53,8 +47,9 @@ static void close_all(inherited *in)
 }
 
 /* The number of the first thing that is not as it should be, or 0. */
-static int in_child(inherited *in)
+static int in_child(void *user)
 {
+    inherited *in = user;
     clkv_device *other = NULL;
     clkv_device_info info = CLKV_PARAMS_INIT(clkv_device_info);
     clkv_device_params params = CLKV_PARAMS_INIT(clkv_device_params);
@@ -81,39 +76,16 @@ START_TEST(child)
     clkv_set_allocator(&(clkv_allocator){ fail_resize, &allocator });
     inherited in = { 0 };
     open_all(&in);
-    fflush(NULL);
-    const pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0) {
-        alarm(60);
-        _exit(in_child(&in));
-    }
-    int status = 0;
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_msg(status == 0, "the child ended with %d, signal %d", WEXITSTATUS(status), WTERMSIG(status));
+    forked_check(in_child, &in);
 
     ck_ok(clkv_device_check(in.device));
     ck_assert_int_eq(clFinish(clkv_device_queue(in.device)), CL_SUCCESS);
     close_all(&in);
-    ck_assert_uint_eq(allocator.live_bytes, 0);
-    clkv_set_allocator(NULL);
-    for (int i = 0; i < FAULT_KINDS; i++) ck_assert_uint_eq(control->live[i], 0);
+    forked_ended(control, &allocator);
 }
 END_TEST
 
 int main(void)
 {
-    control = fault_control_find();
-    if (!control) {
-        printf("the OpenCL loader has not loaded the layer (OPENCL_LAYERS): skipped\n");
-        return getenv("CLKV_TEST_NEED_DEVICE") ? EXIT_FAILURE : 77;
-    }
-    const int skip = without_device();
-    if (skip >= 0) return skip;
-    TCase *c = tcase_create("fork");
-    tcase_set_timeout(c, 0);
-    tcase_add_test(c, child);
-    Suite *s = suite_create("fork");
-    suite_add_tcase(s, c);
-    return run_suite(s);
+    return forked_main(&control, "fork", child);
 }

@@ -1,14 +1,8 @@
 /* test_fork_cache.c: in a child of fork() every operation on a cache gets FORKED, and destroying what was inherited frees
  * it, without one OpenCL call; the parent goes on. SPDX-License-Identifier: Apache-2.0 */
-#define _POSIX_C_SOURCE 200809L /* fork, alarm */
-#include "fault.h"
-
-#include "../device/open.h"
+#include "forked.h"
 
 #include <clkv/clkv.h>
-
-#include <sys/wait.h>
-#include <unistd.h>
 
 static fault_control *control;
 static fail_allocator allocator;
@@ -120,8 +114,9 @@ static void destroy_all(void)
 }
 
 /* The number of the first thing that is not as it should be, or 0. */
-static int in_child(void)
+static int in_child(void *unused)
 {
+    (void)unused;
     fault_arm(control, FAULT_NONE, 0, 0, 0);
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
         if (operations[i]() != CLKV_ERROR_FORKED) return 1 + (int)i;
@@ -136,16 +131,7 @@ START_TEST(child)
 {
     clkv_set_allocator(&(clkv_allocator){fail_resize, &allocator});
     begin();
-    fflush(NULL);
-    const pid_t pid = fork();
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0) {
-        alarm(60);
-        _exit(in_child());
-    }
-    int status = 0;
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_msg(status == 0, "the child ended with %d, signal %d", WEXITSTATUS(status), WTERMSIG(status));
+    forked_check(in_child, NULL);
 
     ck_ok(append());
     ck_ok(attend());
@@ -153,25 +139,11 @@ START_TEST(child)
     destroy_all();
     clReleaseMemObject(mem);
     clReleaseMemObject(out);
-    ck_assert_uint_eq(allocator.live_bytes, 0);
-    clkv_set_allocator(NULL);
-    for (int i = 0; i < FAULT_KINDS; i++) ck_assert_uint_eq(control->live[i], 0);
+    forked_ended(control, &allocator);
 }
 END_TEST
 
 int main(void)
 {
-    control = fault_control_find();
-    if (!control) {
-        printf("the OpenCL loader has not loaded the layer (OPENCL_LAYERS): skipped\n");
-        return getenv("CLKV_TEST_NEED_DEVICE") ? EXIT_FAILURE : 77;
-    }
-    const int skip = without_device();
-    if (skip >= 0) return skip;
-    TCase *c = tcase_create("fork_cache");
-    tcase_set_timeout(c, 0);
-    tcase_add_test(c, child);
-    Suite *s = suite_create("fork_cache");
-    suite_add_tcase(s, c);
-    return run_suite(s);
+    return forked_main(&control, "fork_cache", child);
 }

@@ -200,11 +200,8 @@ END_TEST
 
 int main(void)
 {
-    control = fault_control_find();
-    if (!control) {
-        printf("the OpenCL loader has not loaded the layer (OPENCL_LAYERS): skipped\n");
-        return getenv("CLKV_TEST_NEED_DEVICE") ? EXIT_FAILURE : 77;
-    }
+    const int skip = fault_without_layer(&control);
+    if (skip >= 0) return skip;
     TCase *c = tcase_create("late");
     tcase_set_timeout(c, 0);
     tcase_add_test(c, a_command_on_its_own_queue);

@@ -175,11 +175,8 @@ END_TEST
 
 int main(void)
 {
-    control = fault_control_find();
-    if (!control) {
-        printf("the OpenCL loader has not loaded the layer (OPENCL_LAYERS): skipped\n");
-        return getenv("CLKV_TEST_NEED_DEVICE") ? EXIT_FAILURE : 77;
-    }
+    const int skip = fault_without_layer(&control);
+    if (skip >= 0) return skip;
     clkv_set_log(on_log, NULL, CLKV_LOG_ERROR);
     TCase *c = tcase_create("lost");
     tcase_set_timeout(c, 0);

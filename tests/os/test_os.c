@@ -1,6 +1,9 @@
 /* test_os.c: the functions of src/os, by a program that needs no test library, so that it is built for every system
  * and run by every emulator: test_os FOLDER [REPLACEMENTS]. FOLDER is empty and this user's own; run.py makes it and
- * sets the variables that are asked for. SPDX-License-Identifier: Apache-2.0 */
+ * sets the variables that are asked for, and TEST_OS_ALONE where the program cannot start itself.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "parts.h"
+
 #include "os/arguments.h"
 #include "os/child.h"
 #include "os/clock.h"
@@ -10,16 +13,12 @@
 #include "os/folder.h"
 #include "os/interrupt.h"
 #include "os/machine.h"
-#include "os/mapping.h"
 #include "os/pages.h"
-#include "os/path.h"
 #include "os/process.h"
 #include "os/random.h"
-#include "os/scratch.h"
 #include "os/terminal.h"
 #include "os/thread.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -32,17 +31,16 @@
 #endif
 
 static atomic_int failures;
+const char *work;
 
-#define CHECK(condition) check((condition) != 0, #condition, __LINE__)
-
-static void check(int good, const char *condition, int line)
+void check(int good, const char *condition, const char *file, int line)
 {
     if (good) return;
     failures++;
-    printf("FAILED: line %d: %s\n", line, condition);
+    printf("FAILED: %s:%d: %s\n", file, line, condition);
 }
 
-static int is_zero(const char *bytes, size_t n)
+int is_zero(const char *bytes, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (bytes[i]) return 0;
@@ -177,8 +175,6 @@ static void test_environment(void)
 
 /* ---- folders ---- */
 
-static const char *work;
-
 static int put(const clkv_folder *folder, const char *name, const void *data, size_t bytes, char *why)
 {
     const clkv_piece pieces[] = { { data, bytes / 2 }, { (const char *)data + bytes / 2, bytes - bytes / 2 } };
@@ -192,22 +188,23 @@ static void test_names(clkv_folder *folder)
     char why[CLKV_OS_WHY], text[16];
     clkv_file file;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        CHECK(clkv_folder_open_file(folder, &file, names[i], why) && !*why);
+        CHECK(clkv_folder_open_file(folder, &file, names[i], CLKV_FILE_READ, why) && !*why);
         for (int round = 0; round < 2; round++) {
             memset(text, 'a' + round, sizeof text);
             CHECK(!put(folder, names[i], text, sizeof text, why));
-            if (clkv_folder_open_file(folder, &file, names[i], why)) {
+            if (clkv_folder_open_file(folder, &file, names[i], CLKV_FILE_READ, why)) {
                 CHECK(!"the file can be opened");
                 continue;
             }
             char got[16];
             CHECK(file.bytes == sizeof text);
-            CHECK(!clkv_file_read(&file, got, 4) && !clkv_file_read(&file, got + 4, 12) && !memcmp(got, text, 16));
-            CHECK(clkv_file_read(&file, got, 1));
+            CHECK(!clkv_file_read(&file, 4, got + 4, 12, why) && !clkv_file_read(&file, 0, got, 4, why));
+            CHECK(!memcmp(got, text, 16));
+            CHECK(clkv_file_read(&file, 16, got, 1, why) && !*why);
             clkv_file_close(&file);
         }
     }
-    CHECK(clkv_folder_open_file(folder, &file, "nothing", why) && !*why);
+    CHECK(clkv_folder_open_file(folder, &file, "nothing", CLKV_FILE_READ, why) && !*why);
 }
 
 /* A file where a folder is wanted, a folder where a file is wanted, and what cannot be made. */
@@ -226,14 +223,14 @@ static void test_refused(clkv_folder *folder, const char *path)
     CHECK(!clkv_folder_may_make(below, why));
     CHECK(clkv_folder_open(&other, below, why) && !*why);
     CHECK(!clkv_folder_make(below, why));
-    CHECK(clkv_folder_open_file(folder, &file, "inner", why) && !strcmp(why, "not a regular file"));
+    CHECK(clkv_folder_open_file(folder, &file, "inner", CLKV_FILE_READ, why) && !strcmp(why, "not a regular file"));
     CHECK(put(folder, "inner", "x", 1, why) && *why); /* a file cannot replace a folder */
-    CHECK(clkv_folder_open_file(folder, &file, "temporary", why) && !*why);
+    CHECK(clkv_folder_open_file(folder, &file, "temporary", CLKV_FILE_READ, why) && !*why);
     /* A temporary file that is there already is somebody else's: it stays. */
     CHECK(!put(folder, "other", "1", 1, why));
     const clkv_piece piece = { "2", 1 };
     CHECK(clkv_folder_replace(folder, "plain", "other", &piece, 1, 0, why) && *why);
-    CHECK(!clkv_folder_open_file(folder, &file, "other", why) && file.bytes == 1);
+    CHECK(!clkv_folder_open_file(folder, &file, "other", CLKV_FILE_READ, why) && file.bytes == 1);
     clkv_file_close(&file);
     CHECK(!clkv_folder_may_write(path, why));
     memset(below, 'x', sizeof below - 1);
@@ -260,12 +257,12 @@ static void read_versions(void *user)
         over = r->over;
         const uint64_t start = clkv_os_clock_ns();
         clkv_file file;
-        if (clkv_folder_open_file(&r->folder, &file, "version", why)) {
+        if (clkv_folder_open_file(&r->folder, &file, "version", CLKV_FILE_READ, why)) {
             printf("version %u: %s\n", (unsigned)last, why);
             CHECK(!"the file can always be opened");
             return;
         }
-        CHECK(file.bytes == sizeof words && !clkv_file_read(&file, words, sizeof words));
+        CHECK(file.bytes == sizeof words && !clkv_file_read(&file, 0, words, sizeof words, why));
         clkv_file_close(&file);
         for (int i = 1; i < VERSION_WORDS; i++) CHECK(words[i] == words[0]);
         CHECK(words[0] >= last);
@@ -325,118 +322,10 @@ static void test_folders(uint32_t versions)
     clkv_folder_close(&folder);
 }
 
-/* ---- files by their paths ---- */
-
-static const char content[] = "line\r\n\032\n\0end"; /* what a text file of Windows would not keep */
-
-static void write_content(const char *path, size_t bytes)
-{
-    FILE *file = clkv_path_create(path);
-    CHECK(file);
-    if (!file) return;
-    CHECK(fwrite(content, 1, bytes, file) == bytes);
-    CHECK(!fclose(file));
-}
-
-static void test_paths(const char *path, const char *other)
-{
-    clkv_mapping m = { 0 };
-    char why[CLKV_OS_WHY];
-    write_content(path, 0);
-    CHECK(!clkv_mapping_open(&m, path, why) && !m.data && !m.bytes);
-    clkv_mapping_close(&m);
-    write_content(other, sizeof content);
-    CHECK(!clkv_path_is_special(other) && clkv_path_is_special(work));
-    CHECK(!clkv_path_rename(other, path) && !clkv_path_is_special(other));
-    CHECK(clkv_path_rename(other, path) && errno == ENOENT);
-    CHECK(clkv_path_remove(other) && errno == ENOENT);
-    CHECK(!clkv_mapping_open(&m, path, why) && m.bytes == sizeof content && !memcmp(m.data, content, m.bytes));
-    clkv_mapping_close(&m);
-    clkv_mapping_close(&m);
-    CHECK(clkv_mapping_open(&m, other, why) && *why && !m.data);
-    CHECK(clkv_mapping_open(&m, work, why) && !*why && !m.data);
-}
-
-/* The last byte of a file of more than 4 GiB; what is before it takes no room on most disks. */
-static void test_large(const char *path)
-{
-    enum { STEP = 1 << 30, STEPS = 4 };
-    clkv_mapping m;
-    char why[CLKV_OS_WHY];
-    FILE *file = sizeof(void *) > 4 ? clkv_path_create(path) : NULL;
-    if (!file) return;
-    for (int i = 0; i < STEPS; i++) CHECK(!fseek(file, STEP, SEEK_CUR));
-    CHECK(fputc('x', file) == 'x' && !fclose(file));
-    if (clkv_mapping_open(&m, path, why)) {
-        printf("%s\n", why);
-        CHECK(!"a large file can be mapped");
-    } else {
-        CHECK(m.bytes == (size_t)STEP * STEPS + 1 && m.data[m.bytes - 1] == 'x' && !m.data[(size_t)STEP * 3]);
-        clkv_mapping_close(&m);
-    }
-    CHECK(!clkv_path_remove(path));
-}
-
-static void test_streams(const char *path)
-{
-    char got[sizeof content + 1];
-    atomic_int stop = 1;
-    const int fd = clkv_descriptor_open(path);
-    CHECK(fd > CLKV_STDERR);
-    CHECK(!clkv_terminal_is(fd) && !clkv_terminal_takes_escapes(fd));
-    CHECK(clkv_descriptor_is_ready(fd));
-    CHECK(clkv_descriptor_read(fd, got, 1, &stop) == -1 && errno == EINTR);
-    stop = 0;
-    CHECK(clkv_descriptor_read(fd, got, 6, &stop) == 6);
-    CHECK(clkv_descriptor_read(fd, got + 6, sizeof got - 6, NULL) == (ptrdiff_t)sizeof content - 6);
-    CHECK(!memcmp(got, content, sizeof content));
-    CHECK(clkv_descriptor_read(fd, got, 1, NULL) == 0);
-    clkv_descriptor_close(fd);
-    const int folder = clkv_descriptor_open(work);
-    CHECK(folder < 0 || clkv_descriptor_read(folder, got, 1, NULL) < 0);
-    if (folder >= 0) clkv_descriptor_close(folder);
-    CHECK(clkv_descriptor_open("nothing of this name") == -1 && errno == ENOENT);
-    const int input = clkv_terminal_open_input();
-    CHECK(input >= 0);
-    if (input != CLKV_STDIN) clkv_descriptor_close(input);
-}
-
-static void test_scratch(void)
-{
-    char base[1024], path[1200], why[CLKV_OS_WHY] = "";
-    clkv_folder folder;
-    CHECK(clkv_scratch_home(base, sizeof base) == strlen(base) && *base);
-    snprintf(base, sizeof base, "%s/scratch \303\274", work);
-    const size_t n = strlen(base);
-    CHECK(!clkv_scratch_make(base, sizeof base, why) && strlen(base) == n + 7 && base[n] == '-');
-    snprintf(path, sizeof path, "%s/deep/deeper", base);
-    CHECK(!clkv_folder_make(path, why));
-    snprintf(path, sizeof path, "%s/deep/\342\202\254 file", base);
-    write_content(path, 1);
-    CHECK(!clkv_folder_open(&folder, base, why));
-    clkv_folder_close(&folder);
-    clkv_scratch_remove(base);
-    CHECK(clkv_folder_open(&folder, base, why) && !*why);
-    CHECK(clkv_scratch_make(path, strlen(path) + 2, why) && *why);
-    snprintf(path, sizeof path, "%s/none/x", work);
-    CHECK(clkv_scratch_make(path, sizeof path, why) && *why);
-}
-
-static void test_files(void)
-{
-    char path[1200], other[1200];
-    snprintf(path, sizeof path, "%s/file \303\244", work);
-    snprintf(other, sizeof other, "%s/other \360\237\230\200", work);
-    test_paths(path, other);
-    test_streams(path);
-    test_large(path);
-    test_scratch();
-}
-
 /* ---- this program once more ---- */
 
 #define LONG_NS UINT64_C(5000000000)
-static char child_word[] = "child";
+char child_word[] = "child";
 static char *const odd_arguments[] = { "", "two words", "\"", "a\\", "b\\\\\"c\\", "*", "%PATH%",
                                        "gr\303\274n \342\202\254 \360\237\230\200" };
 enum { ODD_ARGUMENTS = sizeof odd_arguments / sizeof *odd_arguments };
@@ -494,6 +383,8 @@ static int child(int argc, char **argv)
     char value[64];
     clkv_descriptor_begin();
     if (argc > 2 && !strcmp(argv[2], "interrupted")) return interrupted_child();
+    if (argc > 3 && !strcmp(argv[2], "counts")) return child_that_counts(argv[3]);
+    if (argc > 3 && !strcmp(argv[2], "dies")) return child_that_dies(argv[3]);
     for (int i = 2; i < argc; i++) {
         put_text(argv[i]);
         put_text("\n");
@@ -547,8 +438,12 @@ int main(int argc, char **argv)
     test_numbers();
     test_threads();
     test_environment();
-    test_files();
-    test_children(argv[0]);
+    test_paths();
+    char alone[2];
+    char *program = clkv_os_environment("TEST_OS_ALONE", alone, sizeof alone) ? NULL : argv[0];
+    test_files(program);
+    if (program) test_children(program);
+    else printf("children are not tried: the emulator cannot start the program once more\n");
     test_folders(argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 100000);
     printf("%d failures\n", (int)failures);
     return failures ? 1 : 0;

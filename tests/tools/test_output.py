@@ -5,6 +5,7 @@ where it cannot be written, and holds no escape codes on any terminal."""
 import errno
 import os
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,9 @@ if not all(map(is_posix, sys.argv[1:])):
     sys.exit(77)
 import fcntl  # noqa: E402  (Windows has no such modules)
 import pty  # noqa: E402
+import termios  # noqa: E402
 
+os.environ.pop("COLUMNS", None)
 TOOLS = {name(path): command(path) for path in sys.argv[1:]}
 F_SETPIPE_SZ = 1031
 WORK = tempfile.TemporaryDirectory()
@@ -116,9 +119,10 @@ def refused(words):
           f"{called(words)}: stdout is closed: {done.returncode} {done.stderr!r}")
 
 
-def on_terminal(arguments, term, non_blocking=False, **env):
-    """Exit status, and what a terminal gets from both streams."""
+def on_terminal(arguments, term, non_blocking=False, columns=0, **env):
+    """Exit status, and what a terminal of some columns (0: it does not say) gets from both streams."""
     ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
     if non_blocking:
         os.set_blocking(theirs, False)
     with subprocess.Popen(arguments, stdin=theirs, stdout=theirs, stderr=theirs,
@@ -140,6 +144,24 @@ def terminals():
     check(code == 2 and out.startswith(b"clkv-replay: nowhere") and b"\x1b" not in out, f"a message: {code} {out!r}")
 
 
+def widths():
+    """A line of progress leaves the last column of a row free; COLUMNS wins; what is no progress is not cut."""
+    words = [*TOOLS["clkv-replay"], trace(), "--chunk", "64"]
+    plain = lines(subprocess.run(words, capture_output=True, timeout=60).stdout)
+    for columns, env, wanted in ((40, {}, 40), (0, {}, 80), (40, {"COLUMNS": "30"}, 30), (40, {"COLUMNS": "x"}, 40),
+                                 (1, {}, 1), (40, {"COLUMNS": "200"}, 200)):
+        code, out = on_terminal(words, "xterm", columns=columns, **env)
+        pieces = out.split(b"\r\n")[0].split(b"\r")  # the last one is the table's first line
+        shown = [piece for piece in pieces[:-1] if piece.strip()]
+        longest = max(map(len, pieces[:-1]))
+        check(code == 0 and longest < wanted, f"{columns} columns, {env}: progress of {longest}: {out!r}")
+        # Every line but the first one is longer than that.
+        check(wanted > 40 or longest == wanted - 1, f"{columns} columns, {env}: {longest} used: {out!r}")
+        check(wanted == 1 or shown, f"{columns} columns, {env}: no progress: {out!r}")
+        table = b"\n".join(lines(out.replace(b"\r\n", b"\n").split(b"\r")[-1]))
+        check(table == b"\n".join(plain), f"{columns} columns, {env}: the table is {table!r}, not {plain!r}")
+
+
 for one in commands():
     plain = subprocess.run(one, capture_output=True, timeout=60)
     check(plain.returncode == 0 and plain.stdout, f"{called(one)}: {plain.returncode} {plain.stderr!r}")
@@ -148,5 +170,6 @@ for one in commands():
     gone_reader(one, False)
     refused(one)
 terminals()
+widths()
 print(f"{len(failures)} failures")
 sys.exit(1 if failures else 0)
