@@ -239,6 +239,7 @@ def main():
         systems = [system for system in pool.map(whole_target, arguments.targets or targets) if system]
     if len(systems) > 1:
         exchange_files(systems, build, report)
+    runs.end()
     return 1 if report.failed else 0
 
 

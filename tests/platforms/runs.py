@@ -23,8 +23,8 @@ class Runs:
     env: dict = dataclasses.field(default_factory=dict)
 
 
-# Tests that start the program under test, or a part of themselves, as a process: qemu does not follow them.
-STARTS_ITSELF = ("interrupt", "os")
+# In these a program starts itself once more, which qemu cannot do.
+STARTS_ITSELF = ("bench host", "interrupt")
 TARGETS = {
     "linux-arm64-musl": Runs(env=ONE_PROCESS, without=STARTS_ITSELF),
     "linux-i386": Runs(),
@@ -33,6 +33,9 @@ TARGETS = {
     "linux-x86_64-musl": Runs(),
     "windows-x86_64-mingw": Runs(env=ONE_PROCESS),
 }
+
+
+keepers = []  # processes that hold wine's services
 
 
 def lacking(target, wrapper):
@@ -50,9 +53,20 @@ def wine(folder, env):
 
 
 def start_wine(wrapper, env):
-    """Makes the prefix: the first start takes longer than a test may."""
+    """Makes the prefix, and keeps wine's services running until keepers end: the first program of a session starts them,
+    and with them whatever reads its output would wait for their end."""
     subprocess.run([*wrapper, "wineboot", "-i"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL, check=False)
+    keepers.append(subprocess.Popen([*wrapper, "cmd"], env=env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.DEVNULL))
+
+
+def end():
+    """Lets go of what environment() keeps running."""
+    while keepers:
+        keeper = keepers.pop()
+        keeper.stdin.close()
+        keeper.wait()
 
 
 def environment(target, folder, wrapper, env):
