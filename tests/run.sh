@@ -201,8 +201,11 @@ job_newer() {
 job_newer_inside() {
     local clang
     clang=$(compgen -c clang- | grep -xE 'clang-[0-9]+' | sort -V | tail -n 1)
-    configure gcc --buildtype=release
-    CC=$clang configure clang && run clang pocl_tiny unit device
+    if configure gcc -Ddebug=false; then
+        run gcc pocl_tiny unit tools
+        run gcc rusticl_tiny portable
+    fi
+    CC=$clang configure clang -Ddebug=false && run clang pocl_tiny device -tiles
 }
 job_coverage() {
     configure coverage -Db_coverage=true && run coverage pocl_small unit device fault || return
