@@ -36,7 +36,7 @@ esac
 
 # A skipped test in the results, so that the count has the reason.
 skip() {
-    printf '{"name": "newer / %s", "result": "SKIP", "duration": 0, "stdout": "%s"}\n' "$release" "$*" >"$results/newer.json"
+    printf '{"name": "a newer Linux / %s", "result": "SKIP", "duration": 0, "stdout": "%s"}\n' "$release" "$*" >"$results/$release.json"
     printf 'skipped: %s\n' "$*"
     exit 77
 }
@@ -51,7 +51,7 @@ status=0
 root_run /clkv/tests/platforms/newer.sh --inside "$clang" || status=$?
 [ $status != 77 ] || skip "the packages of $release could not be installed"
 for file in "$root"/newer/results/*.json "$root"/newer/results/*.log; do
-    [ ! -e "$file" ] || cp "$file" "$results/newer-$(basename "$file")"
+    [ ! -e "$file" ] || cp "$file" "$results/$release-$(basename "$file")"
 done
-[ ! -e "$root/newer/results/broken" ] || sed 's/^/newer: /' "$root/newer/results/broken" >>"$results/broken"
-[ -e "$root/newer/results/times" ] || echo 'newer: tests/run.sh did not begin' >>"$results/broken"
+[ ! -e "$root/newer/results/broken" ] || sed "s/^/$release: /" "$root/newer/results/broken" >>"$results/broken"
+[ -e "$root/newer/results/times" ] || echo "$release: tests/run.sh did not begin" >>"$results/broken"
