@@ -37,25 +37,31 @@ root_enter() {
 # shellcheck source=/dev/null
 root_running() { (. /etc/os-release && echo "${VERSION_CODENAME:-}"); }
 
-# root_make RELEASE LOG [MIRROR]: a root of RELEASE, from MIRROR or from that which apt has for the release that runs, with
-# the parts of the mirror that apt uses. It answers what apt asks, and reaches the mirror in the way that apt does here.
+# root_find_mirror: the mirror that apt has for the release that runs, in $root_mirror, and its parts that apt uses, in
+# $root_components.
+root_find_mirror() {
+    local running sources
+    running=$(root_running)
+    # shellcheck disable=SC2016 # the dollars are for apt-get
+    sources=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI) $(COMPONENT)' 'Created-By: Packages' 2>/dev/null |
+        awk -v release="$running" '$1 == release' | sort -u)
+    root_mirror=$(awk 'NR == 1 { print $2 }' <<<"$sources")
+    if [ -z "$running" ] || [ -z "$root_mirror" ]; then skip 'apt knows no mirror of the release that runs'; fi
+    root_components=$(awk -v mirror="$root_mirror" '$2 == mirror { print $3 }' <<<"$sources" | paste -sd ,)
+}
+
+# root_make RELEASE LOG [MIRROR]: a root of RELEASE, from MIRROR or from that which apt has. It answers what apt asks,
+# and reaches the mirror in the way that apt does here.
 root_make() {
-    local release=$1 log=$2 mirror=${3:-} running sources components=main,universe include=() script=()
-    if [ -z "$mirror" ]; then
-        running=$(root_running)
-        # shellcheck disable=SC2016 # the dollars are for apt-get
-        sources=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI) $(COMPONENT)' 'Created-By: Packages' 2>/dev/null |
-            awk -v release="$running" '$1 == release' | sort -u)
-        mirror=$(awk 'NR == 1 { print $2 }' <<<"$sources")
-        if [ -z "$running" ] || [ -z "$mirror" ]; then skip 'apt knows no mirror of the release that runs'; fi
-        components=$(awk -v mirror="$mirror" '$2 == mirror { print $3 }' <<<"$sources" | paste -sd ,)
-    fi
-    case $mirror in https:*) include=(--include=ca-certificates) ;; esac
+    local release=$1 log=$2 include=() script=()
+    root_mirror=${3:-} root_components=main,universe
+    [ -n "$root_mirror" ] || root_find_mirror
+    case $root_mirror in https:*) include=(--include=ca-certificates) ;; esac
     # An older debootstrap does not know the newer releases of Ubuntu. All of them are made as this one is.
     [ -e "/usr/share/debootstrap/scripts/$release" ] || script=(gutsy)
     say "a root of $release"
-    debootstrap --variant=minbase --components="$components" "${include[@]}" "$release" "$root" "$mirror" "${script[@]}" \
-        >"$log" 2>&1 || { tail -n 5 "$log"; skip "debootstrap could not make a root of $release"; }
+    debootstrap --variant=minbase --components="$root_components" "${include[@]}" "$release" "$root" "$root_mirror" \
+        "${script[@]}" >"$log" 2>&1 || { tail -n 5 "$log"; skip "debootstrap could not make a root of $release"; }
     {
         printf 'APT::Get::Assume-Yes "true";\nAPT::Install-Recommends "false";\n'
         apt-config dump | grep -E '^Acquire::https?::' || :
