@@ -203,7 +203,7 @@ job_newer_inside() {
     clang=$(compgen -c clang- | grep -xE 'clang-[0-9]+' | sort -V | tail -n 1)
     if configure gcc -Ddebug=false; then
         run gcc pocl_tiny unit tools
-        run gcc rusticl_tiny portable
+        run gcc rusticl_tiny portable -threads
     fi
     # Without optimisation: half the time, and clang's warnings do not depend on it.
     CC=$clang configure clang -Ddebug=false -Doptimization=0 && run clang pocl_tiny device -tiles
