@@ -20,9 +20,8 @@ usage() {
 usage: tests/run.sh [--no-install] [--build DIR] [JOB…]
        tests/run.sh device [OPTION…]
 
-Jobs (default: all of them, in this order):
+Jobs (default: these, in this order):
   gcc          release build with gcc: unit, device, tools and llm tests on pocl; headers, house, install
-  clang        the same with clang: unit and device tests
   core         without OpenCL (-Dopencl=disabled)
   asan         address and undefined-behaviour sanitizers: unit, tools and device tests
   tsan         thread sanitizer: unit tests, and device tests with threads on pocl
@@ -33,7 +32,11 @@ Jobs (default: all of them, in this order):
   fault        every OpenCL call and host allocation fails in turn, on pocl, with and without sanitizers
   fresh        every command of README.md and docs/install.md in a root that debootstrap makes (as root only)
   platforms    builds for Windows, macOS, musl, 32-bit and big-endian machines; their tests run under wine and qemu
+  newer        Debian 13 in a root that debootstrap makes: builds with its gcc and clang; unit, device and tools tests
+               on its pocl, portable device tests on its rusticl (as root only)
 Only by name:
+  clang        unit and device tests of a build with clang 15; runs where newer cannot
+  newer_inside what newer runs in its root
   asan_llm     the asan build's llm suite: clkv-generate many times over, for minutes
   coverage     lines and branches that the unit, device and fault tests reach (needs gcovr)
   device       unit, tools and device tests on the OpenCL devices of this machine, with a report to send; the first word,
@@ -65,7 +68,7 @@ while [ $# -gt 0 ]; do
         echo 'tests/run.sh: device is the first word, and runs without other jobs' >&2
         exit 2
         ;;
-    gcc | clang | core | asan | tsan | portability | fuzz | fault | fresh | platforms | asan_llm | coverage)
+    gcc | clang | core | asan | tsan | portability | fuzz | fault | fresh | newer | newer_inside | platforms | asan_llm | coverage)
         jobs+=("$1")
         ;;
     *)
@@ -76,7 +79,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ ${#jobs[@]} -gt 0 ] || jobs=(gcc clang core asan tsan portability fuzz fault fresh platforms)
+[ ${#jobs[@]} -gt 0 ] || jobs=(gcc core asan tsan portability fuzz fault fresh newer platforms)
 
 if [ $install = 1 ]; then
     packages_install "${packages_build[@]}" "${packages_test[@]}" || exit 2
@@ -134,12 +137,17 @@ configure() {
     return 1
 }
 
-# run BUILD SETUP SUITE…: runs suites of a build under one of the setups of tests/meson.build, and keeps
-# meson's record of it for the count.
+# run BUILD SETUP SUITE…: runs suites of a build under one of the setups of tests/meson.build, without the tests of a
+# suite that is given as -SUITE, and keeps meson's record of it for the count.
 run() {
     local name=$1 setup=$2 suite args=()
     shift 2
-    for suite in "$@"; do args+=(--suite "$suite"); done
+    for suite in "$@"; do
+        case $suite in
+        -*) args+=(--no-suite "${suite#-}") ;;
+        *) args+=(--suite "$suite") ;;
+        esac
+    done
     say "test $name on $setup: $*"
     local log=$build/$name/meson-logs/testlog-$setup.json
     rm -f "$log"
@@ -185,6 +193,21 @@ job_fresh() { build_gcc && run gcc pocl fresh; }
 job_platforms() {
     say "platforms"
     python3 "$src/tests/platforms/build.py" --build "$build/platforms" --only everything --run --results "$build/results"
+}
+job_newer() {
+    say 'a newer Linux'
+    "$src/tests/platforms/newer.sh" "$src" "$build/newer" "$build/results"
+    [ $? != 77 ] || job_clang # another compiler at least
+}
+job_newer_inside() {
+    local clang
+    clang=$(compgen -c clang- | grep -xE 'clang-[0-9]+' | sort -V | tail -n 1)
+    if configure gcc -Ddebug=false; then
+        run gcc pocl_tiny unit tools
+        run gcc rusticl_tiny portable -threads
+    fi
+    # Without optimisation: half the time, and clang's warnings do not depend on it.
+    CC=$clang configure clang -Ddebug=false -Doptimization=0 && run clang pocl_tiny device -tiles
 }
 job_coverage() {
     configure coverage -Db_coverage=true && run coverage pocl_small unit device fault || return

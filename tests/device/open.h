@@ -65,4 +65,30 @@ static inline int can_pass_on_failure(const clkv_device *device)
     return 0;
 }
 
+/* Does a queue go on after one of its commands has failed? OpenCL leaves that to the driver, and on rusticl of Mesa 25
+ * every later command of the queue fails. For devices that can_hold_back() and can_pass_on_failure(). */
+static inline int queue_outlives_failure(const clkv_device *device)
+{
+    cl_context context = clkv_device_context(device);
+    cl_int err = CL_SUCCESS;
+    cl_command_queue queue = clCreateCommandQueue(context, clkv_device_id(device), 0, &err);
+    ck_assert_int_eq(err, CL_SUCCESS);
+    cl_mem mem = clCreateBuffer(context, CL_MEM_READ_WRITE, sizeof(cl_int), NULL, &err);
+    ck_assert_int_eq(err, CL_SUCCESS);
+    cl_event gate = clCreateUserEvent(context, &err), failed = NULL;
+    ck_assert_int_eq(err, CL_SUCCESS);
+    ck_assert_int_eq(clEnqueueWriteBuffer(queue, mem, CL_FALSE, 0, sizeof err, &err, 1, &gate, &failed), CL_SUCCESS);
+    clFlush(queue);
+    ck_assert_int_eq(clSetUserEventStatus(gate, CL_OUT_OF_RESOURCES), CL_SUCCESS);
+    ck_assert_int_ne(clWaitForEvents(1, &failed), CL_SUCCESS);
+    const cl_int after = clEnqueueWriteBuffer(queue, mem, CL_TRUE, 0, sizeof err, &err, 0, NULL, NULL);
+    clReleaseEvent(failed);
+    clReleaseEvent(gate);
+    clReleaseMemObject(mem);
+    clReleaseCommandQueue(queue);
+    if (after == CL_SUCCESS) return 1;
+    printf("not tried on %s: its queues do not go on after a failure\n", info_of(device).name);
+    return 0;
+}
+
 #endif

@@ -201,6 +201,7 @@ static void make_again(desk *d)
 {
     ck_ok(clkv_batch_rollback(d->batch));
     ck_assert_uint_eq(clkv_sequence_length(d->sequence), 0);
+    if (!queue_outlives_failure(d->device)) return;
     ck_ok(clkv_batch_reserve(d->batch));
     clkv_status st = clkv_cache_upload(d->cache, d->batch, NULL, 0, NULL, NULL);
     if (st == CLKV_ERROR_DEVICE) st = clkv_cache_upload(d->cache, d->batch, NULL, 0, NULL, NULL); /* told once */
@@ -262,6 +263,10 @@ START_TEST(a_strict_commit_knows_whose)
     desk d;
     clkv_device *device = open_with_queue(0);
     if (!can_fail_late(&device)) return;
+    if (!queue_outlives_failure(device)) {
+        clkv_device_close(&device);
+        return;
+    }
     begin(&d, device, CLKV_COMMIT_STRICT);
     fail_a_pass(&d);
     desk other = d;

@@ -13,15 +13,12 @@
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 
-skip() {
-    printf 'skipped: %s\n' "$*"
-    exit 77
-}
+# shellcheck source=tests/root.sh
+. "$(dirname "$0")/../root.sh"
 fail() {
     printf 'FAILED: %s\n' "$*" >&2
     exit 1
 }
-say() { printf '\n== %s (%ds)\n' "$*" "$SECONDS"; }
 
 # The indented lines of a document that are in no fenced block.
 indented() { awk '/^```/ { fenced = !fenced } !fenced && /^    / { print substr($0, 5) }' "$1"; }
@@ -63,47 +60,11 @@ if [ "$1" = --inside ]; then
 fi
 
 tree=$1 work=$2 python=$3 models=$4
-[ "$(id -u)" = 0 ] || skip 'only root can make a new root'
-command -v debootstrap >/dev/null || skip 'no debootstrap'
-
-# Mounts are made in a name space of their own, and are gone with it.
-if [ -z "${CLKV_FRESH_UNSHARED:-}" ]; then
-    unshare --mount true 2>/dev/null || skip 'the system does not let us mount'
-    root=$(mktemp -d "$work/fresh.XXXXXX")
-    chmod 755 "$root" # apt downloads as a user of its own
-    trap 'rm -rf --one-file-system "$root"' EXIT
-    CLKV_FRESH_UNSHARED=$root unshare --mount "$0" "$@"
-    exit
-fi
-root=$CLKV_FRESH_UNSHARED
-
-# Where apt gets this release from, and which parts of it.
-# shellcheck source=/dev/null
-release=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-# shellcheck disable=SC2016 # the dollars are for apt-get
-sources=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI) $(COMPONENT)' 'Created-By: Packages' 2>/dev/null |
-    awk -v release="$release" '$1 == release' | sort -u)
-mirror=$(awk 'NR == 1 { print $2 }' <<<"$sources")
-[ -n "$release" ] && [ -n "$mirror" ] || skip "apt knows no mirror of the release that runs"
-components=$(awk -v mirror="$mirror" '$2 == mirror { print $3 }' <<<"$sources" | paste -sd ,)
-include=()
-case $mirror in https:*) include=(--include=ca-certificates) ;; esac
-say "a root of $release"
-debootstrap --variant=minbase --components="$components" "${include[@]}" "$release" "$root" "$mirror" \
-    >"$work/debootstrap.log" 2>&1 || { tail -n 5 "$work/debootstrap.log"; skip 'debootstrap could not make the root'; }
-
-# Answers to what apt asks, and the way to the mirror that it takes here.
-{
-    printf 'APT::Get::Assume-Yes "true";\nAPT::Install-Recommends "false";\n'
-    apt-config dump | grep -E '^Acquire::https?::' || :
-} >"$root/etc/apt/apt.conf.d/90fresh"
-cp -L /etc/resolv.conf "$root/etc/resolv.conf"
-mkdir "$root/clkv"
-tar -C "$tree" --exclude='./build*' --exclude=./.git --exclude=./subprojects -cf - . | tar -C "$root/clkv" -xf -
+root_enter "$work" "$0" "$@"
+root_make "$(root_running)" "$work/debootstrap.log"
+root_copy "$tree"
 if [ -r "$models/stories260K.bin" ] && "$python" "$tree/tests/llm/make_gguf.py" "$models/stories260K.bin" \
     "$models/tok512.bin" "$root/clkv/model.gguf" F32; then
     touch "$root/clkv/real-model"
 fi
-for folder in proc sys dev; do mount --rbind "/$folder" "$root/$folder" || skip "the system does not let us mount /$folder"; done
-env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
-    chroot "$root" /clkv/tests/install/fresh.sh --inside
+root_run /clkv/tests/install/fresh.sh --inside

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Makes the report in docs/devices.md of what `meson test --suite portability` found.
 
-    tests/portability/report.py BUILD/meson-logs/testlog.json     (of tests/run.sh: …/results/gcc-short-portability.json)
+    tests/portability/report.py BUILD/meson-logs/testlog.json
+    tests/portability/report.py RESULTS/gcc-short-portability.json RESULTS/trixie-*.json    (after tests/run.sh)
 
 Two tables take the place of what is between the report's marks: what ran on which implementation, from meson's record
 and from what the tests printed; and what was only compiled, from the record and tests/portability/resources.tsv.
-A record without any test of that suite is refused. Exit status: 0 written, 1 refused, 2 usage.
+A record without any test of that suite is refused. The records of the job `newer` (a release, then a build, a setup and a
+suite) have the portable tests under their own names, so the release and the setup name the implementation. Exit status: 0 written, 1 refused, 2 usage.
 SPDX-License-Identifier: Apache-2.0
 """
 import argparse
@@ -18,6 +20,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 PAGE = HERE.parent.parent / "docs/devices.md"
 BEGIN, END = "<!-- report.py writes from here -->\n", "<!-- to here -->\n"
 KINDS = {"OK": "passed", "EXPECTEDFAIL": "passed", "SKIP": "skipped"}
+RELEASES = {"trixie": "Debian 13", "noble": "Ubuntu 24.04"}
 VENDORS = [("Intel", ("skl", "tgllp", "dg2", "pvc")), ("AMD", ("gfx",)), ("NVIDIA", ("ptx", "sm_"))]
 
 
@@ -25,9 +28,12 @@ def read_records(paths):
     """[(test's name, result, what it printed)] of the suite portability; a later run of a test counts."""
     tests = {}
     for path in paths:
+        newer = re.match(r"(%s)-\w+-(pocl|rusticl)_" % "|".join(RELEASES), path.name)
         for line in path.read_text(encoding="utf-8").splitlines():
             test = json.loads(line)
             name = test["name"].split(" / ")[-1]
+            if newer and "+portable" in test["name"]:
+                name = "%s on %s of %s" % (name, newer[2], RELEASES[newer[1]])
             if re.match(r"compile \w+$|\w+ on \w", name):
                 tests[name] = (name, KINDS.get(test["result"], "failed"), test.get("stdout", ""))
     return list(tests.values())

@@ -138,12 +138,12 @@ class Strict(unittest.TestCase):
 
 
 class Report(unittest.TestCase):
-    def report(self, tests):
+    def report(self, tests, file="log.json", suite="portability"):
         """Exit status and the page, for a record of (name, result, stdout)."""
         with tempfile.TemporaryDirectory() as folder:
-            record, page = pathlib.Path(folder, "log.json"), pathlib.Path(folder, "page.md")
+            record, page = pathlib.Path(folder, file), pathlib.Path(folder, "page.md")
             page.write_text("before\n<!-- report.py writes from here -->\nold\n<!-- to here -->\nafter\n", encoding="utf-8")
-            record.write_text("".join(json.dumps({"name": "clkv:portability / " + name, "result": result,
+            record.write_text("".join(json.dumps({"name": "clkv:%s / %s" % (suite, name), "result": result,
                                                   "stdout": text}) + "\n" for name, result, text in tests), encoding="utf-8")
             done = subprocess.run([sys.executable, HERE / "report.py", record, "--page", page], capture_output=True,
                                   check=False)
@@ -160,6 +160,14 @@ class Report(unittest.TestCase):
         self.assertRegex(page, r"\| AMD gfx1030 \|.*\| 25 \|.*compiled only: passed \|")
         self.assertRegex(page, r"\| AMD gfx906 \|.*compiled only: not in this run \|")
         self.assertTrue(page.startswith("before\n") and page.endswith("after\n") and "old" not in page)
+
+    def test_newer_linux(self):
+        tests = [("device", "OK", "device: Portable / Zen: 6.0\n"), ("attention", "OK", "on Zen, cpu\n")]
+        status, page = self.report(tests, "trixie-clang-pocl_tiny-device.json", "device+portable")
+        self.assertEqual(status, 0)
+        self.assertIn("| pocl of Debian 13 | Portable / Zen: 6.0 | cpu | 2 | 0 | 0 |  |", page)
+        self.assertEqual(self.report(tests, "trixie-clang-pocl_tiny-device.json", "device")[0], 1)
+        self.assertEqual(self.report(tests, "gcc-pocl_tiny-device.json", "device+portable")[0], 1)
 
     def test_refused(self):
         status, page = self.report([("batch", "OK", "")])
