@@ -4,6 +4,7 @@
 #define CLKV_TOOLS_BENCH_H
 
 #include "json.h"
+#include "options.h"
 
 #include <clkv/device.h>
 
@@ -15,6 +16,7 @@ int bench_attention(int argc, char **argv);
 int bench_pool(int argc, char **argv);
 int bench_step(int argc, char **argv);
 int bench_start(int argc, char **argv);
+extern const option_set bench_attention_options, bench_pool_options, bench_step_options, bench_start_options;
 
 /* The middle one of n >= 1 samples (of an even number the lower one); sorts them. */
 double bench_median(double *samples, size_t n);

@@ -10,6 +10,7 @@
 #include "kv.h"
 #include "options.h"
 #include "progress.h"
+#include "variant.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -56,17 +57,18 @@ static const option_def table_of_options[] = {
     {"repeat", OPTION_U32, "N", "measurements, of which the median is reported", &given.repeat, .min = 1,
      .max = 100000},
     {"variant", OPTION_TEXT, "NAME", "the kernels to use: cpu or portable", &given.variant,
-     .absent = "by capability"},
+     .choices = variant_names, .absent = "by capability"},
     {"device", OPTION_TEXT, "WHICH", "an index or a part of a name, as clkv-info lists them", &given.device,
      .absent = "CLKV_DEVICE, else the best"},
     {"json", OPTION_FLAG, NULL, "print a JSON object", &given.json},
 };
 
-static const option_set options = {
+const option_set bench_attention_options = {
     "",
     "Measures attention over a paged KV cache, beside the device's own read bandwidth and multiply-add rate.",
     table_of_options,
     sizeof table_of_options / sizeof *table_of_options,
+    .of_command = 1,
     .epilogue = "kv_bytes counts every byte of K and V once per KV head and sequence; gflop_per_s counts the\n"
                 "query-key pairs that are not masked, 2 * (head_dim + head_dim_v) operations for each and head.",
 };
@@ -208,7 +210,7 @@ static int run(clkv_device *device, const bench_shape *shape, samples *x, uint32
 int bench_attention(int argc, char **argv)
 {
     int first;
-    const int done = options_parse(&options, argc, argv, &first);
+    const int done = options_parse(&bench_attention_options, argc, argv, &first);
     if (done >= 0) return done;
     bench_shape *shape = &given.shape;
     int code = check_shape(shape);

@@ -42,11 +42,12 @@ static const option_def table_of_options[] = {
     {"json", OPTION_FLAG, NULL, "print a JSON object", &given.json},
 };
 
-static const option_set options = {
+const option_set bench_pool_options = {
     "",
     "Measures block pool and prefix index, in nanoseconds per block.",
     table_of_options,
     sizeof table_of_options / sizeof *table_of_options,
+    .of_command = 1,
     .epilogue = "Orders in which blocks are released: sequences = whole prompts in random order, each from its\n"
                 "tail; random = block by block. On large sizes what is measured is mostly cache misses. The\n"
                 "fastest of several repeats is reported.",
@@ -273,7 +274,7 @@ int bench_pool(int argc, char **argv)
 {
     int first;
     uint32_t sizes[BENCH_LIST_MAX], n;
-    const int done = options_parse(&options, argc, argv, &first);
+    const int done = options_parse(&bench_pool_options, argc, argv, &first);
     if (done >= 0) return done;
     int code = bench_list("blocks", given.blocks, 1u << 26, sizes, &n);
     if (code) return code;

@@ -16,6 +16,7 @@
 #include "os/child.h"
 #include "os/scratch.h"
 #include "progress.h"
+#include "variant.h"
 
 #include <clkv/clkv.h>
 
@@ -37,7 +38,7 @@ static const option_def table_of_options[] = {
     {"repeat", OPTION_U32, "N", "starts of each kind, of which the median is reported", &given.repeat, .min = 1,
      .max = 1000},
     {"variant", OPTION_TEXT, "NAME", "the kernels to use: cpu or portable", &given.variant,
-     .absent = "by capability"},
+     .choices = variant_names, .absent = "by capability"},
     {"device", OPTION_TEXT, "WHICH", "an index or a part of a name, as clkv-info lists them", &given.device,
      .absent = "CLKV_DEVICE, else the best"},
     {"child", OPTION_FLAG, NULL,
@@ -45,11 +46,12 @@ static const option_def table_of_options[] = {
     {"json", OPTION_FLAG, NULL, "print a JSON object", &given.json},
 };
 
-static const option_set options = {
+const option_set bench_start_options = {
     "",
     "Measures the time from opening the device to the first finished attention, in processes of their own.",
     table_of_options,
     sizeof table_of_options / sizeof *table_of_options,
+    .of_command = 1,
     .epilogue =
         "cold: no cache of binaries, neither clkv's nor the driver's (POCL_CACHE_DIR). warm: both. warm_clkv:\n"
         "clkv's only. Other drivers' own caches are left alone. Folders are made in TMPDIR and\n"
@@ -203,7 +205,7 @@ int bench_start(int argc, char **argv)
     again[1] = command;
     for (int i = 1; i < argc; i++) again[i + 1] = argv[i];
     again[argc + 1] = flag;
-    const int done = options_parse(&options, argc, argv, &first);
+    const int done = options_parse(&bench_start_options, argc, argv, &first);
     int code = done;
     if (done < 0 && given.heads % given.kv_heads)
         code = tool_fail(EXIT_USAGE, "--heads %u is not a multiple of --kv-heads %u", given.heads, given.kv_heads);

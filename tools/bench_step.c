@@ -40,11 +40,12 @@ static const option_def table_of_options[] = {
     {"json", OPTION_FLAG, NULL, "print a JSON object", &given.json},
 };
 
-static const option_set options = {
+const option_set bench_step_options = {
     "",
     "Measures the host's work and the bytes uploaded per decode step.",
     table_of_options,
     sizeof table_of_options / sizeof *table_of_options,
+    .of_command = 1,
     .epilogue = "A step is: clear the batch, add one token of each sequence, reserve, upload, commit. Kinds:\n"
                 "inside = no sequence takes a new block; crosses = every one does; fills = every one's last block\n"
                 "becomes full and findable. Medians of each kind; all = the mean over all steps.",
@@ -216,7 +217,7 @@ int bench_step(int argc, char **argv)
 {
     int first;
     uint32_t sizes[BENCH_LIST_MAX], n;
-    const int done = options_parse(&options, argc, argv, &first);
+    const int done = options_parse(&bench_step_options, argc, argv, &first);
     if (done >= 0) return done;
     int code = bench_list("sequences", given.sequences, 65535, sizes, &n);
     if (code) return code;

@@ -6,38 +6,34 @@
 #include "nearest.h"
 #include "os/arguments.h"
 
-#include <clkv/version.h>
-
 #include <stdio.h>
 #include <string.h>
 
-static const struct {
-    const char *name, *help;
-    int (*main)(int argc, char **argv);
-} commands[] = {
-    {"attention", "attention beside the device's read bandwidth and multiply-add rate", bench_attention},
-    {"pool", "host: allocate, release, match, register and evict, per block", bench_pool},
-    {"step", "host time and bytes uploaded per decode step", bench_step},
-    {"start", "from opening the device to the first result, with a cold and a warm binary cache", bench_start},
+enum { COMMANDS = 4 };
+static const option_command commands[COMMANDS] = {
+    {"attention", "attention beside the device's read bandwidth and multiply-add rate", &bench_attention_options},
+    {"pool", "host: allocate, release, match, register and evict, per block", &bench_pool_options},
+    {"step", "host time and bytes uploaded per decode step", &bench_step_options},
+    {"start", "from opening the device to the first result, with a cold and a warm binary cache",
+     &bench_start_options},
 };
+static int (*const mains[COMMANDS])(int argc, char **argv) = {bench_attention, bench_pool, bench_step, bench_start};
 
-static int print_help(out_stream *out)
-{
-    output_text(out, "Usage: clkv-bench COMMAND [OPTION…]\n\nMeasures the parts of a paged KV cache.\n\nCommands:\n");
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        output_printf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
-    output_text(out, "\nclkv-bench COMMAND --help lists a command's options. Exit: 0 good, 1 a check or a call\n"
-                     "failed, 2 usage, 3 no usable device.\n");
-    return tool_flush(out);
-}
+static const option_set program = {
+    "COMMAND",
+    "Measures the parts of a paged KV cache.",
+    .min_operands = 1,
+    .max_operands = -1,
+    .commands = commands,
+    .n_commands = COMMANDS,
+};
 
 static int unknown_command(const char *given)
 {
-    enum { N = sizeof commands / sizeof *commands };
-    const char *names[N];
+    const char *names[COMMANDS];
     char shown[TOOL_SHOWN_BYTES];
-    for (size_t i = 0; i < N; i++) names[i] = commands[i].name;
-    const char *meant = nearest_word(given, strlen(given), names, N);
+    for (size_t i = 0; i < COMMANDS; i++) names[i] = commands[i].name;
+    const char *meant = nearest_word(given, strlen(given), names, COMMANDS);
     tool_shown(given, strlen(given), shown);
     if (meant) return tool_fail(EXIT_USAGE, "unknown command '%s': did you mean %s?", shown, meant);
     return tool_fail(EXIT_USAGE, "unknown command '%s': attention, pool, step or start", shown);
@@ -47,22 +43,16 @@ int main(int argc, char **argv)
 {
     clkv_os_arguments(&argc, &argv);
     tool_begin(argv[0]);
-    if (argc < 2) {
-        tool_fail(EXIT_USAGE, "a command is missing");
-        print_help(&output_err);
-        return EXIT_USAGE;
-    }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) return print_help(&output_out);
-    if (!strcmp(argv[1], "--version")) {
-        output_printf(&output_out, "clkv-bench %s\n", clkv_version());
-        return tool_flush(&output_out);
-    }
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+    if (argc < 2)
+        return tool_fail(EXIT_USAGE, "a command is missing: attention, pool, step or start (see clkv-bench --help)");
+    for (size_t i = 0; i < COMMANDS; i++) {
         if (strcmp(argv[1], commands[i].name)) continue;
         char name[64]; /* what messages and --help call the program */
         snprintf(name, sizeof name, "clkv-bench %s", commands[i].name);
         argv[1] = name;
-        return commands[i].main(argc - 1, argv + 1);
+        return mains[i](argc - 1, argv + 1);
     }
-    return unknown_command(argv[1]);
+    int first = 1;
+    const int done = *argv[1] == '-' ? options_parse(&program, argc, argv, &first) : -1;
+    return done >= 0 ? done : unknown_command(argv[first]);
 }

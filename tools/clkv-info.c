@@ -6,6 +6,7 @@
 #include "options.h"
 #include "os/arguments.h"
 #include "table.h"
+#include "variant.h"
 
 #include <clkv/clkv.h>
 
@@ -23,7 +24,7 @@ static const option_def table_of_options[] = {
     {"device", OPTION_TEXT, "WHICH", "only this one: an index, or a part of \"platform / device\" in any case",
      &given.device, .absent = "all"},
     {"variant", OPTION_TEXT, "NAME", "the kernels to use: cpu or portable", &given.variant,
-     .absent = "by capability"},
+     .choices = variant_names, .absent = "by capability"},
     {"json", OPTION_FLAG, NULL, "print a JSON object", &given.json},
 };
 

@@ -14,6 +14,7 @@
 #include "replay_scheduler.h"
 #include "table.h"
 #include "trace.h"
+#include "variant.h"
 #ifdef CLKV_TOOLS_OPENCL
 #include "compiling.h"
 #include "replay_model.h"
@@ -71,7 +72,8 @@ static const option_def table_of_options[] = {
     { "kv", OPTION_CHOICE, NULL, KV_HELP, &options.kv, .choices = kv_names },
     { "device", OPTION_TEXT, "D",
       "the device's index or a part of its name, as clkv-info lists them; default: the best", &options.device },
-    { "variant", OPTION_TEXT, "V", "force a kernel variant: cpu or portable", &options.variant },
+    { "variant", OPTION_TEXT, "V", "force a kernel variant: cpu or portable", &options.variant,
+      .choices = variant_names },
     { "clear-freed", OPTION_FLAG, NULL, "blocks are zeroed when they are freed or evicted; needs --attention on",
       &options.clear_freed },
     { "check", OPTION_FLAG, NULL,

@@ -6,6 +6,7 @@
 #include "os/arguments.h"
 #include "progress.h"
 #include "table.h"
+#include "variant.h"
 #include "verify_run.h"
 
 #include <clkv/clkv.h>
@@ -29,7 +30,7 @@ static const option_def table_of_options[] = {
     {"block-size", OPTION_U32, "N", "tokens per block, a power of two up to 256", &given.block_size, .min = 1,
      .max = 256},
     {"variant", OPTION_TEXT, "NAME", "the kernels to use: cpu or portable", &given.variant,
-     .absent = "by capability"},
+     .choices = variant_names, .absent = "by capability"},
     {"seed", OPTION_U64, "N", "of the order of blocks and the sizes of batches", &given.seed},
     {"device", OPTION_TEXT, "WHICH", "an index or a part of a name, as clkv-info lists them", &given.device,
      .absent = "CLKV_DEVICE, else the best"},

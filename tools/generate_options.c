@@ -6,6 +6,7 @@
 #include "llm/gguf_model.h"
 #include "llm/make_random.h"
 #include "llm/tokenizer_split.h"
+#include "variant.h"
 
 #include <stdio.h>
 
@@ -74,7 +75,8 @@ static const option_def table[] = {
     { .kind = OPTION_HEADING, .help = "The device" },
     { "device", OPTION_TEXT, "D", "its index or a part of its name, as clkv-info lists them; default: the best",
       &options.device },
-    { "variant", OPTION_TEXT, "V", "force a kernel variant: cpu or portable", &options.variant },
+    { "variant", OPTION_TEXT, "V", "force a kernel variant: cpu or portable", &options.variant,
+      .choices = variant_names },
     { "gemm", OPTION_CHOICE, NULL,
       "who multiplies matrices: our own kernels or CLBlast; auto: our own on CPUs, else CLBlast for more than "
       "a few tokens", &options.gemm, .choices = gemm_ways },

@@ -1,6 +1,7 @@
 /* options.c: see options.h. SPDX-License-Identifier: Apache-2.0 */
 #include "options.h"
 
+#include "completions.h"
 #include "exit.h"
 #include "nearest.h"
 
@@ -16,9 +17,25 @@
 
 enum { MAX_OPTIONS = 64, HELP_COLUMN = 24, HELP_WIDTH = 100, FIRST_VALUE = 256 };
 
-/* --help and --version follow the table's own options. */
-#define VALUE_HELP (FIRST_VALUE + MAX_OPTIONS)
-#define VALUE_VERSION (VALUE_HELP + 1)
+/* What every program has: these follow the table's own options. A command leaves --completions to its program. */
+static int completions_shell, completions_given;
+static const option_def common[] = {
+    { "help", OPTION_FLAG, NULL, "print this and exit" },
+    { "version", OPTION_FLAG, NULL, "print the library's version and exit" },
+    { "completions", OPTION_CHOICE, NULL, "print a script by which that shell completes the options, and exit",
+      &completions_shell, .choices = completions_shells, .given = &completions_given, .absent = "" },
+};
+enum {
+    COMMON = sizeof common / sizeof *common,
+    FIRST_COMMON = FIRST_VALUE + MAX_OPTIONS,
+    VALUE_HELP = FIRST_COMMON,
+    VALUE_VERSION,
+};
+
+static size_t n_common(const option_set *set)
+{
+    return set->of_command ? COMMON - 1 : COMMON;
+}
 
 int options_read_u64(const char *text, uint64_t min, uint64_t max, uint64_t *out)
 {
@@ -219,26 +236,32 @@ static void print_option(const char *name, const char *argument, const char *hel
     print_wrapped(text, HELP_COLUMN, HELP_COLUMN);
 }
 
+static void print_table_option(const option_def *o)
+{
+    char choices[128] = "", value[128];
+    for (int c = 0; o->kind == OPTION_CHOICE && o->choices[c]; c++) {
+        if (c) strncat(choices, "|", sizeof choices - strlen(choices) - 1);
+        strncat(choices, o->choices[c], sizeof choices - strlen(choices) - 1);
+    }
+    show_default(o, value, sizeof value);
+    print_option(o->name, *choices ? choices : o->argument, o->help, value);
+}
+
 static void print_help(const option_set *set)
 {
     output_printf(&output_out, "Usage: %s [OPTION…]%s%s\n\n%s\n\n", tool_name(), *set->operands ? " " : "",
                   set->operands, set->about);
     for (size_t i = 0; i < set->n; i++) {
         const option_def *o = &set->table[i];
-        char choices[128] = "", value[128];
-        if (o->kind == OPTION_HEADING) {
-            output_printf(&output_out, "%s%s\n", i ? "\n" : "", o->help);
-            continue;
-        }
-        for (int c = 0; o->kind == OPTION_CHOICE && o->choices[c]; c++) {
-            if (c) strncat(choices, "|", sizeof choices - strlen(choices) - 1);
-            strncat(choices, o->choices[c], sizeof choices - strlen(choices) - 1);
-        }
-        show_default(o, value, sizeof value);
-        print_option(o->name, *choices ? choices : o->argument, o->help, value);
+        if (o->kind == OPTION_HEADING) output_printf(&output_out, "%s%s\n", i ? "\n" : "", o->help);
+        else print_table_option(o);
     }
-    print_option("help", NULL, "print this and exit", "");
-    print_option("version", NULL, "print the library's version and exit", "");
+    if (set->n_commands) output_text(&output_out, "Commands:\n");
+    for (size_t i = 0; i < set->n_commands; i++)
+        output_printf(&output_out, "  %-10s %s\n", set->commands[i].name, set->commands[i].help);
+    if (set->n_commands)
+        output_printf(&output_out, "\n%s COMMAND --help lists the options of a command.\n\n", tool_name());
+    for (size_t i = 0; i < n_common(set); i++) print_table_option(&common[i]);
     if (set->epilogue) output_printf(&output_out, "\n%s\n", set->epilogue);
     output_printf(&output_out, "\nExit status: 0 good, 1 a check failed, 2 usage or bad input, 3 no usable device.\n");
 }
@@ -246,14 +269,12 @@ static void print_help(const option_set *set)
 static void fill_long(const option_set *set, struct option *longs)
 {
     size_t n = 0;
-    for (size_t i = 0; i < set->n && i < MAX_OPTIONS; i++) {
-        const option_def *o = &set->table[i];
-        if (o->kind == OPTION_HEADING) continue;
-        longs[n++] = (struct option){ o->name, o->kind == OPTION_FLAG ? no_argument : required_argument, NULL,
-                                      FIRST_VALUE + (int)i };
+    for (size_t i = 0; i < set->n + n_common(set); i++) {
+        const option_def *o = i < set->n ? &set->table[i] : &common[i - set->n];
+        const int value = i < set->n ? FIRST_VALUE + (int)i : FIRST_COMMON + (int)(i - set->n);
+        if (o->kind == OPTION_HEADING || (i < set->n && i >= MAX_OPTIONS)) continue;
+        longs[n++] = (struct option){ o->name, o->kind == OPTION_FLAG ? no_argument : required_argument, NULL, value };
     }
-    longs[n++] = (struct option){ "help", no_argument, NULL, VALUE_HELP };
-    longs[n++] = (struct option){ "version", no_argument, NULL, VALUE_VERSION };
     longs[n] = (struct option){ 0 };
 }
 
@@ -304,7 +325,7 @@ static int refuse(const struct option *longs, const char *given)
         return tool_fail(EXIT_USAGE, "--%s takes no value, but %s gives it one", one->name, shown);
     if (matches)
         return tool_fail(EXIT_USAGE, "%s is ambiguous: %s (see %s --help)", shown, matching, tool_name());
-    const char *nearest[MAX_OPTIONS + 3];
+    const char *nearest[MAX_OPTIONS + COMMON + 1];
     size_t n = 0;
     for (; longs[n].name; n++) nearest[n] = longs[n].name;
     const char *meant = nearest_word(name, bytes, nearest, n);
@@ -325,19 +346,19 @@ static int missing_value(const option_def *o, const char *given)
     return tool_fail(EXIT_USAGE, "--%s needs a value, %s%s", o->name, wanted, follows);
 }
 
-/* Whether a value of struct option is that of an option which takes a value. */
-static int takes_value(const option_set *set, int value)
+/* The option of a value of struct option; NULL: that is a letter, or no value at all. */
+static const option_def *option_of(const option_set *set, int value)
 {
-    const size_t i = (size_t)(value - FIRST_VALUE);
-    return value >= FIRST_VALUE && i < set->n && set->table[i].kind != OPTION_FLAG;
+    if (value >= FIRST_COMMON && value < FIRST_COMMON + COMMON) return &common[value - FIRST_COMMON];
+    return value >= FIRST_VALUE && value < FIRST_VALUE + (int)set->n ? &set->table[value - FIRST_VALUE] : NULL;
 }
 
 static int parse_one(const option_set *set, const struct option *longs, int value, int argc, char **argv)
 {
     char wanted[256];
+    const option_def *o = option_of(set, value == ':' ? optopt : value);
     /* The C libraries of macOS and Windows say ':' also of an option that takes no value and is given one. */
-    if (value == '?' || (value == ':' && !takes_value(set, optopt))) return refuse(longs, stopped_at(argc, argv));
-    const option_def *o = &set->table[(value == ':' ? optopt : value) - FIRST_VALUE];
+    if (!o || (value == ':' && o->kind == OPTION_FLAG)) return refuse(longs, stopped_at(argc, argv));
     if (value == ':') return missing_value(o, NULL);
     if (store(o, optarg)) {
         if (!strncmp(optarg, "--", 2)) return missing_value(o, optarg);
@@ -350,11 +371,12 @@ static int parse_one(const option_set *set, const struct option *longs, int valu
 
 int options_parse(const option_set *set, int argc, char **argv, int *first)
 {
-    struct option longs[MAX_OPTIONS + 3];
+    struct option longs[MAX_OPTIONS + COMMON + 1];
     int value, done;
 
     tool_begin(argv[0]);
     fill_long(set, longs);
+    completions_given = 0;
     opterr = 0;
 
     /* Help first and in a pass of its own, so that it shows the defaults and not what was parsed so far.
@@ -376,6 +398,7 @@ int options_parse(const option_set *set, int argc, char **argv, int *first)
         done = parse_one(set, longs, value, argc, argv);
         if (done >= 0) return done;
     }
+    if (completions_given) return completions_print(set, common, COMMON, completions_shell);
     if (argc - optind < set->min_operands) return usage("expected ", set->operands);
     if (set->max_operands >= 0 && argc - optind > set->max_operands)
         return usage("unexpected argument ", argv[optind + set->max_operands]);

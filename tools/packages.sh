@@ -9,7 +9,8 @@ packages_build=(gcc libc6-dev meson ninja-build pkg-config python3 libxxhash-dev
     ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libclblast-dev libedit-dev)
 
 # For the test suite, beyond those: the framework, the other compilers, the other OpenCL implementations.
-packages_test=(check cmake python3-venv g++ clang-15 llvm-spirv-15 spirv-tools mesa-opencl-icd oclgrind locales)
+packages_test=(check cmake python3-venv g++ clang-15 llvm-spirv-15 spirv-tools mesa-opencl-icd oclgrind locales zsh
+    fish scdoc mandoc)
 
 # Compilers of devices that are not here, and what makes a fresh root. Not every release has all: without one its tests
 # are skipped.
@@ -22,7 +23,8 @@ packages_platforms=(gcc-mingw-w64-x86-64 wine64 wine gcc-i686-linux-gnu libc6-de
 # The same for people who do not have apt.
 packages_elsewhere='a C11 compiler, meson 1.0 or newer, ninja, pkg-config, python3, xxHash, cJSON, zlib, CLBlast, libedit,
 OpenCL headers and an ICD loader, and an OpenCL implementation (a GPU driver, or pocl for the CPU);
-for the tests also Check, g++, clang 15, llvm-spirv 15, spirv-tools, Mesa rusticl and Oclgrind'
+for the tests also Check, g++, clang 15, llvm-spirv 15, spirv-tools, Mesa rusticl and Oclgrind,
+zsh, fish, scdoc and mandoc'
 
 # packages_install NAME…: installs those that are missing. Returns 2, having said why, when it cannot.
 packages_install() {

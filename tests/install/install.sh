@@ -123,6 +123,10 @@ flags='-Wall -Wextra -Wpedantic -Werror'
 }
 for program in $programs; do
     [ -x "$prefix/bin/$program" ] || fail "$program was not installed"
+    for file in bash-completion/completions/"$program" zsh/site-functions/_"$program" \
+        fish/vendor_completions.d/"$program".fish; do
+        grep -q "Printed by $program" "$prefix/share/$file" || fail "share/$file was not installed"
+    done
 done
 
 # The same by CMake: both targets, a component version that is asked for, and one that is refused.
