@@ -246,3 +246,8 @@ int clkv_device_get_quirk(const clkv_device *device, size_t index, const char **
 {
     return device ? clkv_quirks_get(device->quirks, index, name, reason, link) : 0;
 }
+
+int clkv_device_get_tuning(const clkv_device *device, size_t index, const char **name, uint64_t *value)
+{
+    return device ? clkv_tuning_get(&device->tuning, index, name, value) : 0;
+}

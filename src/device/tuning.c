@@ -109,3 +109,26 @@ clkv_status clkv_tuning_choose(clkv_tuning *out, const clkv_facts *facts, uint32
         out->min_split = SLOW_LAUNCH_SPLIT;
     return variant == CLKV_VARIANT_CPU ? choose_cpu(out, facts) : CLKV_OK;
 }
+
+int clkv_tuning_get(const clkv_tuning *tuning, size_t index, const char **name, uint64_t *value)
+{
+    const struct {
+        const char *name;
+        uint32_t value;
+    } numbers[] = {
+        { "work_group", tuning->work_group },
+        { "tile_rows", tuning->tile_rows },
+        { "groups_per_unit", tuning->groups_per_unit },
+        { "min_split", tuning->min_split },
+        { "split_max_queries", tuning->split_max_queries },
+        { "sub_group", tuning->sub_group },
+        { "copy_group", tuning->copy_group },
+        { "accumulators", tuning->accumulators },
+        { "l1_bytes", tuning->l1_bytes },
+        { "fetch_level", tuning->fetch_level },
+    };
+    if (index >= sizeof numbers / sizeof *numbers) return 0;
+    *name = numbers[index].name;
+    *value = numbers[index].value;
+    return 1;
+}

@@ -26,6 +26,9 @@ typedef struct clkv_tuning {
  * take "cpu", unless a quirk says otherwise). INVALID. */
 clkv_status clkv_tuning_choose(clkv_tuning *out, const clkv_facts *facts, uint32_t quirks, const char *forced);
 
+/* The index-th number of a row and its name, as clkv_device_get_tuning; 0 past the last. */
+int clkv_tuning_get(const clkv_tuning *tuning, size_t index, const char **name, uint64_t *value);
+
 /* The cache level, 1 or 2, that attention on CPUs fetches the keys and values of the next step into; `step_bytes` are
  * those of one step and one KV head. */
 uint32_t clkv_tuning_fetch_level(const clkv_tuning *tuning, uint64_t step_bytes);

@@ -351,6 +351,25 @@ START_TEST(tuning_of_cpus)
 }
 END_TEST
 
+/* What clkv_device_get_tuning reports are the numbers of the row, in its order. */
+START_TEST(tuning_as_reported)
+{
+    clkv_device *device = open_device("");
+    const clkv_tuning *row = clkv_device_tuning(device);
+    const uint32_t *numbers = &row->work_group;
+    const char *name = NULL;
+    uint64_t value = 0;
+    size_t n = 0;
+    for (; clkv_device_get_tuning(device, n, &name, &value); n++) {
+        ck_assert(strlen(name) > 5);
+        ck_assert_uint_eq(value, numbers[n]);
+    }
+    ck_assert_uint_eq((n + 1) * sizeof(uint32_t), sizeof *row); /* all but the variant */
+    ck_assert_int_eq(clkv_device_get_tuning(NULL, 0, &name, &value), 0);
+    clkv_device_close(&device);
+}
+END_TEST
+
 static void check_cache_dir(const char *wanted, const char *expected)
 {
     clkv_device *device = NULL;
@@ -516,6 +535,7 @@ int main(void)
     tcase_add_test(tests, variants);
     tcase_add_test(tests, tuning);
     tcase_add_test(tests, tuning_of_cpus);
+    tcase_add_test(tests, tuning_as_reported);
     tcase_add_test(tests, cache_directory);
     tcase_add_test(tests, wrong_params);
     tcase_add_test(tests, references);

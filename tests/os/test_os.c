@@ -16,6 +16,7 @@
 #include "os/pages.h"
 #include "os/process.h"
 #include "os/random.h"
+#include "os/system.h"
 #include "os/terminal.h"
 #include "os/thread.h"
 
@@ -171,6 +172,23 @@ static void test_environment(void)
     CHECK(!drivers.known || *drivers.place);
     static const char *const none[] = { "/nonexistent/*", NULL };
     CHECK(!clkv_os_forbidden_file(none, home, sizeof home));
+}
+
+/* The names that the system tells are those of the environment too, where both are there. */
+static void test_system(void)
+{
+    char text[512], host[256] = "", home[512];
+    clkv_os_name kind;
+    size_t n = 0, kinds[3] = { 0 };
+    clkv_os_environment("HOME", home, sizeof home);
+    for (; clkv_os_private(n, &kind, text, sizeof text); n++) {
+        if (*text) kinds[kind]++;
+        if (kind == CLKV_OS_HOST && *text) snprintf(host, sizeof host, "%s", text);
+        if (kind == CLKV_OS_HOME && !strcmp(text, home)) *home = 0;
+    }
+    CHECK(n >= 5 && kinds[CLKV_OS_HOME] && kinds[CLKV_OS_HOST] && !*home);
+    clkv_os_system(text, sizeof text);
+    CHECK(strlen(text) > 8 && (strlen(host) < 6 || !strstr(text, host)));
 }
 
 /* ---- folders ---- */
@@ -438,6 +456,7 @@ int main(int argc, char **argv)
     test_numbers();
     test_threads();
     test_environment();
+    test_system();
     test_paths();
     char alone[2];
     char *program = clkv_os_environment("TEST_OS_ALONE", alone, sizeof alone) ? NULL : argv[0];

@@ -2,6 +2,7 @@
 #include "parts.h"
 
 #include "os/child.h"
+#include "os/content.h"
 #include "os/descriptor.h"
 #include "os/folder.h"
 #include "os/mapping.h"
@@ -125,6 +126,28 @@ static void test_scratch(void)
     CHECK(clkv_scratch_make(path, sizeof path, why) && *why);
 }
 
+static void test_content(void)
+{
+    char folder[1200], path[1400], why[CLKV_OS_WHY];
+    uint64_t files = 9, bytes = 9;
+    snprintf(folder, sizeof folder, "%s/content", work);
+    CHECK(clkv_os_content(folder, &files, &bytes) && !files && !bytes);
+    if (clkv_scratch_make(folder, sizeof folder, why)) {
+        CHECK(!"a folder");
+        return;
+    }
+    CHECK(!clkv_os_content(folder, &files, &bytes) && !files && !bytes);
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/\303\244 %d", folder, i);
+        FILE *file = clkv_path_create(path);
+        CHECK(file && fwrite("12345", 1, (size_t)i, file) == (size_t)i && !fclose(file));
+    }
+    snprintf(path, sizeof path, "%s/in", folder);
+    CHECK(!clkv_scratch_make(path, sizeof path, why));
+    CHECK(!clkv_os_content(folder, &files, &bytes) && files == 3 && bytes == 3);
+    clkv_scratch_remove(folder);
+}
+
 void test_paths(void)
 {
     char path[1200], other[1200];
@@ -134,4 +157,5 @@ void test_paths(void)
     test_streams(path);
     test_large(path);
     test_scratch();
+    test_content();
 }

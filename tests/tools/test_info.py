@@ -2,10 +2,14 @@
 """test_info.py TOOL PART: clkv-info as a program. PART is one of
    devices    what it says of the devices there are (exit status 77 without one, unless
               CLKV_TEST_NEED_DEVICE is set)
+   report     --report and --compile on the default device (the same)
    refused    bad usage, and a machine without devices"""
 # SPDX-License-Identifier: Apache-2.0
 import json
 import os
+import pwd
+import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -25,7 +29,7 @@ def check(condition, what):
 
 def run(*arguments, **env):
     env = {name: value for name, value in {**os.environ, **env}.items() if value is not None}
-    done = subprocess.run([*TOOL, *arguments], capture_output=True, timeout=100, env=env)
+    done = subprocess.run([*TOOL, *arguments], capture_output=True, timeout=600, env=env)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
@@ -105,11 +109,79 @@ def refused():
         check(code == 2 and out == "" and word in err, f"{arguments}: exit {code}: {out} {err}")
     code, out, _ = run("--help")
     check(code == 0 and "--device" in out and "--json" in out, f"--help: exit {code}: {out}")
-    for arguments in ([], ["--json"], ["--device", "0"]):
+    for arguments in (["--json", "--report"], ["--report", "--compile"]):
+        code, out, err = run(*arguments)
+        check(code == 2 and out == "" and "give one of them" in err, f"{arguments}: exit {code}: {out} {err}")
+    reason = "/nonexistent has no .icd file"
+    for arguments in ([], ["--json"], ["--device", "0"], ["--device", "0", "--json"], ["--report"]):
         code, out, err = run(*arguments, OCL_ICD_VENDORS="/nonexistent")
-        check(code == 3 and out == "" and "no OpenCL device was found" in err and "/nonexistent has no .icd file" in err,
-              f"no driver: exit {code}: {out} {err}")
+        check(code == 3 and "no OpenCL device was found" in err and reason in err, f"no driver: exit {code}: {out} {err}")
+        if "--json" in arguments:
+            told = json.loads(out)
+            check(told["devices"] == [] and told["clkv_version"] and any(reason in line for line in told["notes"]) and
+                  "no OpenCL device" in told["reason"], f"no driver: {out}")
+        elif "--report" in arguments:
+            check("**No device.** no OpenCL device" in out and f"- no OpenCL device was found: " in out and reason in out
+                  and "| `OCL_ICD_VENDORS` | /nonexistent |" in out, f"no driver: {out}")
+        else:
+            check(out == "", f"no driver: {out}")
+    anonymous(3, OCL_ICD_VENDORS="/nonexistent")
+    code, out, err = run("--compile", OCL_ICD_VENDORS="/nonexistent")
+    check(code == 3 and "no usable device" in out and "no usable device" in err, f"--compile without a device: exit {code}: {out} {err}")
 
 
-{"devices": devices, "refused": refused}[PART]()
+def anonymous(expected, *arguments, **env):
+    """A report in which neither the home folder nor the user nor the machine is named. Returns it."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = os.path.join(folder, "homes", "Zaphod.B")
+        os.makedirs(os.path.join(home, "caches"))
+        code, out, err = run(
+            "--report", *arguments, HOME=home, USER="zaphod", LOGNAME="zaphod", HOSTNAME="heart-of-gold.example",
+            CLKV_CACHE_DIR=home + "/caches/a|b", CLKV_NO_CACHE="0", POCL_MEMORY_LIMIT="99",
+            ROCR_VISIBLE_DEVICES=f"/srv/zaphod/layer.so:{home}/layer.so:heart-of-gold:{home}2/x", TMPDIR=folder, **env)
+        check(code == expected, f"--report: exit {code}: {out} {err}")
+        check("/srv/USER/layer.so:~/layer.so:HOST:" in out and "| `CLKV_CACHE_DIR` | ~/caches/a\\|b |" in out, out)
+        check(not [word for word in ("zaphod.b/", "zaphod/", "heart", "gold", "homes/zaphod.b ") if word in out.lower()],
+              f"names: {out}")
+        # The names that the system knows, where they can be told from words of the report.
+        for name in (pwd.getpwuid(os.getuid()).pw_dir, socket.gethostname()):
+            check(len(name) < 9 or name not in out, f"{name} in {out}")
+        check(sorted(os.listdir(folder)) == ["homes"], f"left behind: {os.listdir(folder)}")
+        return out
+
+
+def report():
+    code, out, err = run("--json")
+    if code == 3 and not os.environ.get("CLKV_TEST_NEED_DEVICE"):
+        print("skipped:", err)
+        sys.exit(77)
+    found = json.loads(out)["devices"]
+    default = next(d for d in found if d["default"])
+    out = anonymous(0, "--device", str(default["index"]))
+    for word in (default["name"], default["driver_version"], default["variant"], "tuning | work_group ", "tile_rows ",
+                 *(q["name"] for q in default["quirks"])):
+        check(word in out, f"{word!r} is not in {out}")
+    if default["cache_dir"]:
+        check("| program cache | ~/caches/a\\|b: not made yet |" in out, f"the cache: {out}")
+    times = re.search(r"\| usual kernels \| [0-9.]+ s to compile (\d+) programs without any binaries \|\n"
+                      r"\| … a second time \| [0-9.]+ s: (\d+) compiled, (\d+) read from clkv's cache \|\n", out)
+    check(times and int(times[1]) > 3, f"compile times: {out}")
+    if times and default["cache_dir"]:
+        check(times[2] == "0" and times[3] == times[1], f"the second time: {times[0]}")
+    rows = [line for line in out.splitlines() if line.startswith("|")]
+    check(all(len(re.findall(r"(?<!\\)\|", line)) == 3 for line in rows), f"a row has two cells: {out}")
+
+    code, out, err = run("--compile", "--device", str(default["index"]))
+    check(code == 0 and re.fullmatch(r"[0-9.]+ \d+ \d+\n", out), f"--compile: exit {code}: {out} {err}")
+    with tempfile.TemporaryDirectory() as folder:
+        run("--compile", "--device", str(default["index"]), CLKV_CACHE_DIR=folder, CLKV_NO_CACHE="0")
+        files = os.listdir(folder)
+        size = sum(os.path.getsize(os.path.join(folder, f)) for f in files)
+        code, out, err = run("--report", "--device", str(default["index"]), CLKV_CACHE_DIR=folder, CLKV_NO_CACHE="0",
+                             TMPDIR="/nonexistent")
+        check(f": {len(files)} files, {size / 2**20:.1f} MiB |" in out, f"{files}, {size} bytes: {out}")
+        check(code == 0 and "not compiled, see below" in out and "cannot make a folder" in out, f"no TMPDIR: {out} {err}")
+
+
+{"devices": devices, "report": report, "refused": refused}[PART]()
 sys.exit(1 if failures else 0)
