@@ -127,6 +127,8 @@ for program in $programs; do
         fish/vendor_completions.d/"$program".fish; do
         grep -q "Printed by $program" "$prefix/share/$file" || fail "share/$file was not installed"
     done
+    ! command -v scdoc >/dev/null || grep -q "^.TH \"$program\"" "$prefix/share/man/man1/$program.1" ||
+        fail "the manual page of $program was not installed"
 done
 
 # The same by CMake: both targets, a component version that is asked for, and one that is refused.

@@ -14,6 +14,11 @@ def commands(path):
 
 def options(path, command):
     """A dictionary: the name of each option, "--kv", and what --help calls its value, "f16|f32"; "" for none."""
+    return {name: value for name, (value, _) in described(path, command).items()}
+
+
+def described(path, command):
+    """The same, with the text that --help has for the option, in one line."""
     done = subprocess.run([path, *command, "--help"], capture_output=True, timeout=60, check=True)
-    found = re.findall(r"^  (--[a-z0-9-]+)(?: (\S+))?(?:  .*)?$", done.stdout.decode(), re.MULTILINE)
-    return {name: value for name, value in found}
+    found = re.findall(r"^  (--[a-z0-9-]+)(?: (\S+))?(?: *$|  )(.*(?:\n {20}.*)*)", done.stdout.decode(), re.MULTILINE)
+    return {name: (value, " ".join(text.split())) for name, value, text in found}
