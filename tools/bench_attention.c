@@ -9,6 +9,7 @@
 #include "exit.h"
 #include "kv.h"
 #include "options.h"
+#include "os/interrupt.h"
 #include "progress.h"
 #include "variant.h"
 
@@ -105,12 +106,16 @@ static double gflop(const bench_shape *s)
            1e-9;
 }
 
-/* Shuffled and consecutive blocks go first in turn, since who is first has the other kernels behind it. */
-static int measure(bench_arena *arena, bench_arena *consecutive, bench_stream *stream, samples *x, uint32_t n)
+/* Shuffled and consecutive blocks go first in turn, since who is first has the other kernels behind it. *done of the n
+ * measurements are made: all, unless a signal comes. */
+static int measure(bench_arena *arena, bench_arena *consecutive, bench_stream *stream, samples *x, uint32_t n,
+                   uint32_t *done)
 {
     progress p = progress_begin();
     int bad = 0;
-    for (uint32_t i = 0; i < n && !bad; i++) {
+    uint32_t i = 0;
+    clkv_interrupt_catch();
+    for (; i < n && !bad && !clkv_interrupt_seen(); i++) {
         progress_update(&p, "attention: %u of %u", i + 1, n);
         if (consecutive && i % 2) x->consecutive_ms[i] = bench_arena_attention(consecutive) * 1e3;
         x->ms[i] = bench_arena_attention(arena) * 1e3;
@@ -121,8 +126,9 @@ static int measure(bench_arena *arena, bench_arena *consecutive, bench_stream *s
         bad = x->ms[i] < 0 || (consecutive && x->consecutive_ms[i] < 0) || x->read[i] < 0 || x->fma[i] < 0;
     }
     progress_end(&p);
+    *done = i;
     if (bad) return tool_fail(EXIT_CHECK, "a measurement failed");
-    return 0;
+    return i ? 0 : bench_nothing();
 }
 
 static int report(const bench_arena *arena, const bench_stream *stream, const clkv_device *device, samples *x,
@@ -198,7 +204,7 @@ static int run(clkv_device *device, const bench_shape *shape, samples *x, uint32
         if (error < 0) code = EXIT_CHECK;
     }
     if (!code && !(stream = bench_stream_create(device, (uint64_t)bytes_read(shape)))) code = EXIT_CHECK;
-    if (!code) code = measure(&arena, given.compare ? &consecutive : NULL, stream, x, n);
+    if (!code) code = measure(&arena, given.compare ? &consecutive : NULL, stream, x, n, &n);
     if (!code) code = report(&arena, stream, device, x, n, error);
     bench_stream_destroy(&stream);
     bench_arena_destroy(&consecutive);

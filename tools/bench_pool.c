@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "exit.h"
 #include "options.h"
+#include "os/interrupt.h"
 #include "progress.h"
 #include "random.h"
 
@@ -243,15 +244,16 @@ static int measure_once(bench_host *h, figures *f)
     return 0;
 }
 
+/* Adds a row, unless a signal comes. */
 static int measure(uint32_t n, int order, cJSON *rows)
 {
     bench_host h;
     figures f = {0};
     int code = create(&h, n, order);
     const double start = clock_seconds();
-    for (int i = 0; !code && (i < MIN_REPEATS || clock_seconds() - start < MIN_SECONDS); i++)
+    for (int i = 0; !code && !clkv_interrupt_seen() && (i < MIN_REPEATS || clock_seconds() - start < MIN_SECONDS); i++)
         code = measure_once(&h, &f);
-    if (!code) {
+    if (!code && !clkv_interrupt_seen()) {
         clkv_pool_counts pool = CLKV_PARAMS_INIT(clkv_pool_counts);
         clkv_prefix_counts prefix = CLKV_PARAMS_INIT(clkv_prefix_counts);
         clkv_pool_get_counts(h.pool, &pool);
@@ -284,7 +286,8 @@ int bench_pool(int argc, char **argv)
     json_u64(root, "block_size", given.block_size);
     json_add(root, "sizes", rows);
     progress p = progress_begin();
-    for (uint32_t i = 0; i < n && !code; i++) {
+    clkv_interrupt_catch();
+    for (uint32_t i = 0; i < n && !code && !clkv_interrupt_seen(); i++) {
         progress_update(&p, "%u blocks", sizes[i]);
         for (int order = 0; order < ORDERS && !code; order++) code = measure(sizes[i], order, rows);
     }

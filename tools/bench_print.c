@@ -2,9 +2,11 @@
 #include "bench.h"
 
 #include "exit.h"
+#include "os/interrupt.h"
 #include "table.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,11 +33,21 @@ void bench_add_device(cJSON *to, const clkv_device *device)
     json_text(to, "variant", info.variant);
 }
 
-/* A number as people like it: whole ones in full, others with four digits. */
+/* json.h makes raw JSON of texts and of whole numbers. */
+static bool is_text(const cJSON *value)
+{
+    return cJSON_IsRaw(value) && *value->valuestring == '"';
+}
+
+/* A number as people like it: whole ones in full, others with four digits. A text without quotes. */
 static void cell(table *t, const cJSON *value)
 {
     char *text = NULL;
-    if (cJSON_IsString(value) || cJSON_IsRaw(value)) { /* raw: what json_u64 makes */
+    if (is_text(value)) {
+        cJSON *plain = cJSON_Parse(value->valuestring);
+        table_cell(t, "%s", plain ? plain->valuestring : "");
+        cJSON_Delete(plain);
+    } else if (cJSON_IsRaw(value)) {
         table_cell(t, "%s", value->valuestring);
     } else if (cJSON_IsNumber(value)) {
         const double x = value->valuedouble;
@@ -61,7 +73,7 @@ static int print_rows(const cJSON *rows)
         if (!t) {
             char columns[33];
             int n = 0;
-            cJSON_ArrayForEach(value, row) if (n < 32) columns[n++] = cJSON_IsString(value) ? 'l' : 'r';
+            cJSON_ArrayForEach(value, row) if (n < 32) columns[n++] = is_text(value) ? 'l' : 'r';
             columns[n] = 0;
             t = table_create(columns, (const char *)NULL);
             cJSON_ArrayForEach(value, row) table_cell(t, "%s", value->string);
@@ -93,8 +105,24 @@ static int print_object(const cJSON *object)
 
 int bench_print(cJSON *root, int json)
 {
-    if (json) return json_print(root, &output_out);
-    const int code = cJSON_IsArray(root) ? print_rows(root) : print_object(root);
-    cJSON_Delete(root);
-    return code ? code : tool_flush(&output_out);
+    const int signal = clkv_interrupt_seen();
+    int code;
+    if (json) {
+        json_bool(root, "finished", !signal);
+        code = json_print(root, &output_out);
+    } else {
+        if (signal) json_text(root, "finished", "no");
+        code = print_object(root);
+        cJSON_Delete(root);
+        if (!code) code = tool_flush(&output_out);
+    }
+    if (signal) tool_note("stopped by %s: the figures are those of what was measured until then",
+                          clkv_interrupt_name(signal));
+    return code;
+}
+
+int bench_nothing(void)
+{
+    return tool_fail(EXIT_CHECK, "stopped by %s before anything was measured",
+                     clkv_interrupt_name(clkv_interrupt_seen()));
 }

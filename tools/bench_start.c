@@ -14,6 +14,7 @@
 #include "kv.h"
 #include "options.h"
 #include "os/child.h"
+#include "os/interrupt.h"
 #include "os/scratch.h"
 #include "progress.h"
 #include "variant.h"
@@ -138,7 +139,9 @@ static double start_once(char **argv, unsigned long long *built, int *code)
 {
     char printed[64], why[CLKV_OS_WHY];
     double ms = -1;
-    if (clkv_child_run(argv, printed, sizeof printed, code, why)) {
+    const int failed = clkv_child_run(argv, printed, sizeof printed, code, why);
+    if (clkv_interrupt_seen()) return -1; /* Ctrl-C ends the child too */
+    if (failed) {
         *code = tool_fail(EXIT_CHECK, "%s", why);
         return -1;
     }
@@ -159,32 +162,39 @@ static int fresh_dir(const char *base, const char *variable, uint32_t number)
 
 enum { COLD, WARM, WARM_CLKV, KINDS };
 
-static int measure(char **argv, const char *base, double *samples[KINDS], unsigned long long built[KINDS])
+/* *done rounds, each with a start of every kind, are made: all, unless a signal comes. */
+static int measure(char **argv, const char *base, double *samples[KINDS], unsigned long long built[KINDS],
+                   uint32_t *done)
 {
     progress p = progress_begin();
     int code = 0;
-    for (uint32_t i = 0; i < given.repeat && !code; i++) {
-        for (int kind = 0; kind < KINDS && !code; kind++) {
+    uint32_t i = 0;
+    clkv_interrupt_catch();
+    for (; i < given.repeat && !code; i++) {
+        for (int kind = 0; kind < KINDS && !code && !clkv_interrupt_seen(); kind++) {
             progress_update(&p, "start %u of %u", i * KINDS + (uint32_t)kind + 1, given.repeat * KINDS);
             if (kind == COLD) code = fresh_dir(base, "CLKV_CACHE_DIR", i);
             if (kind != WARM && !code) code = fresh_dir(base, "POCL_CACHE_DIR", i);
             if (!code && (samples[kind][i] = start_once(argv, &built[kind], &code)) >= 0) code = 0;
         }
+        if (clkv_interrupt_seen()) break;
     }
     progress_end(&p);
+    *done = i;
+    if (clkv_interrupt_seen()) code = i ? 0 : bench_nothing();
     return code;
 }
 
-static int report(double *samples[KINDS], const unsigned long long built[KINDS])
+static int report(double *samples[KINDS], const unsigned long long built[KINDS], uint32_t rounds)
 {
-    const double cold = bench_median(samples[COLD], given.repeat), warm = bench_median(samples[WARM], given.repeat);
-    const double warm_clkv = bench_median(samples[WARM_CLKV], given.repeat);
+    const double cold = bench_median(samples[COLD], rounds), warm = bench_median(samples[WARM], rounds);
+    const double warm_clkv = bench_median(samples[WARM_CLKV], rounds);
     cJSON *o = cJSON_CreateObject();
     json_u64(o, "heads", given.heads);
     json_u64(o, "kv_heads", given.kv_heads);
     json_u64(o, "head_dim", given.head_dim);
     json_text(o, "kv", kv_names[given.kv]);
-    json_u64(o, "repeat", given.repeat);
+    json_u64(o, "repeat", rounds);
     json_real(o, "cold_ms", cold);
     json_real(o, "warm_ms", warm);
     json_real(o, "warm_clkv_ms", warm_clkv);
@@ -225,8 +235,9 @@ int bench_start(int argc, char **argv)
     } else if (clkv_scratch_make(base, sizeof base, why)) {
         code = tool_fail(EXIT_CHECK, "cannot make a directory in %s: %s", home, why);
     } else {
-        code = measure(again, base, samples, built);
-        if (!code) code = report(samples, built);
+        uint32_t rounds;
+        code = measure(again, base, samples, built, &rounds);
+        if (!code) code = report(samples, built, rounds);
         clkv_scratch_remove(base);
     }
     free(memory);

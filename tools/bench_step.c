@@ -11,6 +11,7 @@
 #include "compiling.h"
 #include "exit.h"
 #include "options.h"
+#include "os/interrupt.h"
 #include "progress.h"
 #include "random.h"
 
@@ -119,11 +120,11 @@ static int finish(const bench_steps *b)
     return err == CL_SUCCESS ? 0 : tool_fail(EXIT_CHECK, "a step failed on the device: OpenCL error %d", err);
 }
 
-/* Brings every sequence to its first length, several in a batch, with random tokens. */
+/* Brings every sequence to its first length, several in a batch, with random tokens. Ends early when a signal comes. */
 static int prefill(bench_steps *b)
 {
     uint32_t tokens[PREFILL];
-    for (uint32_t i = 0; i < b->n;) {
+    for (uint32_t i = 0; i < b->n && !clkv_interrupt_seen();) {
         clkv_status status = clkv_batch_clear(b->batch);
         for (uint32_t room = PREFILL; room && i < b->n && status == CLKV_OK;) {
             uint32_t n = given.context - (uint32_t)clkv_sequence_length(b->sequences[i]);
@@ -185,7 +186,7 @@ static int step(bench_steps *b, uint32_t number)
 static void report(bench_steps *b, cJSON *rows)
 {
     for (int kind = 0; kind <= KINDS; kind++) {
-        const uint32_t n = kind < KINDS ? b->counts[kind] : given.steps;
+        const uint32_t n = kind < KINDS ? b->counts[kind] : b->counts[INSIDE] + b->counts[CROSSES] + b->counts[FILLS];
         if (!n) continue;
         cJSON *row = cJSON_CreateObject();
         json_u64(row, "sequences", b->n);
@@ -203,7 +204,7 @@ static int measure(clkv_device *device, uint32_t n, cJSON *rows, progress *p)
     progress_update(p, "%u sequences", n);
     int code = create(&b);
     if (!code) code = prefill(&b);
-    for (uint32_t i = 0; i < given.steps && !code; i++) {
+    for (uint32_t i = 0; i < given.steps && !code && !clkv_interrupt_seen(); i++) {
         progress_update(p, "%u sequences: step %u of %u", n, i + 1, given.steps);
         code = step(&b, i);
     }
@@ -233,7 +234,8 @@ int bench_step(int argc, char **argv)
     json_u64(root, "block_size", given.block_size);
     json_add(root, "steps", rows);
     progress p = progress_begin();
-    for (uint32_t i = 0; i < n && !code; i++) code = measure(device, sizes[i], rows, &p);
+    clkv_interrupt_catch();
+    for (uint32_t i = 0; i < n && !code && !clkv_interrupt_seen(); i++) code = measure(device, sizes[i], rows, &p);
     clkv_device_close(&device);
     if (!code) return bench_print(root, given.json);
     cJSON_Delete(root);

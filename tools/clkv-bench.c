@@ -5,6 +5,7 @@
 #include "exit.h"
 #include "nearest.h"
 #include "os/arguments.h"
+#include "os/interrupt.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -42,6 +43,7 @@ static int unknown_command(const char *given)
 int main(int argc, char **argv)
 {
     clkv_os_arguments(&argc, &argv);
+    clkv_interrupt_begin();
     tool_begin(argv[0]);
     if (argc < 2)
         return tool_fail(EXIT_USAGE, "a command is missing: attention, pool, step or start (see clkv-bench --help)");
@@ -50,7 +52,9 @@ int main(int argc, char **argv)
         char name[64]; /* what messages and --help call the program */
         snprintf(name, sizeof name, "clkv-bench %s", commands[i].name);
         argv[1] = name;
-        return mains[i](argc - 1, argv + 1);
+        const int code = mains[i](argc - 1, argv + 1);
+        clkv_interrupt_end();
+        return code;
     }
     int first = 1;
     const int done = *argv[1] == '-' ? options_parse(&program, argc, argv, &first) : -1;

@@ -4,6 +4,7 @@
 #include "kv.h"
 #include "options.h"
 #include "os/arguments.h"
+#include "os/interrupt.h"
 #include "progress.h"
 #include "table.h"
 #include "variant.h"
@@ -15,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const status_names[] = {"pass", "fail", "unsupported", "error"};
+static const char *const status_names[] = {"pass", "fail", "unsupported", "error", "not run"};
 
 static struct {
     int kv;
@@ -47,7 +48,8 @@ static const option_set options = {
     .max_operands = -1,
     .epilogue = "max_rel is the largest |got - expected| / max(|expected|, atol). A file passes when every\n"
                 "element has |got - expected| <= atol + rtol * |expected|, with the file's own tolerances.\n"
-                "Malformed files do not keep the others from being done.",
+                "Malformed files do not keep the others from being done. SIGINT (Ctrl-C), SIGTERM or SIGHUP\n"
+                "ends the run early: the files that are left are \"not run\".",
 };
 
 static void verify_file(const char *path, const verify_options *how, verify_result *result, progress *p)
@@ -61,12 +63,35 @@ static void verify_file(const char *path, const verify_options *how, verify_resu
         tool_fail(EXIT_USAGE, "%s", error);
     } else {
         verify_run(&c, how, result);
-        if (result->status != VERIFY_PASS) {
+        if (result->status != VERIFY_PASS && result->status != VERIFY_NOT_RUN) {
             progress_end(p);
             tool_fail(EXIT_CHECK, "%s: %s: %s", path, status_names[result->status], result->reason);
         }
     }
     verify_case_free(&c);
+}
+
+/* After a signal the rest is left out. */
+static void verify_files(char **paths, int n, const verify_options *how, verify_result *results)
+{
+    progress p = progress_begin();
+    clkv_interrupt_catch();
+    for (int i = 0; i < n; i++) {
+        if (clkv_interrupt_seen()) {
+            results[i] = (verify_result){.status = VERIFY_NOT_RUN};
+            continue;
+        }
+        progress_update(&p, "%d of %d: %s", i + 1, n, paths[i]);
+        verify_file(paths[i], how, &results[i], &p);
+    }
+    progress_end(&p);
+}
+
+static void tell_stopped(const verify_result *results, int n)
+{
+    int not_run = 0;
+    for (int i = 0; i < n; i++) not_run += results[i].status == VERIFY_NOT_RUN;
+    tool_note("stopped by %s: %d of %d files were not run", clkv_interrupt_name(clkv_interrupt_seen()), not_run, n);
 }
 
 static int print_json(char **paths, const verify_result *results, int n)
@@ -125,6 +150,7 @@ int main(int argc, char **argv)
 {
     int first;
     clkv_os_arguments(&argc, &argv);
+    clkv_interrupt_begin();
     const int done = options_parse(&options, argc, argv, &first);
     if (done >= 0) return done;
     if (given.block_size & (given.block_size - 1))
@@ -142,16 +168,13 @@ int main(int argc, char **argv)
     if (!results) {
         tool_fail(code, "out of memory");
     } else {
-        progress p = progress_begin();
-        for (int i = 0; i < n; i++) {
-            progress_update(&p, "%d of %d: %s", i + 1, n, paths[i]);
-            verify_file(paths[i], &how, &results[i], &p);
-        }
-        progress_end(&p);
+        verify_files(paths, n, &how, results);
         code = given.json ? print_json(paths, results, n) : print_table(paths, results, n);
         if (!code) code = exit_code(results, n);
+        if (clkv_interrupt_seen()) tell_stopped(results, n);
     }
     free(results);
     clkv_device_close(&how.device);
+    clkv_interrupt_end();
     return code;
 }

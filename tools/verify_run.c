@@ -2,6 +2,7 @@
 #include "verify_run.h"
 
 #include "compiling.h"
+#include "os/interrupt.h"
 #include "random.h"
 
 #include <clkv/clkv.h>
@@ -165,6 +166,7 @@ static int append_history(run *r)
 {
     const verify_case *c = r->c;
     for (;;) {
+        if (clkv_interrupt_seen()) return lose(r, VERIFY_NOT_RUN, "stopped by", clkv_interrupt_name(clkv_interrupt_seen()));
         uint32_t room = HISTORY_TOKENS;
         for (uint32_t i = 0; i < c->batch && room; i++) {
             const uint32_t history = (uint32_t)(c->kv_lens[i] - c->q_lens[i]);

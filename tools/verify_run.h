@@ -13,7 +13,7 @@
 
 #include <clkv/cache.h>
 
-typedef enum verify_status { VERIFY_PASS, VERIFY_FAIL, VERIFY_UNSUPPORTED, VERIFY_MALFORMED } verify_status;
+typedef enum verify_status { VERIFY_PASS, VERIFY_FAIL, VERIFY_UNSUPPORTED, VERIFY_MALFORMED, VERIFY_NOT_RUN } verify_status;
 
 typedef struct verify_options {
     clkv_device *device;
@@ -32,7 +32,7 @@ typedef struct verify_result {
     char reason[SAFETENSORS_ERROR_BYTES]; /* why it did not pass; "" when it did */
 } verify_result;
 
-/* Never fails: what goes wrong is in the result. */
+/* Never fails: what goes wrong is in the result. A signal that has been noted (os/interrupt.h) ends it: NOT_RUN. */
 void verify_run(const verify_case *c, const verify_options *options, verify_result *result);
 
 #endif

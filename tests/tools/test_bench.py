@@ -8,14 +8,18 @@ Figures are checked for being there and for agreeing with each other; no time is
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 
+import programs
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from command import command  # noqa: E402  (its folder is known only now)
+from command import command, is_posix  # noqa: E402  (its folder is known only now)
 
 TOOL, PART = command(sys.argv[1]), sys.argv[2]
+POSIX = is_posix(sys.argv[1])
 WORK = tempfile.TemporaryDirectory()
 failures = []
 
@@ -47,13 +51,37 @@ def positive(figures, *keys):
         check(isinstance(value, (int, float)) and math.isfinite(value) and value > 0, f"{key}: {value!r} in {figures}")
 
 
+def stopped(shown, *arguments):
+    """Ctrl-C while the line of progress has `shown`: what was measured by then is printed."""
+    code, out, said = programs.stopped([*TOOL, *map(str, arguments), "--json"], shown)
+    check(code == -signal.SIGINT and b"stopped by SIGINT" in said, f"{arguments}: exit {code}: {said!r}")
+    figures = json.loads(out)
+    check(figures["finished"] is False, f"{arguments}: {figures}")
+    return figures
+
+
+def stopped_pool():
+    sizes = range(1000, 1032)
+    rows = stopped(b"1001 blocks", "pool", "--blocks", ",".join(map(str, sizes)))["sizes"]
+    check(2 <= len(rows) < 60 and [r["blocks"] for r in rows] == [n for n in sizes for _ in range(2)][:len(rows)],
+          f"pool, stopped: {rows}")
+    positive(rows[-1], "allocate_release_ns", "match_ns", "register_ns", "evict_ns")
+    code, out, said = programs.stopped([*TOOL, "pool", "--blocks", ",".join(map(str, sizes))], b"1001 blocks")
+    check(code == -signal.SIGINT and b"\nfinished    no\n" in out and b"\n  1000  sequences  " in out,
+          f"pool, stopped, as a table: exit {code}: {out!r} {said!r}")
+
+
 def host():
     figures = bench("pool", "--blocks", "100,1000,63")
     check([(r["blocks"], r["order"]) for r in figures["sizes"]] ==
           [(n, o) for n in (100, 1000, 63) for o in ("sequences", "random")], f"pool: {figures}")
     for row in figures["sizes"]:
         positive(row, "allocate_release_ns", "match_ns", "register_ns", "evict_ns", "host_bytes")
+    check(figures["finished"] is True, f"pool: {figures}")
+    if POSIX:
+        stopped_pool()
     text = run("pool", "--blocks", 50, "--block-size", 1).stdout.decode()
+    check("finished" not in text and '"' not in text, f"pool as a table: {text}")
     check("register_ns" in text and "sequences" in text, f"pool as a table: {text}")
 
     for arguments, word in (([], "command"), (["sing"], "sing"), (["pool", "--blocks", "10,"], "blocks"),
@@ -110,6 +138,9 @@ def device():
               2100 * 2 * 24 * 2, 2100, dims=24)
     f = attention([*shape, "--batch", 1, "--context", 1024, "--parts", 4], 1024 * 2 * 16 * 2, 1024)
     check(f["parts"] == 4 and f["chunk"] == 256, f"parts: {f['parts']}, chunk: {f['chunk']}")
+    f = stopped(b"attention: ", "attention", *shape, "--batch", 1, "--context", 64, "--repeat", 100000)
+    check(0 < f["repeat"] < 100000, f"attention, stopped: {f['repeat']}")
+    positive(f, "ms", "gb_per_s", "bandwidth_ratio")
     for arguments in (["--head-dim", 12], ["--head-dim-v", 20]):
         done = run("attention", *arguments)
         check(done.returncode == 2 and str(arguments[1]) in done.stderr.decode(), f"{arguments}: {done}")
@@ -121,6 +152,10 @@ def device():
         positive(row, "add_us", "reserve_us", "upload_us", "commit_us", "total_us", "uploaded_bytes")
     check([rows[3, k]["steps"] for k in ("inside", "crosses", "fills", "all")] == [36, 2, 2, 40], f"step: {rows}")
     check(rows[3, "crosses"]["uploaded_bytes"] > rows[3, "inside"]["uploaded_bytes"], f"step: {rows}")
+    f = stopped(b"1 sequences: step ", "step", "--sequences", "1,3", "--steps", 1 << 20, "--context", 20)
+    rows = {(r["sequences"], r["kind"]): r for r in f["steps"]}
+    check((1, "all") in rows and rows[1, "all"]["steps"] < 1 << 20 and (3, "all") not in rows, f"step, stopped: {rows}")
+    check(rows[1, "all"]["steps"] == sum(r["steps"] for k, r in rows.items() if k[1] != "all"), f"step, stopped: {rows}")
     sent = []  # few more bytes at most: how contexts are split to fill the device differs a little
     for context in (8000, 16000):
         f = bench("step", "--sequences", "64", "--steps", 20, "--context", context)
@@ -131,6 +166,10 @@ def device():
     f = bench("start", "--repeat", 1, "--heads", 4, "--kv-heads", 2, "--head-dim", 8)
     positive(f, "cold_ms", "warm_ms", "warm_clkv_ms", "speedup", "speedup_clkv", "cold_programs_built")
     check(f["warm_programs_built"] == 0, f"a warm start compiled: {f}")
+    # the fourth start is of the second round
+    f = stopped(b"start 4 of", "start", "--repeat", 1000, "--heads", 4, "--kv-heads", 2, "--head-dim", 8)
+    check(1 <= f["repeat"] < 1000, f"start, stopped: {f}")
+    positive(f, "cold_ms", "warm_ms", "warm_clkv_ms")
     check(not [n for n in os.listdir(WORK.name)], f"start left {os.listdir(WORK.name)}")
 
 

@@ -3,7 +3,6 @@
 they are installed. Needs no device."""
 # SPDX-License-Identifier: Apache-2.0
 import os
-import pty
 import select
 import shutil
 import signal
@@ -12,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from programs import commands, options
+from programs import command, commands, is_posix, name, options
 
 TOOLS = sys.argv[1:]
 WORK = tempfile.TemporaryDirectory()
@@ -28,12 +27,12 @@ def check(condition, what):
 
 def script(tool, shell):
     """The path of a file with the script, of the name under which the shell looks for it."""
-    done = subprocess.run([tool, "--completions", shell], capture_output=True, timeout=60)
+    done = subprocess.run([*command(tool), "--completions", shell], capture_output=True, timeout=60)
     check(done.returncode == 0 and done.stdout and not done.stderr, f"{tool} {shell}: {done}")
     folder = os.path.join(WORK.name, shell)
     os.makedirs(folder, exist_ok=True)
-    name = os.path.basename(tool)
-    path = os.path.join(folder, {"bash": name, "zsh": "_" + name, "fish": name + ".fish"}[shell])
+    called = name(tool)
+    path = os.path.join(folder, {"bash": called, "zsh": "_" + called, "fish": called + ".fish"}[shell])
     with open(path, "wb") as f:
         f.write(done.stdout)
     return path
@@ -59,43 +58,44 @@ def fish(path, words):
 
 def offers(shell, ask, path, tool):
     """Every option is offered, and every value of those that have a fixed set."""
-    name = os.path.basename(tool)
-    for command in commands(tool):
-        known = options(tool, command)
-        found = ask(path, [name, *command, "--"])
-        check(set(found) == set(known) and len(found) == len(known), f"{shell}: {name} {command} --: {found}")
+    called = name(tool)
+    for words in commands(tool):
+        known = options(tool, words)
+        found = ask(path, [called, *words, "--"])
+        check(set(found) == set(known) and len(found) == len(known), f"{shell}: {called} {words} --: {found}")
         for option, value in known.items():
-            check(option in ask(path, [name, *command, option[:4]]), f"{shell}: {name} {command} {option[:4]}")
+            check(option in ask(path, [called, *words, option[:4]]), f"{shell}: {called} {words} {option[:4]}")
             fixed = ["cpu", "portable"] if option == "--variant" else value.split("|") if "|" in value else None
-            found = ask(path, [name, *command, option, ""]) if fixed or value else None
+            found = ask(path, [called, *words, option, ""]) if fixed or value else None
             if fixed:
-                check(sorted(found) == sorted(fixed), f"{shell}: {name} {command} {option}: {found}, not {fixed}")
+                check(sorted(found) == sorted(fixed), f"{shell}: {called} {words} {option}: {found}, not {fixed}")
             elif value == "FILE":
-                check("a file" in found and "x*" in found, f"{shell}: {name} {command} {option} FILE: {found}")
+                check("a file" in found and "x*" in found, f"{shell}: {called} {words} {option} FILE: {found}")
             elif value:
-                check(not found, f"{shell}: {name} {command} {option} {value}: {found}")
+                check(not found, f"{shell}: {called} {words} {option} {value}: {found}")
 
 
 def only_bash(path, tool):
-    name = os.path.basename(tool)
-    if name == "clkv-bench":
-        found = bash(path, [name, ""])
+    called = name(tool)
+    if called == "clkv-bench":
+        found = bash(path, [called, ""])
         check({"attention", "pool", "step", "start", "--help"} <= set(found), f"bash: commands: {found}")
-        check(bash(path, [name, "sta"]) == ["start"], "bash: sta")
+        check(bash(path, [called, "sta"]) == ["start"], "bash: sta")
         # options are found at any position, also beyond the ninth
-        many = [name, "step"] + ["--json"] * 9
+        many = [called, "step"] + ["--json"] * 9
         check(bash(path, [*many, "--dev"]) == ["--device"], "bash: the twelfth word")
         return
     if "--device" in options(tool, []):
-        check(bash(path, [name, "--de"]) == ["--device"], f"bash: {name} --de")
-    check(bash(path, [name, "--completions", "=", "f"]) == ["fish"], f"bash: {name} --completions=f")
-    check(bash(path, [name, "--completions", "="]) == ["bash", "zsh", "fish"], f"bash: {name} --completions=")
-    operands = bash(path, [name, ""])
-    check("a file" in operands if name != "clkv-info" else "--json" in operands, f"bash: operands of {name}: {operands}")
+        check(bash(path, [called, "--de"]) == ["--device"], f"bash: {called} --de")
+    check(bash(path, [called, "--completions", "=", "f"]) == ["fish"], f"bash: {called} --completions=f")
+    check(bash(path, [called, "--completions", "="]) == ["bash", "zsh", "fish"], f"bash: {called} --completions=")
+    operands = bash(path, [called, ""])
+    check("a file" in operands if called != "clkv-info" else "--json" in operands, f"bash: operands of {called}: {operands}")
 
 
 def zsh(tools):
     """An interactive zsh on a terminal: what it types itself after Tab."""
+    import pty  # Windows has no such module
     with open(os.path.join(WORK.name, ".zshrc"), "w", encoding="utf-8") as f:
         f.write(f"fpath=({WORK.name}/zsh $fpath)\nautoload -U compinit\ncompinit -u -D\nPS1='READY> '\nunsetopt beep\n")
     pid, terminal = pty.fork()
@@ -124,16 +124,16 @@ def zsh(tools):
         wait_for((typed + added).encode())
         os.write(terminal, b"\x15\n")
 
-    names = {os.path.basename(tool) for tool in tools}
-    for name in sorted(names):
-        if name == "clkv-bench":
+    names = {name(tool) for tool in tools}
+    for called in sorted(names):
+        if called == "clkv-bench":
             complete("clkv-bench po", "ol")
             complete("clkv-bench attention --dev", "ice=")
             complete("clkv-bench start --variant p", "ortable")
         else:
-            complete(name + " --dev", "ice=")
-            complete(name + " --completions=f", "ish")
-            complete(name + " --variant=p", "ortable")
+            complete(called + " --dev", "ice=")
+            complete(called + " --completions=f", "ish")
+            complete(called + " --variant=p", "ortable")
     if "clkv-generate" in names:
         complete("clkv-generate --model x", "\\*")
     wait_for(b"READY> ")
@@ -143,11 +143,11 @@ def zsh(tools):
 
 
 def main():
-    if not shutil.which("bash"):
-        print("skipped: there is no bash")
+    if not shutil.which("bash") or not all(map(is_posix, TOOLS)):
+        print("skipped: there is no bash, or no program for it")
         sys.exit(77)
-    for name in ("a file", "x*"):
-        with open(os.path.join(WORK.name, name), "w", encoding="utf-8"):
+    for file in ("a file", "x*"):
+        with open(os.path.join(WORK.name, file), "w", encoding="utf-8"):
             pass
     for tool in TOOLS:
         path = script(tool, "bash")
@@ -158,8 +158,8 @@ def main():
             offers("fish", fish, path, tool)
         path = script(tool, "zsh")
         with open(path, "rb") as f:
-            check(f.readline() == b"#compdef " + os.path.basename(tool).encode() + b"\n", f"first line of {path}")
-        done = subprocess.run([tool, "--completions", "tcsh"], capture_output=True, timeout=60)
+            check(f.readline() == b"#compdef " + name(tool).encode() + b"\n", f"first line of {path}")
+        done = subprocess.run([*command(tool), "--completions", "tcsh"], capture_output=True, timeout=60)
         check(done.returncode == 2 and not done.stdout and b"'tcsh' is not one of bash, zsh, fish" in done.stderr,
               f"another shell: {done}")
     if shutil.which("zsh"):

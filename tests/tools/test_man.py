@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-from programs import commands, described
+from programs import commands, described, name
 
 FOLDER, CC, INCLUDES, TOOLS = pathlib.Path(sys.argv[1]), sys.argv[2].split(), sys.argv[3].split(":"), sys.argv[4:]
 ROOT = FOLDER.parent.parent
@@ -38,13 +38,13 @@ def options_of(text):
 
 
 def compare(tool):
-    name = os.path.basename(tool)
-    page = (FOLDER / f"{name}.1.scd").read_text(encoding="utf-8")
-    check(page.startswith(f"{name}(1)") and f"# NAME\n\n{name} - " in page, f"{name}: the head of the page")
+    called = name(tool)
+    page = (FOLDER / f"{called}.1.scd").read_text(encoding="utf-8")
+    check(page.startswith(f"{called}(1)") and f"# NAME\n\n{called} - " in page, f"{called}: the head of the page")
     whole = page[page.index("# OPTIONS\n"):]
     whole = whole[:re.search("^# (?!OPTIONS)", whole, re.MULTILINE).start()]
     for words in commands(tool):
-        here = " ".join([name, *words])
+        here = " ".join([called, *words])
         part = whole
         if len(commands(tool)) > 1:  # the program's own options come first, then a section for each command
             own, *sections = re.split(r"^## ", whole, flags=re.MULTILINE)

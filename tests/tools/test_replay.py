@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 
+import programs
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from command import command, is_posix  # noqa: E402  (its folder is known only now)
 
@@ -357,27 +359,12 @@ def at_once():
 
 def stopped():
     """A signal ends the run; what it has found is printed. It is sent when the line of progress is there."""
-    import pty  # Windows has no such module
     path = write("endless", lines([record(512, 10 ** 6, [i]) for i in range(2000)]))
     for number, json_wanted in ((signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, True)):
-        ours, theirs = pty.openpty()
-        program = subprocess.Popen([*TOOL, *(["--json"] if json_wanted else []), "--concurrency", "4",
-                                    "--blocks", "300000", path], stdout=subprocess.PIPE,
-                                   stderr=theirs, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
-        os.close(theirs)
-        said = b""
-        while b"running" not in said:
-            said += os.read(ours, 4096)
-        program.send_signal(number)
-        out = program.stdout.read()
-        while True:
-            try:
-                said += os.read(ours, 4096)
-            except OSError:
-                break
-        os.close(ours)
+        code, out, said = programs.stopped([*TOOL, *(["--json"] if json_wanted else []), "--concurrency", "4", "--blocks",
+                                            "300000", path], b"running", number)
         name = number.name
-        check(program.wait() == -number, f"{name}: exit {program.returncode}")
+        check(code == -number, f"{name}: exit {code}")
         check(b"stopped by " + name.encode() in said, f"{name}: says {said[-200:]!r}")
         if json_wanted:
             figures = json.loads(out)

@@ -11,10 +11,13 @@ import json
 import math
 import os
 import random
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
+
+import programs
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from command import command  # noqa: E402  (its folder is known only now)
@@ -167,6 +170,18 @@ def good():
     wide = encode({**tensors, "o": (dtype, tensors["o"][1], b"".join(floats([x + 0.01]) for (x,) in
                    struct.iter_unpack("<f", tensors["o"][2])))}, {**metadata, "atol": "0.02"})
     check(verify([write("wide", wide)], code=0)[0]["pass"], "the file's own tolerance is not used")
+
+    # Ctrl-C: files that were checked by then have their results, and the others were not run.
+    many = [paths[0]] * 2000
+    code, out, said = programs.stopped([*TOOL, "--json", *many], rb"\r(?!1 of)\d+ of 2000")
+    check(code == -signal.SIGINT and b"stopped by SIGINT: " in said and b" of 2000 files were not run" in said,
+          f"stopped: exit {code}: {said[-300:]!r}")
+    status = [o["status"] for o in json.loads(out)]
+    run_to = status.index("not run")
+    check(run_to > 0 and len(status) == 2000 and status[:run_to] == ["pass"] * run_to and set(status[run_to:]) == {"not run"} and
+          f" {2000 - run_to} of".encode() in said, f"stopped after {run_to}: {set(status[run_to:])} {said[-300:]!r}")
+    code, out, said = programs.stopped([*TOOL, *many], rb"\r(?!1 of)\d+ of 2000")
+    check(code == -signal.SIGINT and out.count(b"not run\n") > 0 and out.count(b"one.safetensors") == 2000, f"stopped: {out[-300:]!r}")
 
     text = run(*paths[:2]).stdout.decode()
     check("max_abs" in text and text.count("pass") == 2, f"table: {text}")
