@@ -24,9 +24,9 @@ double bench_median(double *samples, size_t n);
 /* Adds "device", "driver" and "variant" to a result. */
 void bench_add_device(cJSON *to, const clkv_device *device);
 
-/* Prints and deletes `root`, an object: as JSON, or else as tables for people: a line per key; an array of objects as a
- * row per object. When a signal has ended the measurement early, the result says so: "finished". Returns the code to exit
- * with. */
+/* Prints and deletes `root`, an object: as JSON, or else as tables for people: a line per key; an array of objects as
+ * a row per object. When a signal has ended the measurement early, the result says so: "finished". Returns the code to
+ * exit with. */
 int bench_print(cJSON *root, int json);
 
 /* For a measurement that a signal ended before there was a figure. Returns the code to exit with. */

@@ -38,7 +38,7 @@ static void put(const char *text)
     output_text(&output_out, text);
 }
 
-/* Text inside single quotes: `quote` stands for one of them, and a backslash comes before each character of `special`. */
+/* Text inside single quotes: `quote` stands for one of them, and a backslash comes before a character of `special`. */
 static void put_quoted(const char *text, const char *quote, const char *special)
 {
     for (; *text; text++) {
@@ -101,7 +101,7 @@ static void print_bash(const option_set *set)
 {
     put_function();
     put("()\n{\n"
-        "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} options= offer reply\n"
+        "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} options offer reply\n"
         "    COMPREPLY=()\n"
         "    if [ \"$word\" = = ]; then\n"
         "        word=\n"

@@ -1,5 +1,5 @@
-/* info_compile.h: how long a device's compiler takes for the usual kernels: those of 32 query heads over 8 KV heads of 128
- * dimensions, with fp16 K and V and fp32 tensors.
+/* info_compile.h: how long a device's compiler takes for the usual kernels: those of 32 query heads over 8 KV heads of
+ * 128 dimensions, with fp16 K and V and fp32 tensors.
  *
  * Each measurement is a process of its own (this program with --compile), since a driver keeps what it has compiled as
  * long as its process lives, and since a compiler that crashes then ends only that process. The folders of binaries are
@@ -25,8 +25,8 @@ typedef struct info_compile_times {
     char why[INFO_COMPILE_WHY]; /* it was not done: lines */
 } info_compile_times;
 
-/* What --compile does: compiles with the caches as they are, and prints a line with the three numbers. When that fails it
- * prints lines that say why. Returns what to exit with. */
+/* What --compile does: compiles with the caches as they are, and prints a line with the three numbers. When that fails
+ * it prints lines that say why. Returns what to exit with. */
 int info_compile(const char *device, const char *variant);
 
 /* Measures a device of this machine by its index. Ctrl-C ends the measurement. The variables that name folders of

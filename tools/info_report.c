@@ -132,7 +132,8 @@ static void print_tuning(const info_device *d)
     uint64_t value;
     size_t at = 0;
     for (size_t i = 0; at < sizeof text && clkv_device_get_tuning(d->device, i, &name, &value); i++)
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s %llu", i ? ", " : "", name, (unsigned long long)value);
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s %llu", i ? ", " : "", name,
+                               (unsigned long long)value);
     row("tuning", "%s", text);
 }
 

@@ -1,6 +1,6 @@
-/* private.h: takes out of a text what tells whose machine it comes from: a home folder becomes ~, the user's name USER, the
- * machine's name HOST. A name counts where it is a word of its own, in capitals or not; a home folder where a path begins.
- * SPDX-License-Identifier: Apache-2.0 */
+/* private.h: takes out of a text what tells whose machine it comes from: a home folder becomes ~, the user's name
+ * USER, the machine's name HOST. A name counts where it is a word of its own, in capitals or not; a home folder where a
+ * path begins. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_TOOLS_PRIVATE_H
 #define CLKV_TOOLS_PRIVATE_H
 

@@ -166,7 +166,8 @@ static int append_history(run *r)
 {
     const verify_case *c = r->c;
     for (;;) {
-        if (clkv_interrupt_seen()) return lose(r, VERIFY_NOT_RUN, "stopped by", clkv_interrupt_name(clkv_interrupt_seen()));
+        const int signal = clkv_interrupt_seen();
+        if (signal) return lose(r, VERIFY_NOT_RUN, "stopped by", clkv_interrupt_name(signal));
         uint32_t room = HISTORY_TOKENS;
         for (uint32_t i = 0; i < c->batch && room; i++) {
             const uint32_t history = (uint32_t)(c->kv_lens[i] - c->q_lens[i]);

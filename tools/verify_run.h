@@ -13,7 +13,13 @@
 
 #include <clkv/cache.h>
 
-typedef enum verify_status { VERIFY_PASS, VERIFY_FAIL, VERIFY_UNSUPPORTED, VERIFY_MALFORMED, VERIFY_NOT_RUN } verify_status;
+typedef enum verify_status {
+    VERIFY_PASS,
+    VERIFY_FAIL,
+    VERIFY_UNSUPPORTED,
+    VERIFY_MALFORMED,
+    VERIFY_NOT_RUN,
+} verify_status;
 
 typedef struct verify_options {
     clkv_device *device;

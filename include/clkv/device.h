@@ -104,8 +104,8 @@ CLKV_API clkv_status clkv_device_get_info(const clkv_device *device, clkv_device
 CLKV_API int clkv_device_get_quirk(const clkv_device *device, size_t index, const char **name, const char **reason,
                                    const char **link);
 
-/* The numbers that shape the kernels on this device, one per index: the name, in static storage, and the value. They are
- * for reports and logs: another version of clkv may have other numbers. Returns 1, or 0 past the last number. */
+/* The numbers that shape the kernels on this device, one per index: the name, in static storage, and the value. They
+ * are for reports and logs: another version of clkv may have other numbers. Returns 1, or 0 past the last number. */
 CLKV_API int clkv_device_get_tuning(const clkv_device *device, size_t index, const char **name, uint64_t *value);
 
 /* The objects of the device. They are not retained for the caller. They must not be used in a child of fork(). */

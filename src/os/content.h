@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/* Counts the ordinary files of a folder, not those of folders in it, and their bytes. 0, or −1: there is no such folder,
- * or it cannot be read. */
+/* Counts the ordinary files of a folder, not those of folders in it, and their bytes. 0, or −1: there is no such
+ * folder, or it cannot be read. */
 int clkv_os_content(const char *path, uint64_t *files, uint64_t *bytes);
 
 #endif
