@@ -1,6 +1,8 @@
 /* test_device.c: finding, choosing and opening devices; the tuning table.
  * SPDX-License-Identifier: Apache-2.0 */
 #define _POSIX_C_SOURCE 200809L /* setenv */
+#include "../variables.h"
+
 #include "open.h"
 
 #include "device/choose.h"
@@ -20,15 +22,14 @@ static void clear_environment(void)
     for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
         const char *value = getenv(variables[i]);
         saved[i] = value ? strdup(value) : NULL;
-        unsetenv(variables[i]);
+        set_variable(variables[i], NULL);
     }
 }
 
 static void restore_environment(void)
 {
     for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
-        if (saved[i]) setenv(variables[i], saved[i], 1);
-        else unsetenv(variables[i]);
+        set_variable(variables[i], saved[i]);
         free(saved[i]);
     }
 }
@@ -238,7 +239,7 @@ START_TEST(open_by_name_and_environment)
         ck_assert_str_eq(info_of(device).name, info.name);
         clkv_device_close(&device);
     }
-    setenv("CLKV_DEVICE", index, 1); /* the last one */
+    set_variable("CLKV_DEVICE", index); /* the last one */
     ck_ok(try_open(&device, NULL, NULL, ""));
     ck_assert_uint_eq(info_of(device).index, n - 1);
     clkv_device_close(&device);
@@ -247,7 +248,7 @@ START_TEST(open_by_name_and_environment)
     ck_assert_int_eq(try_open(&device, index, NULL, ""), CLKV_ERROR_NO_DEVICE);
     ck_assert_int_eq(try_open(&device, "no such device", NULL, ""), CLKV_ERROR_NO_DEVICE);
     ck_assert_ptr_null(device);
-    setenv("CLKV_DEVICE", "no such device", 1);
+    set_variable("CLKV_DEVICE", "no such device");
     ck_assert_int_eq(try_open(&device, NULL, NULL, ""), CLKV_ERROR_NO_DEVICE);
     ck_ok(try_open(&device, "0", NULL, "")); /* what the program says goes before the environment */
     clkv_device_close(&device);
@@ -267,7 +268,7 @@ START_TEST(variants)
     ck_assert_str_eq(info_of(device).variant, is_cpu ? "cpu" : "portable");
     clkv_device_close(&device);
 
-    setenv("CLKV_VARIANT", is_cpu ? "portable" : "cpu", 1);
+    set_variable("CLKV_VARIANT", is_cpu ? "portable" : "cpu");
     ck_ok(try_open(&device, NULL, NULL, ""));
     ck_assert_str_eq(info_of(device).variant, is_cpu ? "portable" : "cpu");
     clkv_device_close(&device);
@@ -279,7 +280,7 @@ START_TEST(variants)
 
     ck_assert_int_eq(try_open(&device, NULL, "gpu", ""), CLKV_ERROR_INVALID);
     ck_assert_ptr_nonnull(strstr(clkv_last_error()->message, "\"gpu\""));
-    setenv("CLKV_VARIANT", "CPU", 1);
+    set_variable("CLKV_VARIANT", "CPU");
     ck_assert_int_eq(try_open(&device, NULL, NULL, ""), CLKV_ERROR_INVALID);
     ck_assert_ptr_null(device);
     restore_environment();
@@ -314,8 +315,8 @@ START_TEST(tuning_of_cpus)
                          .l1_bytes = 48 << 10 };
     clkv_tuning t;
     const uint64_t step = 32 * 2 * 128 * 2; /* 32 tokens of K and V of 128 dims in fp16: 16 KiB */
-    unsetenv("CLKV_CPU_TILES");
-    unsetenv("CLKV_CPU_FETCH");
+    set_variable("CLKV_CPU_TILES", NULL);
+    set_variable("CLKV_CPU_FETCH", NULL);
     ck_ok(clkv_tuning_choose(&t, &facts, 0, "cpu"));
     ck_assert_uint_eq(t.accumulators, 24);
     ck_assert_uint_eq(clkv_tuning_fetch_level(&t, step), 1); /* two steps leave a third of 48 KiB */
@@ -335,19 +336,19 @@ START_TEST(tuning_of_cpus)
     ck_assert_uint_eq(t.accumulators, 24);
     ck_assert_uint_eq(clkv_tuning_fetch_level(&t, 1 << 30), 1);
     ck_assert_uint_eq(clkv_tuning_wide_tokens(&t, 256), 64);
-    setenv("CLKV_CPU_TILES", "narrow", 1);
-    setenv("CLKV_CPU_FETCH", "2", 1);
+    set_variable("CLKV_CPU_TILES", "narrow");
+    set_variable("CLKV_CPU_FETCH", "2");
     ck_ok(clkv_tuning_choose(&t, &facts, 0, "cpu"));
     ck_assert_uint_eq(t.accumulators, 6);
     ck_assert_uint_eq(clkv_tuning_fetch_level(&t, 16), 2);
-    setenv("CLKV_CPU_FETCH", "3", 1);
+    set_variable("CLKV_CPU_FETCH", "3");
     ck_assert_int_eq(clkv_tuning_choose(&t, &facts, 0, "cpu"), CLKV_ERROR_INVALID);
     ck_ok(clkv_tuning_choose(&t, &facts, 0, "portable")); /* which does not read them */
-    setenv("CLKV_CPU_FETCH", "1", 1);
-    setenv("CLKV_CPU_TILES", "broad", 1);
+    set_variable("CLKV_CPU_FETCH", "1");
+    set_variable("CLKV_CPU_TILES", "broad");
     ck_assert_int_eq(clkv_tuning_choose(&t, &facts, 0, "cpu"), CLKV_ERROR_INVALID);
-    unsetenv("CLKV_CPU_TILES");
-    unsetenv("CLKV_CPU_FETCH");
+    set_variable("CLKV_CPU_TILES", NULL);
+    set_variable("CLKV_CPU_FETCH", NULL);
 }
 END_TEST
 
@@ -383,20 +384,20 @@ START_TEST(cache_directory)
     char long_name[400] = "/tmp/";
     memset(long_name + 5, 'x', sizeof long_name - 6);
     check_cache_dir(NULL, ""); /* no HOME either */
-    setenv("HOME", "/h", 1);
+    set_variable("HOME", "/h");
     check_cache_dir(NULL, "/h/.cache/clkv");
-    setenv("XDG_CACHE_HOME", "relative", 1); /* XDG's rule: not absolute is as not set */
+    set_variable("XDG_CACHE_HOME", "relative"); /* XDG's rule: not absolute is as not set */
     check_cache_dir(NULL, "/h/.cache/clkv");
-    setenv("XDG_CACHE_HOME", "/x", 1);
+    set_variable("XDG_CACHE_HOME", "/x");
     check_cache_dir(NULL, "/x/clkv");
-    setenv("CLKV_CACHE_DIR", "/c", 1);
+    set_variable("CLKV_CACHE_DIR", "/c");
     check_cache_dir(NULL, "/c");
     check_cache_dir("/p", "/p");
     check_cache_dir("", "");
     check_cache_dir(long_name, "");
-    setenv("CLKV_NO_CACHE", "0", 1);
+    set_variable("CLKV_NO_CACHE", "0");
     check_cache_dir("/p", "/p");
-    setenv("CLKV_NO_CACHE", "1", 1);
+    set_variable("CLKV_NO_CACHE", "1");
     check_cache_dir("/p", "");
     restore_environment();
 }

@@ -1,6 +1,8 @@
 /* test_jobs.c: a list of jobs on several threads: each is done once, the first failure is told, and nothing goes on
  * after the call. SPDX-License-Identifier: Apache-2.0 */
 #define _POSIX_C_SOURCE 200809L /* setenv */
+#include "../variables.h"
+
 #include "../unit/support.h"
 
 #include "core/error.h"
@@ -90,17 +92,17 @@ END_TEST
 
 START_TEST(threads)
 {
-    setenv("CLKV_COMPILE_THREADS", "3", 1);
+    set_variable("CLKV_COMPILE_THREADS", "3");
     ck_assert_uint_eq(clkv_jobs_threads(), 3);
-    setenv("CLKV_COMPILE_THREADS", "100000", 1);
+    set_variable("CLKV_COMPILE_THREADS", "100000");
     ck_assert_uint_le(clkv_jobs_threads(), 64);
     static const char *const nothing[] = { "0", "-2", "", "many" };
     for (int i = 0; i < 4; i++) {
-        setenv("CLKV_COMPILE_THREADS", nothing[i], 1);
+        set_variable("CLKV_COMPILE_THREADS", nothing[i]);
         ck_assert_uint_ge(clkv_jobs_threads(), 1);
         ck_assert_uint_le(clkv_jobs_threads(), 64);
     }
-    unsetenv("CLKV_COMPILE_THREADS");
+    set_variable("CLKV_COMPILE_THREADS", NULL);
 }
 END_TEST
 

@@ -1,6 +1,8 @@
 /* test_quirks.c: which quirks are in force on which device, the names in CLKV_QUIRKS, and what each quirk does when it is
  * forced on the device at hand. SPDX-License-Identifier: Apache-2.0 */
 #define _POSIX_C_SOURCE 200809L /* setenv */
+#include "../variables.h"
+
 #include "open.h"
 
 #include "device/device.h"
@@ -87,9 +89,9 @@ END_TEST
 /* Opens a device with nothing but these quirks forced. */
 static clkv_device *open_with(const char *quirks)
 {
-    setenv("CLKV_QUIRKS", quirks, 1);
+    set_variable("CLKV_QUIRKS", quirks);
     clkv_device *device = open_device(NULL);
-    unsetenv("CLKV_QUIRKS");
+    set_variable("CLKV_QUIRKS", NULL);
     return device;
 }
 
@@ -136,12 +138,12 @@ START_TEST(names)
     const char *const bad[] = { "apple-slow-launches", "apple-slow", "apple-slow-launch, apple-large-buffers", long_text };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const clkv_device_params params = CLKV_PARAMS_INIT(clkv_device_params);
-        setenv("CLKV_QUIRKS", bad[i], 1);
+        set_variable("CLKV_QUIRKS", bad[i]);
         ck_assert_int_eq(clkv_device_open(&device, &params), CLKV_ERROR_INVALID);
         ck_assert_ptr_null(device);
         ck_assert_ptr_nonnull(strstr(clkv_last_error()->message, "CLKV_QUIRKS"));
     }
-    unsetenv("CLKV_QUIRKS");
+    set_variable("CLKV_QUIRKS", NULL);
 }
 END_TEST
 
@@ -218,7 +220,7 @@ END_TEST
 
 int main(void)
 {
-    unsetenv("CLKV_QUIRKS");
+    set_variable("CLKV_QUIRKS", NULL);
     const int skip = without_device();
     if (skip >= 0) return skip;
     Suite *suite = suite_create("quirks");

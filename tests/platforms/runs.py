@@ -31,7 +31,7 @@ TARGETS = {
     # Model files are little-endian, and programs refuse them on a big-endian machine: exchange.py looks at that.
     "linux-s390x": Runs(suites=("unit", "tools", "fuzz"), env=ONE_PROCESS, without=(*STARTS_ITSELF, "ref_real")),
     "linux-x86_64-musl": Runs(),
-    "windows-x86_64-mingw": Runs(env=ONE_PROCESS),
+    "windows-x86_64-mingw": Runs(suites=("unit", "tools", "llm"), env=ONE_PROCESS),
 }
 
 

@@ -2,6 +2,8 @@
  * per tile as for GPUs, whatever the device here would have got; and whatever was asked for, no kernel is launched
  * with larger work-groups than its device allows. SPDX-License-Identifier: Apache-2.0 */
 #define _POSIX_C_SOURCE 200809L /* setenv */
+#include "../variables.h"
+
 #include "../device/targets.h"
 #include "../device/world.h"
 
@@ -85,7 +87,7 @@ int main(void)
 {
     const int nothing = without_device();
     if (nothing >= 0) return nothing;
-    setenv("CLKV_VARIANT", "portable", 1);
+    set_variable("CLKV_VARIANT", "portable");
     n_targets = open_targets(targets);
     if (!n_targets) return EXIT_FAILURE;
     for (size_t i = 0; i < n_targets; i++)

@@ -347,7 +347,11 @@ static size_t resident_bytes(void)
     if (!file) return 0;
     if (fscanf(file, "%lu %lu", &all, &resident) != 2) resident = 0;
     fclose(file);
+#ifdef _SC_PAGESIZE
     return resident * (size_t)sysconf(_SC_PAGESIZE);
+#else
+    return 0;
+#endif
 }
 
 START_TEST(blocks_never_used_cost_nothing)
