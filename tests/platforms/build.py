@@ -36,7 +36,7 @@ BUILDS = {
     "everything": ["-Dopencl=enabled", "-Dtools=enabled", "-Dlibedit=disabled", "-Dtests=enabled"],
 }
 # A program of another C library than this machine's runs here only if it brings all of it along.
-STATIC = ["-Ddefault_library=static", "-Dprefer_static=true"]
+SHARED, STATIC = ["-Ddefault_library=shared"], ["-Ddefault_library=static", "-Dprefer_static=true"]
 ERRORS_SHOWN = 30
 AT_ONCE = 4  # targets
 
@@ -153,7 +153,7 @@ def build_target(target, build, names, env, jobs, report):
     folder, prefix = build / target, build / target / "prefix"
     folder.mkdir(exist_ok=True)
     cross = ["--cross-file", CROSS / (target + ".ini"), "--prefix", prefix, "--buildtype=plain",
-             "-Doptimization=%d" % (1 if target in runs.TARGETS else 0), *(STATIC if "musl" in target else [])]
+             "-Doptimization=%d" % (1 if target in runs.TARGETS else 0), *(STATIC if "musl" in target else SHARED)]
     # meson's werror asks the linker too, and zig's knows no such option.
     strict = ["-Dwerror=false", "-Dc_args=-Werror"] if "ziglang" in command(target, "c") else ["-Dwerror=true"]
     env = {**env, "PKG_CONFIG_LIBDIR": str(prefix / "lib" / "pkgconfig")}
