@@ -86,8 +86,12 @@ class Target:
         native = self.system == "linux" and self.cpu in ("x86", "x86_64") and os.uname().machine == "x86_64"
         if not native and not (self.wrapper and shutil.which(self.wrapper[0], path=self.env["PATH"])):
             return False
-        env = {**self.env, "LD_LIBRARY_PATH": str(self.prefix / "lib"), "WINEPATH": str(self.prefix / "bin"),
-               "WINEDEBUG": "-all", "WINEPREFIX": str(self.folder / "wine")}
+        loader = re.search(rb"/lib[^\0]*/ld[^\0]*(?=\0)", program.read_bytes())
+        root = self.wrapper[self.wrapper.index("-L") + 1] if "-L" in self.wrapper else ""
+        if self.system == "linux" and loader and not pathlib.Path(root + loader.group().decode()).exists():
+            return False
+        env = {"WINEPREFIX": str(self.folder / "wine"), "WINEDEBUG": "-all", **self.env,
+               "LD_LIBRARY_PATH": str(self.prefix / "lib"), "WINEPATH": str(self.prefix / "bin")}
         command([*([] if native else self.wrapper), program], self.folder, env, program.name)
         return True
 
@@ -115,9 +119,9 @@ def by_cmake(target, way):
         script.chmod(0o755)
     toolchain = {"SYSTEM_NAME": CMAKE_SYSTEMS[target.system], "SYSTEM_PROCESSOR": target.cpu,
                  "C_COMPILER": source / "c", "AR": source / "ar", "RANLIB": source / "ranlib",
-                 "FIND_ROOT_PATH": target.prefix, "FIND_ROOT_PATH_MODE_PROGRAM": "NEVER", "C_FLAGS": " ".join(target.flags),
-                 "BUILD_TYPE": "Release", **{"FIND_ROOT_PATH_MODE_" + kind: "ONLY"
-                                             for kind in ("LIBRARY", "INCLUDE", "PACKAGE")}}
+                 "C_FLAGS": " ".join(target.flags), "BUILD_TYPE": "Release", "PREFIX_PATH": target.prefix,
+                 "FIND_ROOT_PATH": target.prefix, "FIND_ROOT_PATH_MODE_PROGRAM": "NEVER",
+                 **{"FIND_ROOT_PATH_MODE_" + kind: "ONLY" for kind in ("LIBRARY", "INCLUDE", "PACKAGE")}}
     command(["cmake", "-S", source, "-B", build, *["-DCMAKE_%s=%s" % item for item in toolchain.items()]],
             target.folder, target.env, "cmake")
     command(["cmake", "--build", build, "--target", way], target.folder, target.env, "cmake --build")
