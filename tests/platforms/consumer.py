@@ -6,7 +6,7 @@ in FOLDER in four ways, by pkg-config and by CMake, each with the shared library
 program must load the library by its soname (on macOS by its install name), and no static one. With --run the programs
 that can run here are run: on the processor as they are, or with the exe_wrapper of the cross file.
 
-build.py uses build(); each way is one line, as a build is there.
+build.py can use build(), which gives each way and what became of it.
 Exit status: 0 nothing failed, 1 something did, 2 usage. SPDX-License-Identifier: Apache-2.0
 """
 import argparse
@@ -30,6 +30,14 @@ add_executable(shared "%s")
 target_link_libraries(shared clkv::clkv)
 add_executable(static "%s")
 target_link_libraries(static clkv::clkv_static)
+"""
+# CMake wants each tool to be one file. On macOS it asks the linker which one it is, and zig's does not know that option.
+TOOL = """#!/bin/sh
+for word; do
+    shift
+    [ "$word" = -Wl,-v ] || set -- "$@" "$word"
+done
+exec %s "$@"
 """
 
 
@@ -113,9 +121,9 @@ def by_cmake(target, way):
     source, build = target.folder / "cmake", target.folder / "cmake-build"
     source.mkdir(exist_ok=True)
     (source / "CMakeLists.txt").write_text(CMAKE_LISTS % (target.version, SOURCE, SOURCE), encoding="utf-8")
-    for name, words in target.tools.items(): # CMake wants each tool to be one file
+    for name, words in target.tools.items():
         script = source / name
-        script.write_text("#!/bin/sh\nexec %s \"$@\"\n" % " ".join(words), encoding="utf-8")
+        script.write_text(TOOL % " ".join(words), encoding="utf-8")
         script.chmod(0o755)
     toolchain = {"SYSTEM_NAME": CMAKE_SYSTEMS[target.system], "SYSTEM_PROCESSOR": target.cpu,
                  "C_COMPILER": source / "c", "AR": source / "ar", "RANLIB": source / "ranlib",
@@ -139,8 +147,8 @@ def check_installed(target):
 
 
 def build(cross_file, prefix, folder, env, run=False):
-    """Yields (way, what became of it, the errors of a failed one), for build.py. prefix has the installed library;
-    folder is made anew; env is the environment in which the target's compiler is found."""
+    """Yields (way, OK, FAIL or SKIP, a text: why, or what was done). prefix has the installed library; folder is made
+    anew; env is the environment in which the target's compiler, and with run its wrapper, is found."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     target = Target(cross_file, prefix, folder, env)
@@ -148,19 +156,19 @@ def build(cross_file, prefix, folder, env, run=False):
     try:
         check_installed(target)
     except Failed as failure:
-        yield "consumer", "failed", str(failure)
+        yield "consumer, installed files", "FAIL", str(failure)
     for tool, make in tools.items():
         for way in ("shared", "static"):
             name = "consumer, %s, %s" % (tool, way)
             if not shutil.which(tool, path=env["PATH"]):
-                yield name, "skipped: there is no " + tool, ""
+                yield name, "SKIP", "there is no " + tool
                 continue
             try:
                 program = make(target, way)
                 target.check(way, program)
-                yield name, "built and run" if run and target.run(program) else "built", ""
+                yield name, "OK", "built and run" if run and target.run(program) else "built"
             except Failed as failure:
-                yield name, "failed", str(failure)
+                yield name, "FAIL", str(failure)
 
 
 def main():
@@ -171,12 +179,10 @@ def main():
     parser.add_argument("--run", action="store_true", help="run the programs that can run here")
     arguments = parser.parse_args()
     failed = False
-    for name, outcome, errors in build(arguments.cross_file, arguments.prefix.resolve(), arguments.folder.resolve(),
-                                       dict(os.environ), arguments.run):
-        print("%s: %s" % (name, outcome), flush=True)
-        if errors:
-            failed = True
-            print("    " + errors.replace("\n", "\n    "), flush=True)
+    for name, outcome, text in build(arguments.cross_file, arguments.prefix.resolve(), arguments.folder.resolve(),
+                                     dict(os.environ), arguments.run):
+        print("%s: %s: %s" % (name, outcome, text), flush=True)
+        failed |= outcome == "FAIL"
     return 1 if failed else 0
 
 
