@@ -99,7 +99,8 @@ class Target:
         if self.system == "linux" and loader and not pathlib.Path(root + loader.group().decode()).exists():
             return False
         env = {"WINEPREFIX": str(self.folder / "wine"), "WINEDEBUG": "-all", **self.env,
-               "LD_LIBRARY_PATH": str(self.prefix / "lib"), "WINEPATH": str(self.prefix / "bin")}
+               "LD_LIBRARY_PATH": str(self.prefix / "lib"),
+               "WINEPATH": "Z:" + str(self.prefix / "bin").replace("/", "\\")}
         command([*([] if native else self.wrapper), program], self.folder, env, program.name)
         return True
 
