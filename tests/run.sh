@@ -91,10 +91,11 @@ mkdir -p "$build/results" "$build/cache" || exit 2
 build=$(cd "$build" && pwd)
 rm -f "$build"/results/*
 
-# From PyPI, into an environment of its own that the builds take for python3: gguf for a test of the suite llm, ptxas
-# for NVIDIA's targets of the suite kernels, and an OpenCL CPU runtime with its vector mathematics. Without them those are
-# skipped.
-python_packages=(gguf intel-opencl-rt==2026.2.0 intel-cmplr-lib-rt==2026.2.0 nvidia-cuda-nvcc-cu12==12.9.86)
+# From PyPI, into an environment of its own that the builds take for python3: gguf for a test of the suite llm, pycparser
+# and libclang for two of the suite headers, ptxas for NVIDIA's targets of the suite kernels, and an OpenCL CPU runtime
+# with its vector mathematics. Without them those are skipped.
+python_packages=(gguf pycparser libclang==18.1.1 intel-opencl-rt==2026.2.0 intel-cmplr-lib-rt==2026.2.0
+    nvidia-cuda-nvcc-cu12==12.9.86)
 if [ $install = 1 ]; then
     [ -x "$build/python/bin/pip" ] || python3 -m venv "$build/python" >&2
     for package in "${python_packages[@]}"; do

@@ -12,9 +12,10 @@ packages_build=(gcc libc6-dev meson ninja-build pkg-config python3 libxxhash-dev
 packages_test=(check cmake python3-venv g++ clang-15 llvm-spirv-15 spirv-tools mesa-opencl-icd oclgrind locales zsh
     fish scdoc mandoc)
 
-# Compilers of devices that are not here, and what makes a fresh root. Not every release has all: without one its tests
-# are skipped.
-packages_optional=(intel-opencl-icd rocm-device-libs libclc-15 clang-19 debootstrap)
+# Compilers of devices that are not here, what makes a fresh root, and what makes and checks Debian's packages. Not every
+# release has all: without one its tests are skipped.
+packages_optional=(intel-opencl-icd rocm-device-libs libclc-15 clang-19 debootstrap dpkg-dev debhelper
+    lintian git)
 
 # Compilers and emulators for other systems (the job platforms of tests/run.sh). zig comes from PyPI.
 packages_platforms=(gcc-mingw-w64-x86-64 wine64 wine gcc-i686-linux-gnu libc6-dev-i386-cross libc6-i386 gcc-s390x-linux-gnu

@@ -3,15 +3,20 @@
 #ifndef CLKV_API_H
 #define CLKV_API_H
 
+/* A tool that reads C without a compiler's extensions (pycparser, cffi) defines CLKV_PLAIN: see plain.h. */
+#ifdef CLKV_PLAIN
+#include <clkv/plain.h>
+#else
 #include <stddef.h>
 #include <stdint.h>
+#endif
 
-/* A program on Windows needs no mark to call what a DLL exports, so the same header serves the DLL and the static
- * library. */
-#if defined(_WIN32) && defined(CLKV_BUILDING)
-#define CLKV_API __declspec(dllexport)
-#elif defined(_WIN32)
+/* A program needs no mark to call what the shared library exports, also where that is a DLL. So the same header serves
+ * the shared and the static library, and only the build of the library defines CLKV_BUILDING. */
+#if !defined(CLKV_BUILDING)
 #define CLKV_API
+#elif defined(_WIN32)
+#define CLKV_API __declspec(dllexport)
 #elif defined(__GNUC__)
 #define CLKV_API __attribute__((visibility("default")))
 #else

@@ -12,7 +12,9 @@
 #ifndef CL_TARGET_OPENCL_VERSION
 #define CL_TARGET_OPENCL_VERSION 120
 #endif
-#ifdef __APPLE__
+#ifdef CLKV_PLAIN
+#include <clkv/plain.h>
+#elif defined(__APPLE__)
 #include <OpenCL/opencl.h>
 #else
 #include <CL/cl.h>

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # install.sh WAY ROOT BUILD enabled|disabled CC [CXX]: uses clkv as a stranger's project would. WAY is
 #   installed   stages BUILD in an empty folder, as packagers do; compiles consumer.c against it by pkg-config, shared
-#               and static, as C and as C++; compares the exported symbols with the headers; checks the soname
+#               and static, as C and as C++; compares the exported symbols with the headers; checks the soname and the
+#               version of each symbol
 #   prefix      builds for a prefix of its own and installs there: the programs run as they are, also where the prefix
 #               is moved or has another libdir, pkg-config finds the library, and uninstalling leaves nothing behind
 #   subproject  a meson project that has clkv in its subprojects folder: the library is built, and nothing else
@@ -100,7 +101,11 @@ grep -qF "$names" "$root/docs/install.md" || fail "docs/install.md does not name
 # What the library exports is what the headers declare: no more, no less.
 grep -hv '^#' "$prefix"/include/clkv/*.h | tr '\n' ' ' | grep -oE 'CLKV_API [^;{]*;' |
     sed -E 's/^CLKV_API [^(]*[ *](clkv_[a-z0-9_]+)\(.*/\1/' | sort -u >"$work/declared"
-nm -D --defined-only "$so" | awk '{ print $3 }' | sort -u >"$work/exported"
+node=CLKV_$(number ABI_VERSION)
+nm -D --defined-only "$so" | awk -v node="$node" '$3 != node { print $3 }' >"$work/versioned"
+unversioned=$(grep -v "@@$node\$" "$work/versioned" || :)
+[ -z "$unversioned" ] || fail "exported without the version $node: $unversioned"
+sed 's/@.*//' "$work/versioned" | sort -u >"$work/exported"
 diff "$work/declared" "$work/exported" >"$work/difference" ||
     fail "declared (<) and exported (>) differ:
 $(grep '^[<>]' "$work/difference")"
