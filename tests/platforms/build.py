@@ -22,6 +22,7 @@ import sys
 import threading
 import time
 
+import consumer
 import exchange
 import runs
 
@@ -120,7 +121,7 @@ class Report:
 
     def say(self, target, name, outcome, text="", seconds=0.0):
         """outcome: OK, FAIL or SKIP; text: the errors, or why it was skipped."""
-        words = {"OK": "good (%.0f s)" % seconds, "FAIL": "failed", "SKIP": "skipped: " + text}[outcome]
+        words = {"OK": "%s (%.0f s)" % (text or "good", seconds), "FAIL": "failed", "SKIP": "skipped: " + text}[outcome]
         if outcome == "FAIL":
             words += "\n    " + text.replace("\n", "\n    ")
         line = {"name": "%s %s" % (target, name), "result": outcome, "duration": seconds, "stdout": text}
@@ -171,7 +172,7 @@ def build_target(target, build, names, env, jobs, report):
             continue
         start = time.monotonic()
         try:
-            meson_build(ROOT, folder / name, [*cross, *strict, *BUILDS[name]], env, jobs)
+            meson_build(ROOT, folder / name, [*cross, *strict, *BUILDS[name]], env, jobs, install=name == "everything")
         except Failed as failure:
             report.say(target, name, "FAIL", str(failure), time.monotonic() - start)
             continue
@@ -181,15 +182,19 @@ def build_target(target, build, names, env, jobs, report):
 
 
 def run_target(target, build, env, jobs, report):
-    """Runs the tests of a target that is built. Returns it as a system whose programs run here, or None."""
+    """Builds programs on top of the installed library, and runs them and the tests of the target. Returns the target as a
+    system whose programs run here, or None."""
     wrapper, folder = command(target, "exe_wrapper"), build / target
     reason = runs.lacking(target, wrapper)
+    own = env if reason else runs.environment(target, folder, wrapper, env)
+    for way, outcome, text in consumer.build(CROSS / (target + ".ini"), folder / "prefix", folder / "consumer", own,
+                                             not reason):
+        report.say(target, way, outcome, text)
     if reason:
         report.say(target, "tests", "SKIP", reason)
         return None
-    env = runs.environment(target, folder, wrapper, env)
-    report.keep(target, *runs.run(target, folder, env, jobs))
-    return exchange.System(target, folder / "everything", wrapper, env)
+    report.keep(target, *runs.run(target, folder, own, jobs))
+    return exchange.System(target, folder / "everything", wrapper, own)
 
 
 def exchange_files(systems, build, report):
