@@ -168,7 +168,7 @@ build_asan() { configure asan -Db_sanitize=address,undefined -Db_lundef=false; }
 job_asan() {
     build_asan || return
     run asan asan unit fuzz
-    run asan pocl_asan device tools
+    run asan pocl_asan device tools -real
 }
 job_asan_llm() { build_asan && run asan pocl_asan llm; }
 job_tsan() {
@@ -193,7 +193,7 @@ job_fault() {
 job_fresh() { build_gcc && run gcc pocl fresh; }
 job_platforms() {
     say "platforms"
-    python3 "$src/tests/platforms/build.py" --build "$build/platforms" --only everything --run --results "$build/results"
+    python3 "$src/tests/platforms/build.py" --build "$build/platforms" --only everything --lean --run --results "$build/results"
 }
 job_newer() {
     say 'a newer Linux'
@@ -216,11 +216,29 @@ job_coverage() {
     gcovr "${options[@]}" && gcovr --branches --exclude-unreachable-branches "${options[@]}"
 }
 
-# What each job cost goes to a file: its own processor time, whatever else the machine does.
+# do_job JOB: what it cost goes to a file: its own processor time, whatever else the machine does.
+do_job() {
+    TIMEFORMAT="$1: %0U + %0S s of processor time, %0R s by the clock"
+    { time "job_$1" 2>&3; } 3>&2 2>>"$build/results/times"
+}
+
+# These jobs install packages and ask compilers questions, one after the other, for much of their time. So they run side
+# by side at the end; what each prints comes when all have ended.
+beside=()
 for job in "${jobs[@]}"; do
-    TIMEFORMAT="$job: %0U + %0S s of processor time, %0R s by the clock"
-    { time "job_$job" 2>&3; } 3>&2 2>>"$build/results/times"
+    case $job in
+    fresh | newer | platforms) beside+=("$job") ;;
+    *) do_job "$job" ;;
+    esac
 done
+if [ ${#beside[@]} -gt 0 ]; then
+    [[ " ${beside[*]} " != *" fresh "* ]] || build_gcc
+    say "side by side: ${beside[*]}"
+    trap 'trap - INT; kill -TERM 0' INT # the shell keeps Ctrl-C from jobs in the background
+    for job in "${beside[@]}"; do do_job "$job" >"$build/results/$job.log" 2>&1 & done
+    wait
+    for job in "${beside[@]}"; do cat "$build/results/$job.log"; done
+fi
 
 say "result"
 cat "$build/results/times"

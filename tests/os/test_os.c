@@ -183,7 +183,7 @@ static void test_system(void)
     clkv_os_environment("HOME", home, sizeof home);
     for (; clkv_os_private(n, &kind, text, sizeof text); n++) {
         if (*text) kinds[kind]++;
-        if (kind == CLKV_OS_HOST && *text) snprintf(host, sizeof host, "%s", text);
+        if (kind == CLKV_OS_HOST && *text) snprintf(host, sizeof host, "%.255s", text);
         if (kind == CLKV_OS_HOME && !strcmp(text, home)) *home = 0;
     }
     CHECK(n >= 5 && kinds[CLKV_OS_HOME] && kinds[CLKV_OS_HOST] && !*home);

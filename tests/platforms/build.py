@@ -38,6 +38,8 @@ BUILDS = {
 }
 # A program of another C library than this machine's runs here only if it brings all of it along.
 SHARED, STATIC = ["-Ddefault_library=shared"], ["-Ddefault_library=static", "-Dprefer_static=true"]
+# With --lean these get the library only: another target has their system and its compiler.
+LIBRARY_ONLY = {"macos-x86_64", "windows-x86_64"}
 ERRORS_SHOWN = 30
 AT_ONCE = 4  # targets
 
@@ -110,6 +112,18 @@ def meson_build(source, folder, options, env, jobs, install=False):
     run(["ninja", "-k", "0", "-j", str(jobs), "-C", folder, *(["install"] if install else [])], log, env)
 
 
+def zig_file(folder, target, env):
+    """A second cross file that names zig itself: python3 -m ziglang takes as long to start it as zig takes to compile."""
+    python = shutil.which("python3", path=env["PATH"])
+    where = subprocess.run([python, "-c", "import ziglang; print(ziglang.__file__)"], stdout=subprocess.PIPE, text=True,
+                           env=env, check=True).stdout.strip()
+    zig = str(pathlib.Path(where).parent / "zig")
+    binaries = {name: [zig, *command(target, name)[3:]] for name in ("c", "ar", "ranlib")}
+    path = folder / "zig.ini"
+    path.write_text("[binaries]\n" + "".join("%s = %r\n" % item for item in binaries.items()), encoding="utf-8")
+    return ["--cross-file", path]
+
+
 class Report:
     """Prints what became of each build, and keeps it in the form in which meson keeps what became of tests. Several
     threads report."""
@@ -153,10 +167,12 @@ def build_target(target, build, names, env, jobs, report):
         return False
     folder, prefix = build / target, build / target / "prefix"
     folder.mkdir(exist_ok=True)
-    cross = ["--cross-file", CROSS / (target + ".ini"), "--prefix", prefix, "--buildtype=plain",
-             "-Doptimization=%d" % (1 if target in runs.TARGETS else 0), *(STATIC if "musl" in target else SHARED)]
+    zig = "ziglang" in command(target, "c")
+    cross = ["--cross-file", CROSS / (target + ".ini"), *(zig_file(folder, target, env) if zig else []),
+             "--prefix", prefix, "--buildtype=plain", "-Doptimization=%d" % (1 if target in runs.TARGETS else 0),
+             *(STATIC if "musl" in target else SHARED)]
     # meson's werror asks the linker too, and zig's knows no such option.
-    strict = ["-Dwerror=false", "-Dc_args=-Werror"] if "ziglang" in command(target, "c") else ["-Dwerror=true"]
+    strict = ["-Dwerror=false", "-Dc_args=-Werror"] if zig else ["-Dwerror=true"]
     env = {**env, "PKG_CONFIG_LIBDIR": str(prefix / "lib" / "pkgconfig")}
     shutil.rmtree(prefix, ignore_errors=True)  # nothing of an earlier build is linked
     try:
@@ -211,6 +227,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build-cross", metavar="DIR",
                         help="where the builds go (default build-cross in the source tree; kept between runs)")
     parser.add_argument("--only", action="append", choices=BUILDS, help="this build (default: all three)")
+    parser.add_argument("--lean", action="store_true", help="only the library for %s" % " and ".join(sorted(LIBRARY_ONLY)))
     parser.add_argument("--run", action="store_true", help="run the tests of what was built")
     parser.add_argument("--results", type=pathlib.Path, metavar="DIR", help="where records of builds and tests go")
     parser.add_argument("--no-install", action="store_true", help="install nothing: take what is there")
@@ -237,7 +254,8 @@ def main():
     jobs = max(1, (os.cpu_count() or 1) // at_once)
 
     def whole_target(target):
-        there = build_target(target, build, arguments.only or list(BUILDS), env, jobs, report)
+        names = ["library"] if arguments.lean and target in LIBRARY_ONLY else arguments.only or list(BUILDS)
+        there = build_target(target, build, names, env, jobs, report)
         return run_target(target, build, env, jobs, report) if there and arguments.run else None
 
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
