@@ -1,6 +1,7 @@
 /* llm_dump.c FILE TENSOR: a tensor of a model as our reader has it, as raw floats on stdout: "embedding",
  * "final_norm", or "LAYER.wq" and so on. For test_package.py. SPDX-License-Identifier: Apache-2.0 */
 #include "model_file.h"
+#include "os/descriptor.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,7 @@ int main(int argc, char **argv)
     llm_model *m = NULL;
     char why[WHY_BYTES];
     int result = 2;
+    clkv_descriptor_begin();
     if (argc != 3) return 2;
     if (llm_model_open(&m, argv[1], NULL, why)) {
         fprintf(stderr, "%s\n", why);

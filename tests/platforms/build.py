@@ -202,7 +202,7 @@ def run_target(target, build, env, jobs, report):
     system whose programs run here, or None."""
     wrapper, folder = command(target, "exe_wrapper"), build / target
     reason = runs.lacking(target, wrapper)
-    own = env if reason else runs.environment(target, folder, wrapper, env)
+    own = env if reason else runs.environment(target, folder, wrapper, command(target, "c"), env)
     for way, outcome, text in consumer.build(CROSS / (target + ".ini"), folder / "prefix", folder / "consumer", own,
                                              not reason):
         report.say(target, way, outcome, text)

@@ -93,7 +93,7 @@ def trace_faults(systems, work):
     figures = {}
     for system in systems:
         for path in (plain, packed):
-            done = system.run("tools/clkv-replay", "--json", "--attention", "off", "--blocks", "400", path)
+            done = system.run("tools/clkv-replay", "--json", "--attention", "off", "--blocks", "20000", path)
             if done.returncode:
                 yield "%s: %s: %s" % (system.name, path.name, said(done))
                 continue

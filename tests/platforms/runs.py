@@ -45,11 +45,17 @@ def lacking(target, wrapper):
     return None if not wrapper or shutil.which(wrapper[0]) else "there is no " + wrapper[0]
 
 
-def wine(folder, env):
-    """What wine needs: a prefix in the build, quiet, and the folders of the DLLs."""
-    dlls = ["Z:" + str(path).replace("/", "\\") for path in (folder / "everything" / "src", folder / "prefix" / "bin")]
-    return {**env, "WINEPREFIX": str(folder.parent / "wine"), "WINEDEBUG": "-all", "WINEPATH": ";".join(dlls),
-            "WINEDLLOVERRIDES": "opencl=n;mscoree,mshtml="}
+def wine(folder, compiler, env):
+    """What wine needs: a prefix in the build, quiet, and the folders of the DLLs. wine has an OpenCL.dll of its own, which
+    it takes, and which asks the loader of this machine: that loader is given a folder without drivers."""
+    threads = subprocess.run([*compiler, "-print-file-name=libwinpthread-1.dll"], env=env, stdout=subprocess.PIPE, text=True,
+                             check=True).stdout.strip()
+    folders = (folder / "everything" / "src", folder / "prefix" / "bin", pathlib.Path(threads).parent)
+    drivers = folder / "drivers"
+    drivers.mkdir(exist_ok=True)
+    return {**env, "WINEPREFIX": str(folder.parent / "wine"), "WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree,mshtml=",
+            "WINEPATH": ";".join("Z:" + str(path).replace("/", "\\") for path in folders),
+            "OCL_ICD_VENDORS": str(drivers)}
 
 
 def start_wine(wrapper, env):
@@ -69,12 +75,12 @@ def end():
         keeper.wait()
 
 
-def environment(target, folder, wrapper, env):
+def environment(target, folder, wrapper, compiler, env):
     """The variables for the programs of a target."""
     env = {name: value for name, value in env.items() if name not in NOT_OURS}
     env.update(TARGETS[target].env, CLKV_TEST_GRID="small")
     if any("wine" in pathlib.Path(word).name for word in wrapper):
-        env = wine(folder, env)
+        env = wine(folder, compiler, env)
         start_wine(wrapper, env)
     return env
 
