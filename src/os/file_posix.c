@@ -4,6 +4,8 @@
 #define _FILE_OFFSET_BITS 64 /* off_t of 32-bit systems */
 #include "os/file.h"
 
+#include "os/offset.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -20,12 +22,6 @@ static int fail_errno(char *why)
     return clkv_os_fail(why, strerror(errno));
 }
 
-/* Whether the last byte has an offset that the system takes. */
-static int is_in_range(uint64_t offset, size_t bytes)
-{
-    return offset <= INT64_MAX && bytes <= INT64_MAX - offset;
-}
-
 void clkv_file_close(clkv_file *file)
 {
     close(file->fd);
@@ -34,7 +30,7 @@ void clkv_file_close(clkv_file *file)
 int clkv_file_read(const clkv_file *file, uint64_t offset, void *out, size_t bytes, char why[CLKV_OS_WHY])
 {
     char *p = out;
-    if (!is_in_range(offset, bytes)) return clkv_os_fail(why, strerror(EOVERFLOW));
+    if (!clkv_offset_is_good(offset, bytes)) return clkv_os_fail(why, strerror(EOVERFLOW));
     while (bytes) {
         const ssize_t n = pread(file->fd, p, bytes < AT_ONCE ? bytes : AT_ONCE, (off_t)offset);
         if (n < 0 && errno == EINTR) continue;
@@ -50,7 +46,7 @@ int clkv_file_read(const clkv_file *file, uint64_t offset, void *out, size_t byt
 int clkv_file_write(const clkv_file *file, uint64_t offset, const void *data, size_t bytes, char why[CLKV_OS_WHY])
 {
     const char *p = data;
-    if (!is_in_range(offset, bytes)) return clkv_os_fail(why, strerror(EFBIG));
+    if (!clkv_offset_is_good(offset, bytes)) return clkv_os_fail(why, strerror(EFBIG));
     while (bytes) {
         const ssize_t n = pwrite(file->fd, p, bytes < AT_ONCE ? bytes : AT_ONCE, (off_t)offset);
         if (n < 0 && errno == EINTR) continue;
@@ -73,7 +69,7 @@ int clkv_file_size(const clkv_file *file, uint64_t *bytes, char why[CLKV_OS_WHY]
 
 int clkv_file_resize(const clkv_file *file, uint64_t bytes, char why[CLKV_OS_WHY])
 {
-    if (!is_in_range(bytes, 0)) return clkv_os_fail(why, strerror(EFBIG));
+    if (!clkv_offset_is_good(bytes, 0)) return clkv_os_fail(why, strerror(EFBIG));
     while (ftruncate(file->fd, (off_t)bytes))
         if (errno != EINTR) return fail_errno(why);
     return 0;

@@ -1,6 +1,7 @@
 /* file_windows.c: see file.h. SPDX-License-Identifier: Apache-2.0 */
 #include "os/file.h"
 
+#include "os/offset.h"
 #include "os/text_windows.h"
 
 enum { AT_ONCE = 1 << 30 };
@@ -16,12 +17,6 @@ static OVERLAPPED at(uint64_t offset)
     return (OVERLAPPED){ .Offset = (DWORD)offset, .OffsetHigh = (DWORD)(offset >> 32) };
 }
 
-/* Whether the last byte has an offset that the system takes: two of those above mean something else. */
-static int is_in_range(uint64_t offset, size_t bytes)
-{
-    return offset <= INT64_MAX && bytes <= INT64_MAX - offset;
-}
-
 void clkv_file_close(clkv_file *file)
 {
     CloseHandle(file->handle);
@@ -30,7 +25,7 @@ void clkv_file_close(clkv_file *file)
 int clkv_file_read(const clkv_file *file, uint64_t offset, void *out, size_t bytes, char why[CLKV_OS_WHY])
 {
     char *p = out;
-    if (!is_in_range(offset, bytes)) return fail_with(why, ERROR_INVALID_PARAMETER);
+    if (!clkv_offset_is_good(offset, bytes)) return fail_with(why, ERROR_INVALID_PARAMETER);
     while (bytes) {
         OVERLAPPED where = at(offset);
         DWORD n = 0;
@@ -49,7 +44,7 @@ int clkv_file_read(const clkv_file *file, uint64_t offset, void *out, size_t byt
 int clkv_file_write(const clkv_file *file, uint64_t offset, const void *data, size_t bytes, char why[CLKV_OS_WHY])
 {
     const char *p = data;
-    if (!is_in_range(offset, bytes)) return fail_with(why, ERROR_FILE_TOO_LARGE);
+    if (!clkv_offset_is_good(offset, bytes)) return fail_with(why, ERROR_FILE_TOO_LARGE);
     while (bytes) {
         OVERLAPPED where = at(offset);
         DWORD n = 0;
@@ -74,7 +69,7 @@ int clkv_file_size(const clkv_file *file, uint64_t *bytes, char why[CLKV_OS_WHY]
 int clkv_file_resize(const clkv_file *file, uint64_t bytes, char why[CLKV_OS_WHY])
 {
     FILE_END_OF_FILE_INFO end = { .EndOfFile.QuadPart = (LONGLONG)bytes };
-    if (!is_in_range(bytes, 0)) return fail_with(why, ERROR_FILE_TOO_LARGE);
+    if (!clkv_offset_is_good(bytes, 0)) return fail_with(why, ERROR_FILE_TOO_LARGE);
     if (SetFileInformationByHandle(file->handle, FileEndOfFileInfo, &end, sizeof end)) return 0;
     return fail_with(why, GetLastError());
 }
