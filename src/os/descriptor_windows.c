@@ -70,9 +70,16 @@ void clkv_descriptor_begin(void)
 int clkv_descriptor_open(const char *path)
 {
     wchar_t wide[CLKV_WIDE_PATH];
-    if (!clkv_os_widen(path, wide, CLKV_WIDE_PATH)) return _wopen(wide, _O_RDONLY | _O_BINARY | _O_NOINHERIT);
-    errno = ENOENT;
-    return -1;
+    if (clkv_os_widen(path, wide, CLKV_WIDE_PATH)) {
+        errno = ENOENT;
+        return -1;
+    }
+    const int fd = _wopen(wide, _O_RDONLY | _O_BINARY | _O_NOINHERIT);
+    if (fd < 0 && errno == EACCES) { /* what Windows says of a folder */
+        const DWORD attributes = GetFileAttributesW(wide);
+        errno = attributes != INVALID_FILE_ATTRIBUTES && attributes & FILE_ATTRIBUTE_DIRECTORY ? EISDIR : EACCES;
+    }
+    return fd;
 }
 
 void clkv_descriptor_close(int fd)

@@ -12,6 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef O_BINARY
+#define O_BINARY 0 /* Windows writes two bytes for a line end without it */
+#endif
+
 /* Names a file that is not there yet; remove() it in the end. */
 static inline void temporary_path(char path[64])
 {
@@ -23,7 +27,7 @@ static inline void temporary_path(char path[64])
 
 static inline void write_whole(const char *path, const void *data, size_t bytes)
 {
-    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_BINARY, 0600);
     must(fd >= 0);
     must(bytes == 0 || write(fd, data, bytes) == (ssize_t)bytes);
     must(!close(fd));
