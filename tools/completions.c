@@ -101,7 +101,7 @@ static void print_bash(const option_set *set)
 {
     put_function();
     put("()\n{\n"
-        "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} options offer reply\n"
+        "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} options= offer reply\n"
         "    COMPREPLY=()\n"
         "    if [ \"$word\" = = ]; then\n"
         "        word=\n"

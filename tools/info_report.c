@@ -90,7 +90,9 @@ static void print_system(void)
     if (available != UINT64_MAX) row("memory available", "%.0f MiB", mib(available));
     if (drivers.known) {
         char text[VALUE_BYTES];
-        snprintf(text, sizeof text, "%zu in %s%s%s", drivers.n, drivers.place, drivers.n ? ": " : "", drivers.names);
+        const int listed = drivers.n && strcmp(drivers.names, drivers.place); /* the place may be one driver's file */
+        snprintf(text, sizeof text, "%zu in %s%s%s", drivers.n, drivers.place, listed ? ": " : "",
+                 listed ? drivers.names : "");
         hidden_row("registered drivers", text);
     }
 }

@@ -249,8 +249,10 @@ static void print_table_option(const option_def *o)
 
 static void print_help(const option_set *set)
 {
-    output_printf(&output_out, "Usage: %s [OPTION…]%s%s\n\n%s\n\n", tool_name(), *set->operands ? " " : "",
-                  set->operands, set->about);
+    /* A command comes first, since the options are its own. */
+    output_printf(&output_out, "Usage: %s%s%s%s%s\n\n%s\n\n", tool_name(), set->n_commands ? " " : " [OPTION…]",
+                  set->n_commands ? set->operands : *set->operands ? " " : "",
+                  set->n_commands ? "" : set->operands, set->n_commands ? " [OPTION…]" : "", set->about);
     for (size_t i = 0; i < set->n; i++) {
         const option_def *o = &set->table[i];
         if (o->kind == OPTION_HEADING) output_printf(&output_out, "%s%s\n", i ? "\n" : "", o->help);

@@ -17,10 +17,16 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-/* Bytes of letters beyond ASCII are parts of words too. */
+/* Bytes of letters beyond ASCII are parts of words too. '_' is none: a folder may be called anna_work. */
 static bool in_word(char c)
 {
-    return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_' || (unsigned char)c >= 0x80;
+    return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || (unsigned char)c >= 0x80;
+}
+
+/* A byte that would do something to a terminal is shown as '?'. */
+static char shown(char c)
+{
+    return (unsigned char)c < 0x20 && c != '\n' && c != '\t' ? '?' : c;
 }
 
 static bool same_letter(char a, char b)
@@ -78,7 +84,8 @@ const char *private_names_hide(const private_names *names, const char *text, cha
         const char *piece = i < names->n ? names->names[i].stand_in : at;
         const size_t bytes = i < names->n ? strlen(piece) : 1;
         if (n + bytes >= room) break;
-        memcpy(out + n, piece, bytes);
+        if (i < names->n) memcpy(out + n, piece, bytes);
+        else out[n] = shown(*at);
         n += bytes;
         at += i < names->n ? names->names[i].bytes : 1;
     }

@@ -2,9 +2,12 @@
 #define _POSIX_C_SOURCE 200809L /* setenv */
 #include "os/child.h"
 
+#include "os/interrupt.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,14 +41,17 @@ static void run_this_program(char *const *argv, int output, int failure)
 }
 
 /* Reads to the end, so that the child can print more than there is room for. */
-static void read_output(int fd, char *output, size_t room)
+static void read_output(int fd, pid_t child, char *output, size_t room)
 {
     char rest[256];
     size_t n = 0;
     for (;;) {
         const int full = n + 1 >= room;
         const ssize_t got = read(fd, full ? rest : output + n, full ? sizeof rest : room - 1 - n);
-        if (got < 0 && errno == EINTR) continue;
+        if (got < 0 && errno == EINTR) {
+            if (clkv_interrupt_seen()) kill(child, SIGTERM); /* Ctrl-C reaches both, a signal of `kill` only one */
+            continue;
+        }
         if (got <= 0) break;
         if (!full) n += (size_t)got;
     }
@@ -74,7 +80,7 @@ int clkv_child_run(char *const *argv, char *output, size_t room, int *code, char
     if (pid < 0) error = errno;
     close(ends[1]);
     close(failure[1]);
-    read_output(ends[0], output, room);
+    read_output(ends[0], pid, output, room);
     close(ends[0]);
     while (!error && waitpid(pid, &state, 0) < 0)
         if (errno != EINTR) error = errno;

@@ -179,6 +179,8 @@ def main():
     parser.add_argument("folder", type=pathlib.Path, help="where the program is built; made anew")
     parser.add_argument("--run", action="store_true", help="run the programs that can run here")
     arguments = parser.parse_args()
+    if not arguments.cross_file.is_file():
+        parser.error("there is no cross file %s" % arguments.cross_file)
     failed = False
     for name, outcome, text in build(arguments.cross_file, arguments.prefix.resolve(), arguments.folder.resolve(),
                                      dict(os.environ), arguments.run):

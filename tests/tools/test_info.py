@@ -135,20 +135,24 @@ def refused():
 def anonymous(expected, *arguments, **env):
     """A report in which neither the home folder nor the user nor the machine is named. Returns it."""
     with tempfile.TemporaryDirectory() as folder:
-        home = os.path.join(folder, "homes", "Zaphod.B")
-        os.makedirs(os.path.join(home, "caches"))
+        home, real = os.path.join(folder, "homes", "Zaphod.B"), os.path.join(folder, "disk", "beeblebrox")
+        os.makedirs(os.path.join(real, "caches"))
+        os.mkdir(os.path.dirname(home))
+        os.symlink(real, home)
         code, out, err = run(
             "--report", *arguments, HOME=home, USER="zaphod", LOGNAME="zaphod", HOSTNAME="heart-of-gold.example",
             CLKV_CACHE_DIR=home + "/caches/a|b", CLKV_NO_CACHE="0", POCL_MEMORY_LIMIT="99",
-            ROCR_VISIBLE_DEVICES=f"/srv/zaphod/layer.so:{home}/layer.so:heart-of-gold:{home}2/x", TMPDIR=folder, **env)
+            ROCR_VISIBLE_DEVICES=f"/srv/zaphod/layer.so:{home}/layer.so:heart-of-gold:{home}2/x:{os.path.realpath(real)}/z:"
+                                 "/srv/zaphod_x\x1b[2J", TMPDIR=folder, **env)
         check(code == expected, f"--report: exit {code}: {out} {err}")
         check("/srv/USER/layer.so:~/layer.so:HOST:" in out and "| `CLKV_CACHE_DIR` | ~/caches/a\\|b |" in out, out)
-        check(not [word for word in ("zaphod.b/", "zaphod/", "heart", "gold", "homes/zaphod.b ") if word in out.lower()],
+        check(":~/z:/srv/USER_x?" in out and "\x1b" not in out, f"a home that is a link, a part of a name: {out}")
+        check(not [word for word in ("zaphod.b/", "beeblebrox", "zaphod/", "heart", "gold", "homes/zaphod.b ") if word in out.lower()],
               f"names: {out}")
         # The names that the system knows, where they can be told from words of the report.
         for name in (pwd.getpwuid(os.getuid()).pw_dir, socket.gethostname()):
             check(len(name) < 9 or name not in out, f"{name} in {out}")
-        check(sorted(os.listdir(folder)) == ["homes"], f"left behind: {os.listdir(folder)}")
+        check(sorted(os.listdir(folder)) == ["disk", "homes"], f"left behind: {os.listdir(folder)}")
         return out
 
 
