@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <io.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { CONSOLE_CHARACTERS = 1024, AT_ONCE = 1 << 20 };
