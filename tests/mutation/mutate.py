@@ -24,7 +24,7 @@ import time
 import mutations
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PARTS = ("cl", "include", "src", "tests", "tools", "meson.build", "meson_options.txt", "README.md")
+PARTS = ("cl", "docs", "include", "src", "tests", "tools", "meson.build", "meson_options.txt", "README.md")
 UNIT = ("pool", "plan", "ref", "batch", "batch_limits", "sequence", "life", "forget", "pending", "prefix", "manager",
         "prefix_random", "random")
 UNIT_ROOMS = ("src/core/", "src/plan/", "src/kv/")
