@@ -203,6 +203,7 @@ def run_target(target, build, env, jobs, report):
     wrapper, folder = command(target, "exe_wrapper"), build / target
     reason = runs.lacking(target, wrapper)
     own = env if reason else runs.environment(target, folder, wrapper, command(target, "c"), env)
+    reason = reason or runs.fails(target, wrapper, own)
     for way, outcome, text in consumer.build(CROSS / (target + ".ini"), folder / "prefix", folder / "consumer", own,
                                              not reason):
         report.say(target, way, outcome, text)

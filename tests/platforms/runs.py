@@ -3,6 +3,7 @@
 Programs run under the exe_wrapper of the target's cross file (wine, qemu), or by themselves where this machine takes
 them. The stand-in for OpenCL finds no platform, so tests of devices are skipped. SPDX-License-Identifier: Apache-2.0
 """
+import contextlib
 import dataclasses
 import pathlib
 import re
@@ -21,6 +22,7 @@ class Runs:
     suites: tuple = ("unit", "tools", "llm", "fuzz")
     without: tuple = ()
     env: dict = dataclasses.field(default_factory=dict)
+    probe: tuple = ()  # after the words of the wrapper: a command that succeeds where programs of the target run
 
 
 # In these a program starts itself once more, which qemu cannot do; and those that start many programs or compute for long,
@@ -29,11 +31,11 @@ NOT_UNDER_QEMU = ("bench host", "interrupt", "completions", "llm forward", "llm 
                   "replay host")
 TARGETS = {
     "linux-arm64-musl": Runs(env=ONE_PROCESS, without=NOT_UNDER_QEMU),
-    "linux-i386": Runs(),
+    "linux-i386": Runs(probe=("/lib/ld-linux.so.2", "--version")),
     # Model files are little-endian, and programs refuse them on a big-endian machine: exchange.py looks at that.
     "linux-s390x": Runs(suites=("unit", "tools", "fuzz"), env=ONE_PROCESS, without=(*NOT_UNDER_QEMU, "ref_real")),
     "linux-x86_64-musl": Runs(),
-    "windows-x86_64-mingw": Runs(suites=("unit", "tools", "llm"), env=ONE_PROCESS),
+    "windows-x86_64-mingw": Runs(suites=("unit", "tools", "llm"), env=ONE_PROCESS, probe=("cmd", "/c", "exit 0")),
 }
 
 
@@ -45,6 +47,20 @@ def lacking(target, wrapper):
     if target not in TARGETS:
         return "its programs do not run on this machine"
     return None if not wrapper or shutil.which(wrapper[0]) else "there is no " + wrapper[0]
+
+
+def fails(target, wrapper, env):
+    """Why this machine cannot run the programs of a target though the wrapper is there, or None: a kernel may lack what
+    wine or 32-bit programs want."""
+    probe = TARGETS[target].probe
+    if not probe:
+        return None
+    try:
+        done = subprocess.run([*wrapper, *probe], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, timeout=300, check=False)
+    except (OSError, subprocess.TimeoutExpired) as failure:
+        return "programs do not run: %s" % failure
+    return None if done.returncode == 0 else "%s ends with %d here" % (" ".join([*wrapper, *probe]), done.returncode)
 
 
 def wine(folder, compiler, env):
@@ -63,8 +79,9 @@ def wine(folder, compiler, env):
 def start_wine(wrapper, env):
     """Makes the prefix, and keeps wine's services running until keepers end: the first program of a session starts them,
     and with them whatever reads its output would wait for their end."""
-    subprocess.run([*wrapper, "wineboot", "-i"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL, check=False)
+    with contextlib.suppress(subprocess.TimeoutExpired):  # then fails() says so
+        subprocess.run([*wrapper, "wineboot", "-i"], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, timeout=300, check=False)
     keepers.append(subprocess.Popen([*wrapper, "cmd"], env=env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                                     stderr=subprocess.DEVNULL))
 
@@ -74,7 +91,10 @@ def end():
     while keepers:
         keeper = keepers.pop()
         keeper.stdin.close()
-        keeper.wait()
+        try:
+            keeper.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            keeper.kill()
 
 
 def environment(target, folder, wrapper, compiler, env):
