@@ -43,7 +43,8 @@ def make_locales():
         language, charset = locale.split(".")
         done = subprocess.run(["localedef", "-i", language, "-f", charset, os.path.join(LOCALES, locale)],
                               capture_output=True)
-        if not os.path.isdir(os.path.join(LOCALES, locale)):
+        # Without the sources of locales (Debian's package `locales`) it may leave a part of the folder.
+        if done.returncode > 1 or not os.path.exists(os.path.join(LOCALES, locale, "LC_NUMERIC")):
             print("skipped: localedef cannot make", locale, done.stderr.decode(errors="replace"))
             sys.exit(77)
 
