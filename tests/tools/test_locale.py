@@ -47,6 +47,10 @@ def make_locales():
         if done.returncode > 1 or not os.path.exists(os.path.join(LOCALES, locale, "LC_NUMERIC")):
             print("skipped: localedef cannot make", locale, done.stderr.decode(errors="replace"))
             sys.exit(77)
+        point = run(["locale", "decimal_point"], locale).stdout.strip()
+        if point != b",":
+            print("skipped: the C library does not take the locale", locale, "that localedef made:", point)
+            sys.exit(77)
 
 
 def environment(locale):
