@@ -20,7 +20,8 @@ typedef struct clkv_slabs {
 
 /* Creates slabs for `blocks` blocks of `block_bytes` each; no slab is larger than max_slab_bytes (0 = the device's
  * limit). On CPU devices the slabs are host memory that the driver uses in place (2 MiB aligned, advised for huge
- * pages, never more than the machine has available), unless the driver lacks clSetMemObjectDestructorCallback. *slabs is all zero after a failure. DEVICE_MEMORY. UNSUPPORTED:
+ * pages, never more than the machine has available), unless the driver lacks clSetMemObjectDestructorCallback. *slabs is
+ * all zero after a failure. DEVICE_MEMORY. UNSUPPORTED:
  * more than CLKV_MAX_SLABS slabs would be needed. DEVICE. */
 clkv_status clkv_slabs_create(clkv_slabs *slabs, clkv_device *device, uint32_t blocks, uint64_t block_bytes,
                               uint64_t max_slab_bytes);

@@ -1,4 +1,5 @@
-/* machine.h: the memory, the caches, the registers and the byte order of the machine itself. SPDX-License-Identifier: Apache-2.0 */
+/* machine.h: the memory, the caches, the registers and the byte order of the machine itself.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_OS_MACHINE_H
 #define CLKV_OS_MACHINE_H
 

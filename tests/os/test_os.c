@@ -440,6 +440,15 @@ static void test_children(char *program)
     CHECK(!clkv_child_run(argv, output, sizeof output, &code, why) && code == 7);
     CHECK(!strcmp(output, expected));
     CHECK(!clkv_child_run(argv, output, 5, &code, why) && code == 7 && strlen(output) == 4);
+
+    /* No system starts a program with an argument of a megabyte. */
+    char *const large = malloc(1 << 20);
+    memset(large, 'x', (1 << 20) - 1);
+    large[(1 << 20) - 1] = 0;
+    char *const too_large[] = { program, child_word, large, NULL };
+    *why = 0;
+    CHECK(clkv_child_run(too_large, output, sizeof output, &code, why) == -1 && *why);
+    free(large);
     test_interrupted(program);
 }
 
