@@ -168,7 +168,7 @@ build_asan() { configure asan -Db_sanitize=address,undefined -Db_lundef=false; }
 job_asan() {
     build_asan || return
     run asan asan unit fuzz
-    run asan pocl_asan device tools -real
+    run asan pocl_asan device tools -real -circumstances
 }
 job_asan_llm() { build_asan && run asan pocl_asan llm; }
 job_tsan() {
@@ -204,7 +204,7 @@ job_newer_inside() {
     local clang
     clang=$(compgen -c clang- | grep -xE 'clang-[0-9]+' | sort -V | tail -n 1)
     if configure gcc -Ddebug=false; then
-        run gcc pocl_tiny unit tools
+        run gcc pocl_tiny unit tools -circumstances
         run gcc rusticl_tiny portable -threads
     fi
     # Without optimisation: half the time, and clang's warnings do not depend on it.

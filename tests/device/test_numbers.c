@@ -1,5 +1,5 @@
 /* test_numbers.c: attention, append, gather, copy and merge over random cases against float64 with derived bounds
- * (oracle.h). By default 40 programs × 60 cases, the same ones every time; every second program on the variant that
+ * (oracle.h). By default 16 programs × 150 cases, the same ones every time; every second program on the variant that
  * clkv chooses for the device, the others on the portable one.
  *
  *   test_numbers [--programs N] [--first N] [--cases N] [--seed N]
@@ -20,7 +20,7 @@
 static target targets[MAX_TARGETS];
 static size_t n_targets;
 
-static uint32_t n_programs = 40, n_cases = 60, seed = 4, first_program, stop;
+static uint32_t n_programs = 16, n_cases = 150, seed = 4, first_program, stop;
 static const char *only; /* --case */
 
 static char line[CASE_LINE]; /* of the case under way; empty between cases */

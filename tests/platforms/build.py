@@ -169,7 +169,8 @@ def build_target(target, build, names, env, jobs, report):
     folder.mkdir(exist_ok=True)
     zig = "ziglang" in command(target, "c")
     cross = ["--cross-file", CROSS / (target + ".ini"), *(zig_file(folder, target, env) if zig else []),
-             "--prefix", prefix, "--buildtype=plain", "-Doptimization=%d" % (1 if target in runs.TARGETS else 0),
+             "--prefix", prefix, "--buildtype=plain",
+             "-Doptimization=%d" % runs.TARGETS.get(target, runs.Runs()).optimization,
              *(STATIC if "musl" in target else SHARED)]
     # meson's werror asks the linker too, and zig's knows no such option.
     strict = ["-Dwerror=false", "-Dc_args=-Werror"] if zig else ["-Dwerror=true"]

@@ -22,20 +22,23 @@ class Runs:
     suites: tuple = ("unit", "tools", "llm", "fuzz")
     without: tuple = ()
     env: dict = dataclasses.field(default_factory=dict)
+    optimization: int = 0  # of the compiler; for an emulator more is worth its time
     probe: tuple = ()  # after the words of the wrapper: a command that succeeds where programs of the target run
 
 
+# The processor is the one of all other jobs: what computes for long, and what only POSIX shells see, says nothing new.
+SAME_PROCESSOR = ("completions", "llm forward", "llm serve", "llm split", "locale", "output")
 # In these a program starts itself once more, which qemu cannot do; and those that start many programs or compute for long,
 # which takes minutes there.
 NOT_UNDER_QEMU = ("bench host", "interrupt", "completions", "llm forward", "llm serve", "llm split", "locale", "output",
                   "replay host")
 TARGETS = {
-    "linux-arm64-musl": Runs(env=ONE_PROCESS, without=NOT_UNDER_QEMU),
-    "linux-i386": Runs(probe=("/lib/ld-linux.so.2", "--version")),
+    "linux-arm64-musl": Runs(env=ONE_PROCESS, without=NOT_UNDER_QEMU, optimization=1),
+    "linux-i386": Runs(without=SAME_PROCESSOR, probe=("/lib/ld-linux.so.2", "--version")),
     # Model files are little-endian, and programs refuse them on a big-endian machine: exchange.py looks at that.
-    "linux-s390x": Runs(suites=("unit", "tools", "fuzz"), env=ONE_PROCESS, without=(*NOT_UNDER_QEMU, "ref_real")),
-    # The processor is the one of all other jobs: what computes for long says nothing new.
-    "linux-x86_64-musl": Runs(without=("llm forward", "llm serve", "llm split", "output")),
+    "linux-s390x": Runs(suites=("unit", "tools", "fuzz"), env=ONE_PROCESS, without=(*NOT_UNDER_QEMU, "ref_real"),
+                        optimization=1),
+    "linux-x86_64-musl": Runs(without=(*SAME_PROCESSOR, "bench host", "llm gguf")),
     "windows-x86_64-mingw": Runs(suites=("unit", "tools", "llm"), env=ONE_PROCESS, probe=("cmd", "/c", "exit 0"),
                                  without=("bench host",)),  # wine starts its processes for minutes
 }
