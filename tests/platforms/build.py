@@ -251,6 +251,8 @@ def main():
         return 1 if report.failed else 0
     print(gathered.stderr, end="", file=sys.stderr)
 
+    if arguments.run:
+        runs.fix_addresses()  # before threads begin: each has its own setting
     # meson's questions to a compiler come one after the other, so several targets at a time fill the processors.
     at_once = min(AT_ONCE, os.cpu_count() or 1)
     jobs = max(1, (os.cpu_count() or 1) // at_once)

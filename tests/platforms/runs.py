@@ -4,6 +4,7 @@ Programs run under the exe_wrapper of the target's cross file (wine, qemu), or b
 them. The stand-in for OpenCL finds no platform, so tests of devices are skipped. SPDX-License-Identifier: Apache-2.0
 """
 import contextlib
+import ctypes
 import dataclasses
 import pathlib
 import re
@@ -42,6 +43,14 @@ TARGETS = {
     "windows-x86_64-mingw": Runs(suites=("unit", "tools", "llm"), env=ONE_PROCESS, probe=("cmd", "/c", "exit 0"),
                                  without=("bench host",)),  # wine starts its processes for minutes
 }
+
+
+def fix_addresses():
+    """From here on the programs that this process starts get the same addresses each time. wine 8 wants a page at a fixed
+    address; where the kernel has put something else there, its program ends with 1: once in a thousand starts."""
+    no_random_addresses = 0x0040000  # ADDR_NO_RANDOMIZE of <sys/personality.h>; where it is forbidden, nothing changes
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).personality(ctypes.c_ulong(no_random_addresses))
 
 
 keepers = []  # processes that hold wine's services
