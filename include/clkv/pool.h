@@ -11,6 +11,10 @@
  * Invariants: free + cached + used = total; a block is in exactly one state; cached blocks are on the
  * list of their priority, least recently released first.
  *
+ * Slabs. The memory of a large pool can come and go in slabs of slab_blocks blocks each (the last slab may have
+ * fewer). Only blocks of open slabs are handed out. Slabs are opened and closed by the caller, who provides the memory;
+ * a pool without slab_blocks has one slab, which is always open.
+ *
  * Every operation on one block is O(1), even when it takes a cached block out of the middle of its list.
  * Threads: not thread-safe; one thread at a time (a clkv_manager locks its own pool). No function blocks.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -41,23 +45,39 @@ typedef struct clkv_pool_params {
     /* Called when a used or cached block has become free: by its last release, by clkv_pool_retain, or by
      * clkv_pool_force_free. Must not call the pool. Default none. */
     void (*freed)(void *user, uint32_t block);
+    uint32_t slab_blocks; /* blocks of a slab, so that there are at most 32 slabs, all closed at first; default 0: no
+                             slabs to open */
 } clkv_pool_params;
 
 typedef struct clkv_pool_counts {
     size_t size;
-    uint32_t total, used, cached, free;
+    uint32_t total, used, cached, free; /* `free` includes the blocks of closed slabs */
     uint32_t peak_used; /* the most blocks ever used at once */
     uint64_t evictions; /* cached blocks that allocations have taken */
     uint64_t allocations; /* blocks that clkv_pool_allocate has handed out */
     size_t host_bytes;  /* address space of the pool's own tables, used or not */
+    uint32_t slabs, open_slabs;
+    uint32_t open_blocks;  /* blocks of open slabs */
+    uint32_t needed_slabs; /* the fewest slabs that could hold the used and cached blocks */
 } clkv_pool_counts;
 
-/* Creates a pool. INVALID: no blocks, too many, bad size. NO_MEMORY. */
+/* Names an open slab of one pool. An id is never used again after its slab was closed; 0 names none. */
+typedef uint64_t clkv_slab_id;
+
+typedef struct clkv_slab_counts {
+    size_t size;
+    uint32_t slab;        /* its number */
+    uint32_t first_block; /* its blocks are first_block … first_block + blocks − 1 */
+    uint32_t blocks;
+    uint32_t taken;       /* used and cached blocks */
+} clkv_slab_counts;
+
+/* Creates a pool. INVALID: no blocks, too many, more than 32 slabs, bad size. NO_MEMORY. */
 CLKV_API clkv_status clkv_pool_create(clkv_pool **out, const clkv_pool_params *params);
 CLKV_API void clkv_pool_destroy(clkv_pool **pool);
 
-/* Takes n blocks, each with one reference, into out[0 … n), or none. Free blocks are taken first: the most recently
- * freed ones, then those never used. Then cached blocks are taken: those of the lowest priority first, and among
+/* Takes n blocks, each with one reference, into out[0 … n), or none. Free blocks are taken first, those of the lowest
+ * open slab before others, and in a slab the most recently freed ones, then those never used. Then cached blocks are taken: those of the lowest priority first, and among
  * these the least recently released first. n = 0 is OK. NO_BLOCKS: fewer than n are available (above the
  * watermark). */
 CLKV_API clkv_status clkv_pool_allocate(clkv_pool *pool, uint32_t n, uint32_t *out);
@@ -85,8 +105,23 @@ CLKV_API clkv_status clkv_pool_force_free(clkv_pool *pool, uint32_t block);
 /* The number of references of a block; 0 for cached and free blocks and for ids of no block. */
 CLKV_API uint32_t clkv_pool_refs(const clkv_pool *pool, uint32_t block);
 
-/* The number of blocks that clkv_pool_allocate could hand out now: free + cached − watermark, at least 0. */
+/* The number of blocks that clkv_pool_allocate could hand out now: free blocks of open slabs + cached − watermark, at
+ * least 0. */
 CLKV_API uint32_t clkv_pool_available(const clkv_pool *pool);
+
+/* Opens slab number `slab`: its blocks are free, and none was used before. *id (may be NULL) gets its id. INVALID: no
+ * such slab. STATE: it is open. */
+CLKV_API clkv_status clkv_pool_open_slab(clkv_pool *pool, uint32_t slab, clkv_slab_id *id);
+
+/* Closes a slab, so that none of its blocks is handed out. INVALID: an id of another pool. STATE: the slab was closed
+ * already, even if it was opened again since. BUSY: it has used or cached blocks. */
+CLKV_API clkv_status clkv_pool_close_slab(clkv_pool *pool, clkv_slab_id id);
+
+/* The id of slab number `slab`, or 0 if there is no such slab or it is closed. */
+CLKV_API clkv_slab_id clkv_pool_slab_at(const clkv_pool *pool, uint32_t slab);
+
+/* INVALID: an id of another pool, bad size. STATE: the slab was closed. */
+CLKV_API clkv_status clkv_pool_get_slab(const clkv_pool *pool, clkv_slab_id id, clkv_slab_counts *out);
 
 /* INVALID: pool is NULL, bad size. */
 CLKV_API clkv_status clkv_pool_get_counts(const clkv_pool *pool, clkv_pool_counts *out);

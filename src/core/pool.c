@@ -1,63 +1,15 @@
-/* pool.c: the block pool. One state word and one set of links per block.
- *
- *   word   refs << 4 | retained << 3 | priority        0 means free, so fresh zero pages are a fresh pool
- *
- *          refs > 0              used
- *          refs = 0, retained    cached, on the ring of its priority
- *          word = 0              free: on the free stack, or never used yet
- *
- *   links  entries 0 … 7 are the ends of the rings of cached blocks, one per priority; block b is entry
- *          b + 8. A ring runs from the least to the most recently released:
- *
- *          ┌▶ [end of priority p] ⇄ oldest ⇄ … ⇄ newest ◀┐
- *          └──────────────────────────────────────────────┘
- *
- *          `later` of a cached block is the entry that was appended to the ring AHEAD places after the block, or 0.
- *          It is only a hint for prefetching, because that entry may have left the ring. Without the hint an
- *          eviction would know only the next victim, and would wait for memory at each of many scattered blocks.
- *          `recent` holds the last AHEAD entries of each ring, whose `later` is not known yet.
- *
- *   stack  the blocks that were freed, the most recent last. It is an array and not a list through `next`, so that
- *          taking many scattered blocks waits for memory once and not at each block.
- *
- * Blocks that were never used are numbers fresh … total − 1 of the order of first use. No list holds them, and their
- * memory has never been written. Invariants: total = used + cached + free; free = stacked + (total − fresh); every
- * word below `fresh` agrees with the list that its block is on. SPDX-License-Identifier: Apache-2.0 */
-#include "core/pool.h"
+/* pool.c: the block pool: allocation, references, cached blocks. pool_state.h has the data structures and a drawing.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "core/pool_state.h"
 
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/params.h"
-#include "core/shuffle.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
-#define ENDS       CLKV_POOL_PRIORITIES
-#define RETAINED   8u
-#define PRIORITY   7u
-#define ONE_REF    16u
-#define AHEAD      32u /* a power of two */
 #define MAX_BLOCKS (1u << 31)
-
-struct link {
-    uint32_t prev, next, later;
-};
-
-struct clkv_pool {
-    uint32_t *words;    /* [total] */
-    struct link *links; /* [ENDS + total] */
-    uint32_t total, used, cached, stacked, fresh;
-    uint32_t *stack; /* [total]; the first `stacked` are in use */
-    uint32_t filled; /* bit p: the ring of priority p is not empty */
-    uint32_t recent[ENDS][AHEAD], appended[ENDS]; /* `appended`: the next place in `recent`, modulo AHEAD */
-    uint32_t watermark, peak_used;
-    uint64_t evictions, allocations;
-    clkv_shuffle order; /* of first use; unused when not shuffled */
-    int shuffled;
-    void (*evict)(void *user, uint32_t block);
-    void (*freed)(void *user, uint32_t block);
-    void *user;
-};
 
 /* The size of the words, and of the stack. */
 static size_t words_bytes(const clkv_pool *pool)
@@ -70,6 +22,21 @@ static size_t links_bytes(const clkv_pool *pool)
     return ((size_t)pool->total + ENDS) * sizeof *pool->links;
 }
 
+/* Divides a new pool into slabs, all closed; a pool without slabs has a single one, which is open. */
+static void set_slabs(clkv_pool *pool, const clkv_pool_params *params)
+{
+    static atomic_uint last_tag;
+    pool->tag = atomic_fetch_add(&last_tag, 1) + 1;
+    pool->slab_blocks = params->slab_blocks && params->slab_blocks < pool->total ? params->slab_blocks : pool->total;
+    pool->n_slabs = (pool->total - 1) / pool->slab_blocks + 1;
+    clkv_shuffle_init(&pool->order, pool->slab_blocks, params->shuffle_seed);
+    clkv_shuffle_init(&pool->last_order, clkv_pool_slab_size(pool, pool->n_slabs - 1), params->shuffle_seed);
+    if (params->slab_blocks) return;
+    pool->slabs[0].generation = 1;
+    pool->open = pool->roomy = 1;
+    pool->open_blocks = pool->total;
+}
+
 clkv_status clkv_pool_create(clkv_pool **out, const clkv_pool_params *params)
 {
     if (!out) return CLKV_FAIL(CLKV_ERROR_INVALID, "out is NULL");
@@ -79,13 +46,16 @@ clkv_status clkv_pool_create(clkv_pool **out, const clkv_pool_params *params)
     params = &own;
     if (params->blocks == 0 || params->blocks > MAX_BLOCKS)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "%u blocks, not 1 to 2^31", params->blocks);
+    if (params->slab_blocks && (params->blocks - 1) / params->slab_blocks >= CLKV_MAX_SLABS)
+        return CLKV_FAIL(CLKV_ERROR_INVALID, "%u blocks in slabs of %u are more than %d slabs", params->blocks,
+                         params->slab_blocks, CLKV_MAX_SLABS);
 
     clkv_pool *pool = clkv_alloc(sizeof *pool);
     if (!pool) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", sizeof *pool);
     pool->total = params->blocks;
     pool->watermark = params->watermark;
     pool->shuffled = params->shuffle_seed != 0;
-    clkv_shuffle_init(&pool->order, params->blocks, params->shuffle_seed);
+    set_slabs(pool, params);
     pool->evict = params->evict;
     pool->freed = params->freed;
     pool->user = params->user;
@@ -151,15 +121,9 @@ static void ring_remove(clkv_pool *pool, uint32_t block, uint32_t priority)
     pool->cached--;
 }
 
-static void stack_push(clkv_pool *pool, uint32_t block)
-{
-    pool->words[block] = 0;
-    pool->stack[pool->stacked++] = block;
-}
-
 static void set_free(clkv_pool *pool, uint32_t block)
 {
-    stack_push(pool, block);
+    clkv_pool_put_free(pool, block);
     if (pool->freed) pool->freed(pool->user, block);
 }
 
@@ -190,11 +154,7 @@ static int is_foreign(const clkv_pool *pool, uint32_t block)
 
 static uint32_t take_one(clkv_pool *pool)
 {
-    if (pool->stacked) return pool->stack[--pool->stacked];
-    if (pool->fresh < pool->total) {
-        const uint32_t number = pool->fresh++;
-        return pool->shuffled ? clkv_shuffle_at(&pool->order, number) : number;
-    }
+    if (pool->roomy) return clkv_pool_take_free(pool, (uint32_t)__builtin_ctz(pool->roomy));
     const uint32_t block = ring_oldest(pool), later = pool->links[block + ENDS].later;
     ring_remove(pool, block, pool->words[block] & PRIORITY);
     if (later) {
@@ -212,7 +172,8 @@ clkv_status clkv_pool_allocate(clkv_pool *pool, uint32_t n, uint32_t *out)
     if (!pool || (n && !out)) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", pool ? "out" : "pool");
     const uint32_t available = clkv_pool_available(pool);
     if (n > available)
-        return CLKV_FAIL(CLKV_ERROR_NO_BLOCKS, "%u blocks wanted, %u available of %u", n, available, pool->total);
+        return CLKV_FAIL(CLKV_ERROR_NO_BLOCKS, "%u blocks wanted, %u available of %u", n, available,
+                         pool->open_blocks);
     for (uint32_t i = 0; i < n; i++) {
         const uint32_t block = take_one(pool);
         pool->words[block] = ONE_REF;
@@ -231,7 +192,7 @@ void clkv_pool_undo(clkv_pool *pool, const uint32_t *blocks, uint32_t n, uint32_
     for (uint32_t i = n; i-- > 0;) {
         const uint32_t block = blocks[i];
         if (i < n - n_evicted) {
-            stack_push(pool, block);
+            clkv_pool_put_free(pool, block);
         } else {
             pool->words[block] = RETAINED | priorities[block];
             ring_prepend(pool, block, priorities[block]);
@@ -321,7 +282,7 @@ uint32_t clkv_pool_refs(const clkv_pool *pool, uint32_t block)
 uint32_t clkv_pool_available(const clkv_pool *pool)
 {
     if (!pool) return 0;
-    const uint32_t unused = pool->total - pool->used;
+    const uint32_t unused = pool->open_blocks - pool->used;
     return unused > pool->watermark ? unused - pool->watermark : 0;
 }
 
@@ -339,73 +300,9 @@ clkv_status clkv_pool_get_counts(const clkv_pool *pool, clkv_pool_counts *out)
     counts.evictions = pool->evictions;
     counts.allocations = pool->allocations;
     counts.host_bytes = sizeof *pool + 2 * words_bytes(pool) + links_bytes(pool);
+    counts.slabs = pool->n_slabs;
+    counts.open_slabs = (uint32_t)__builtin_popcount(pool->open);
+    counts.open_blocks = pool->open_blocks;
+    counts.needed_slabs = (pool->used + pool->cached + pool->slab_blocks - 1) / pool->slab_blocks;
     return CLKV_PUBLIC(CLKV_PARAMS_WRITE(out, counts));
-}
-
-/* ---- validity ---- */
-
-/* Counts the blocks on the rings. UINT32_MAX if one of them has not the word of a cached block of that priority. */
-static uint32_t count_rings(const clkv_pool *pool)
-{
-    uint32_t n = 0;
-    for (uint32_t end = 0; end < ENDS; end++) {
-        if ((pool->links[end].next != end) != (pool->filled >> end & 1)) return UINT32_MAX;
-        uint32_t from = end;
-        for (uint32_t at = pool->links[end].next; at != end; at = pool->links[at].next) {
-            if (at < ENDS || at - ENDS >= pool->total || n == pool->total) return UINT32_MAX;
-            const uint32_t later = pool->links[at].later;
-            if (later && (later < ENDS || later - ENDS >= pool->total)) return UINT32_MAX;
-            if (pool->links[at].prev != from || pool->words[at - ENDS] != (RETAINED | end)) return UINT32_MAX;
-            from = at;
-            n++;
-        }
-        if (pool->links[end].prev != from) return UINT32_MAX;
-    }
-    return n;
-}
-
-/* Checks that the stack holds blocks that were used before and are free now, each once. `seen` has a zeroed bit per
- * block. */
-static int stack_is_valid(const clkv_pool *pool, unsigned char *seen)
-{
-    for (uint32_t i = 0; i < pool->fresh; i++) {
-        const uint32_t block = pool->shuffled ? clkv_shuffle_at(&pool->order, i) : i;
-        seen[block / 8] |= (unsigned char)(1u << block % 8);
-    }
-    for (uint32_t i = 0; i < pool->stacked; i++) {
-        const uint32_t block = pool->stack[i];
-        if (block >= pool->total || pool->words[block] != 0) return 0;
-        if (!(seen[block / 8] & 1u << block % 8)) return 0;
-        seen[block / 8] &= (unsigned char)~(1u << block % 8);
-    }
-    return 1;
-}
-
-const char *clkv_pool_validate(const clkv_pool *pool)
-{
-    if (!pool) return "pool is NULL";
-    if (pool->fresh > pool->total) return "more blocks were used than there are";
-    uint32_t used = 0, cached = 0, freed = 0;
-    for (uint32_t i = 0; i < pool->fresh; i++) {
-        const uint32_t word = pool->words[pool->shuffled ? clkv_shuffle_at(&pool->order, i) : i];
-        if (word >= ONE_REF)
-            used++;
-        else if (word & RETAINED)
-            cached++;
-        else if (word == 0)
-            freed++;
-        else
-            return "a block has a priority but is neither used nor cached";
-    }
-    if (used != pool->used) return "the count of used blocks is not the number of blocks with references";
-    if (cached != pool->cached) return "the count of cached blocks is not the number of blocks in that state";
-    if (freed != pool->stacked) return "the length of the free stack is not the number of blocks freed";
-    if (used > pool->peak_used) return "more blocks are used than the peak";
-    if (count_rings(pool) != cached) return "the rings of cached blocks are broken or miss a block";
-    const size_t seen_bytes = pool->total / 8 + 1;
-    unsigned char *seen = clkv_alloc(seen_bytes);
-    if (!seen) return "no memory to check with";
-    const int valid = stack_is_valid(pool, seen);
-    clkv_free(seen, seen_bytes);
-    return valid ? NULL : "the stack of free blocks holds a block that is not free, or one twice";
 }

@@ -3,9 +3,10 @@
 #ifndef CLKV_DEVICE_SLAB_H
 #define CLKV_DEVICE_SLAB_H
 
+#include "core/pool.h"
+
 #include <clkv/device.h>
 
-#define CLKV_MAX_SLABS 32
 
 typedef struct clkv_slabs {
     uint32_t n;               /* slabs */
