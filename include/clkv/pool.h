@@ -59,6 +59,7 @@ typedef struct clkv_pool_counts {
     uint32_t slabs, open_slabs;
     uint32_t open_blocks;  /* blocks of open slabs */
     uint32_t needed_slabs; /* the fewest slabs that could hold the used and cached blocks */
+    uint32_t watermark;    /* as in clkv_pool_params */
 } clkv_pool_counts;
 
 /* Names an open slab of one pool. An id is never used again after its slab was closed; 0 names none. */

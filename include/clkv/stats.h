@@ -36,6 +36,11 @@ typedef struct clkv_stats {
     uint64_t uploaded_bytes;       /* by clkv_cache_upload, so far */
     uint64_t uploads;
     uint64_t blocks_cleared;       /* zeroed because of clear_freed, so far */
+    /* slabs: 1 in all for a pool whose memory is there from the beginning */
+    uint64_t slabs, slabs_open;    /* slabs that the pool may have; whose memory is there now */
+    uint64_t slabs_needed;         /* the fewest slabs that could hold the used and cached blocks now; what is open
+                                      beyond these is fragmentation, or spare */
+    uint64_t blocks_moved;         /* by compaction, so far */
 } clkv_stats;
 
 /* Writes the struct as one JSON object with a final NUL: one line, with the fields above except `size` as keys.

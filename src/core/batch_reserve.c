@@ -102,7 +102,7 @@ static clkv_status reserve_locked(clkv_batch *batch)
     if (status != CLKV_OK) return status;
     clkv_blocks_expire_pins(m);
     const uint64_t need = all_blocks_needed(batch);
-    const uint32_t available = clkv_pool_available(m->pool);
+    const uint32_t available = clkv_pool_available(m->pool); /* slabs that could be opened are open now */
     if (need > available) {
         m->counters.reservations_refused++;
         return CLKV_FAIL(CLKV_ERROR_NO_BLOCKS, "%llu blocks needed, %u available", (unsigned long long)need,
@@ -126,6 +126,7 @@ clkv_status clkv_batch_reserve(clkv_batch *batch)
 {
     if (!batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "batch is NULL");
     clkv_manager_lock(batch->manager);
+    if (!batch->reserved) clkv_growth_make_room(batch->manager, all_blocks_needed(batch));
     const clkv_status status = reserve_locked(batch);
     clkv_manager_unlock(batch->manager);
     return CLKV_PUBLIC(status);
@@ -137,7 +138,7 @@ uint32_t clkv_batch_missing(clkv_batch *batch)
     clkv_manager_lock(batch->manager);
     uint64_t missing = 0;
     if (!batch->reserved) {
-        const uint64_t need = all_blocks_needed(batch), available = clkv_pool_available(batch->manager->pool);
+        const uint64_t need = all_blocks_needed(batch), available = clkv_growth_available(batch->manager);
         missing = need > available ? need - available : 0;
     }
     clkv_manager_unlock(batch->manager);

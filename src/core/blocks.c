@@ -53,10 +53,13 @@ static clkv_status make_parts(clkv_manager *m, const clkv_manager_params *params
                                    .blocks = m->blocks,
                                    .watermark = params->watermark,
                                    .shuffle_seed = params->shuffle_seed,
+                                   .slab_blocks = m->growth.hooks.slab_blocks,
                                    .evict = evict,
                                    .freed = params->clear_freed ? freed : NULL,
                                    .user = m};
     clkv_status status = clkv_pool_create(&m->pool, &pool);
+    for (uint32_t s = 0; status == CLKV_OK && s < m->growth.hooks.open_slabs; s++)
+        status = clkv_pool_open_slab(m->pool, s, NULL);
     if (status != CLKV_OK) return status;
     if (params->prefix != CLKV_PREFIX_OFF) {
         const clkv_prefix_params prefix = {.size = sizeof prefix,
@@ -83,7 +86,7 @@ static clkv_status make_parts(clkv_manager *m, const clkv_manager_params *params
     return CLKV_OK;
 }
 
-clkv_status clkv_blocks_create(clkv_manager **out, const clkv_manager_params *params)
+clkv_status clkv_blocks_create(clkv_manager **out, const clkv_manager_params *params, const clkv_growth_hooks *hooks)
 {
     clkv_manager *m = clkv_alloc(sizeof *m);
     if (!m) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "a manager");
@@ -98,6 +101,7 @@ clkv_status clkv_blocks_create(clkv_manager **out, const clkv_manager_params *pa
     m->window = params->window;
     m->clock_ms = params->clock_ms;
     m->user = params->user;
+    if (hooks) m->growth.hooks = *hooks;
     const clkv_status status = make_parts(m, params);
     if (status != CLKV_OK) {
         free_manager(m);

@@ -8,6 +8,7 @@
 #define CLKV_CORE_BLOCKS_H
 
 #include "core/pins.h"
+#include "core/growth.h"
 #include "core/uncleared.h"
 #include "os/thread.h"
 
@@ -26,6 +27,7 @@ struct clkv_manager {
      * batch commits, so that a rollback can return them to the cache, but look-ups do not find them. */
     uint8_t *hidden;
     clkv_uncleared uncleared;           /* off without clear_freed */
+    clkv_growth growth;
     uint32_t blocks, block_size, shift; /* block_size = 1 << shift */
     uint32_t max_sequences, max_context, max_batch_tokens, window;
     uint32_t evicted; /* blocks that the pool has taken from the cache since this was set to 0 */
@@ -57,8 +59,8 @@ static inline void clkv_manager_unlock(clkv_manager *m)
 void clkv_manager_unlock_last(clkv_manager *m);
 
 /* Creates a manager with one reference, that of the owner. The params are valid, and zeros in them do not stand for
- * defaults. NO_MEMORY. */
-clkv_status clkv_blocks_create(clkv_manager **out, const clkv_manager_params *params);
+ * defaults. Without `hooks` (NULL) all memory is there from the beginning. NO_MEMORY. */
+clkv_status clkv_blocks_create(clkv_manager **out, const clkv_manager_params *params, const clkv_growth_hooks *hooks);
 
 /* INVALID unless `group` is 0, the only layer group. Needs no lock. */
 clkv_status clkv_blocks_check_group(uint32_t group);

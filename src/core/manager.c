@@ -46,20 +46,26 @@ clkv_status clkv_manager_check_params(const clkv_manager_params *p)
     return clkv_prefix_check_use(p->prefix);
 }
 
-clkv_status clkv_manager_create(clkv_manager **out, const clkv_manager_params *params)
+clkv_status clkv_manager_create_growing(clkv_manager **out, const clkv_manager_params *params,
+                                           const clkv_growth_hooks *hooks)
 {
     if (!out) return CLKV_FAIL(CLKV_ERROR_INVALID, "out is NULL");
     clkv_manager_params p;
     clkv_status status = CLKV_PARAMS_READ(p, params);
     if (status == CLKV_OK) status = clkv_manager_check_params(&p);
-    if (status != CLKV_OK) return CLKV_PUBLIC(status);
+    if (status != CLKV_OK) return status;
     p.block_size = size_of(&p);
     if (p.max_sequences == 0) p.max_sequences = DEFAULT_MAX_SEQUENCES;
     const uint64_t room = (uint64_t)(p.blocks - p.watermark) * p.block_size;
     /* With a window a sequence may be longer than what the pool holds at a time. */
     if (p.max_context == 0) p.max_context = room < MAX_CONTEXT && !p.window ? (uint32_t)room : MAX_CONTEXT;
     if (!p.clock_ms) p.clock_ms = system_clock_ms;
-    return CLKV_PUBLIC(clkv_blocks_create(out, &p));
+    return clkv_blocks_create(out, &p, hooks);
+}
+
+clkv_status clkv_manager_create(clkv_manager **out, const clkv_manager_params *params)
+{
+    return CLKV_PUBLIC(clkv_manager_create_growing(out, params, NULL));
 }
 
 void clkv_manager_destroy(clkv_manager **manager)
@@ -69,6 +75,7 @@ void clkv_manager_destroy(clkv_manager **manager)
     *manager = NULL;
     clkv_manager_lock(m);
     m->clock_ms = NULL;
+    m->growth.hooks.open = NULL;
     clkv_prefix_stop_events(m->prefix);
     m->references--;
     clkv_manager_unlock_last(m);
@@ -83,7 +90,7 @@ uint32_t clkv_manager_available(clkv_manager *m)
 {
     if (!m) return 0;
     clkv_manager_lock(m);
-    const uint32_t available = clkv_pool_available(m->pool);
+    const uint32_t available = clkv_growth_available(m);
     clkv_manager_unlock(m);
     return available;
 }

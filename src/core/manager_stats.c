@@ -62,6 +62,9 @@ void clkv_manager_stats_locked(clkv_manager *m, clkv_stats *out)
     out->blocks_peak_used = pool.peak_used;
     out->allocations = pool.allocations;
     out->evictions = pool.evictions;
+    out->slabs = pool.slabs;
+    out->slabs_open = pool.open_slabs;
+    out->slabs_needed = pool.needed_slabs;
     out->sequences = m->live;
     out->slots_wasted = slots_wasted(m);
     out->tokens_held = (uint64_t)pool.used * m->block_size - out->slots_wasted;

@@ -77,6 +77,18 @@ void clkv_pins_set(clkv_pins *pins, uint32_t block, uint32_t priority, uint64_t 
     }
 }
 
+void clkv_pins_move(clkv_pins *pins, uint32_t from, uint32_t to)
+{
+    if (!pins->priority[from]) return;
+    const uint32_t place = pins->place[from];
+    pins->priority[to] = pins->priority[from];
+    pins->priority[from] = 0;
+    pins->place[from] = 0;
+    if (!place) return;
+    pins->place[to] = place;
+    pins->heap[place - 1].block = to;
+}
+
 uint32_t clkv_pins_expire(clkv_pins *pins, uint64_t now)
 {
     if (pins->n == 0 || pins->heap[0].deadline > now) return CLKV_NO_BLOCK;

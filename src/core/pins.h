@@ -36,6 +36,9 @@ clkv_status clkv_pins_reserve(clkv_pins *pins, size_t n);
  * the pool. */
 void clkv_pins_set(clkv_pins *pins, uint32_t block, uint32_t priority, uint64_t deadline);
 
+/* Gives the pin of block `from`, if it has one, to block `to`, which has none. The caller moves the block in the pool. */
+void clkv_pins_move(clkv_pins *pins, uint32_t from, uint32_t to);
+
 /* Unpins one block whose deadline is not after `now`. Returns its id, or CLKV_NO_BLOCK when there is none. */
 uint32_t clkv_pins_expire(clkv_pins *pins, uint64_t now);
 

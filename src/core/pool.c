@@ -203,6 +203,17 @@ void clkv_pool_undo(clkv_pool *pool, const uint32_t *blocks, uint32_t n, uint32_
     pool->evictions -= n_evicted;
 }
 
+uint32_t clkv_pool_drop_cached(clkv_pool *pool, uint32_t n, uint32_t *out)
+{
+    uint32_t dropped = 0;
+    for (; dropped < n && pool->filled; dropped++) {
+        const uint32_t block = out[dropped] = ring_oldest(pool);
+        ring_remove(pool, block, pool->words[block] & PRIORITY);
+        set_free(pool, block);
+    }
+    return dropped;
+}
+
 clkv_status clkv_pool_acquire(clkv_pool *pool, uint32_t block)
 {
     CHECK_NOT_FREE(pool, block);
@@ -303,6 +314,7 @@ clkv_status clkv_pool_get_counts(const clkv_pool *pool, clkv_pool_counts *out)
     counts.slabs = pool->n_slabs;
     counts.open_slabs = (uint32_t)__builtin_popcount(pool->open);
     counts.open_blocks = pool->open_blocks;
+    counts.watermark = pool->watermark;
     counts.needed_slabs = (pool->used + pool->cached + pool->slab_blocks - 1) / pool->slab_blocks;
     return CLKV_PUBLIC(CLKV_PARAMS_WRITE(out, counts));
 }

@@ -335,6 +335,21 @@ static void remove_block(clkv_prefix *prefix, uint32_t node, uint32_t block)
     at->shared = of.prev != of.next;
 }
 
+void clkv_prefix_move(clkv_prefix *prefix, uint32_t from, uint32_t to)
+{
+    const uint32_t node = prefix->owners[from];
+    clkv_node *at = &prefix->nodes[node];
+    clkv_twin *twins = prefix->twins;
+    prefix->owners[to] = node;
+    prefix->owners[from] = CLKV_PREFIX_ROOT;
+    if (to >= prefix->blocks_high) prefix->blocks_high = to + 1;
+    if (at->block == from) at->block = to;
+    if (!at->shared) return;
+    twins[to] = twins[from];
+    twins[twins[to].prev].next = to;
+    twins[twins[to].next].prev = to;
+}
+
 /* Finds the keys of the block that follows `parent`, and takes a reference on them. */
 static clkv_status keys_of_block(clkv_prefix *prefix, uint32_t parent, uint64_t position, const clkv_key *keys,
                                  size_t n_keys, uint32_t *number)

@@ -11,6 +11,9 @@ clkv_status clkv_prefix_check_use(clkv_prefix_use use);
 /* Stops the calls of on_event. `prefix` may be NULL. */
 void clkv_prefix_stop_events(clkv_prefix *prefix);
 
+/* Registers block `to`, which is not registered, in the place of block `from`. Sends no event. */
+void clkv_prefix_move(clkv_prefix *prefix, uint32_t from, uint32_t to);
+
 /* Lists the blocks of node `top` and of all nodes below it, deepest first. *blocks gets a list of *n blocks that the
  * caller frees; NULL when there are none. O(nodes + blocks). NO_MEMORY. */
 clkv_status clkv_prefix_subtree(const clkv_prefix *prefix, clkv_prefix_node top, uint32_t **blocks, size_t *n);

@@ -18,6 +18,7 @@ static const struct {
     FIELD(preemptions),      FIELD(copies_on_write),   FIELD(tokens_committed),  FIELD(batches_committed),
     FIELD(batches_rolled_back), FIELD(reservations_refused), FIELD(host_bytes),  FIELD(device_bytes),
     FIELD(uploaded_bytes),   FIELD(uploads),             FIELD(blocks_cleared),
+    FIELD(slabs),            FIELD(slabs_open),        FIELD(slabs_needed),      FIELD(blocks_moved),
 };
 #define N_FIELDS (sizeof fields / sizeof *fields)
 _Static_assert(sizeof(clkv_stats) == sizeof(size_t) + N_FIELDS * sizeof(uint64_t), "a field is missing above");

@@ -1,0 +1,104 @@
+/* growth.c: opens and closes slabs; see growth.h. SPDX-License-Identifier: Apache-2.0 */
+#include "core/growth.h"
+
+#include "core/blocks.h"
+#include "core/log.h"
+#include "core/params.h"
+
+static clkv_pool_counts counts_of(const clkv_manager *m)
+{
+    clkv_pool_counts counts = CLKV_PARAMS_INIT(clkv_pool_counts);
+    clkv_pool_get_counts(m->pool, &counts);
+    return counts;
+}
+
+/* A slab that is closed and that nobody is opening, or -1. */
+static int next_closed(const clkv_manager *m, uint32_t slabs)
+{
+    for (uint32_t s = 0; s < slabs; s++)
+        if (!clkv_pool_slab_at(m->pool, s) && !(m->growth.opening >> s & 1)) return (int)s;
+    return -1;
+}
+
+uint32_t clkv_growth_available(const clkv_manager *m)
+{
+    const uint32_t now = clkv_pool_available(m->pool);
+    if (!m->growth.hooks.open || m->growth.refused) return now;
+    const clkv_pool_counts c = counts_of(m);
+    const uint32_t unused = c.total - c.used;
+    return unused > c.watermark ? unused - c.watermark : 0;
+}
+
+/* Whether n blocks can be taken now, and none of them is a cached one. */
+static int has_room(const clkv_manager *m, uint64_t n)
+{
+    const clkv_pool_counts c = counts_of(m);
+    return n <= clkv_pool_available(m->pool) && n <= c.open_blocks - c.used - c.cached;
+}
+
+static void open_one(clkv_manager *m, uint32_t slab)
+{
+    const clkv_growth_hooks hooks = m->growth.hooks;
+    m->growth.opening |= 1u << slab;
+    clkv_manager_unlock(m);
+    const clkv_status status = hooks.open(hooks.user, slab);
+    clkv_manager_lock(m);
+    m->growth.opening &= ~(1u << slab);
+    if (status == CLKV_OK) {
+        clkv_pool_open_slab(m->pool, slab, NULL);
+    } else if (!m->growth.refused) {
+        clkv_log(CLKV_LOG_WARNING, "no memory for slab %u, the pool goes on with what it has: %s", (unsigned)slab,
+                 clkv_last_error()->message);
+    }
+    m->growth.refused = status != CLKV_OK;
+}
+
+void clkv_growth_make_room(clkv_manager *m, uint64_t n)
+{
+    if (!m->growth.hooks.open) return;
+    const clkv_pool_counts c = counts_of(m);
+    if (n + c.used + c.watermark > c.total) return;
+    while (m->growth.hooks.open && !has_room(m, n)) {
+        const int slab = next_closed(m, c.slabs);
+        if (slab < 0) return;
+        open_one(m, (uint32_t)slab);
+        if (m->growth.refused) return;
+    }
+}
+
+static int is_empty(const clkv_manager *m, uint32_t slab)
+{
+    clkv_slab_counts counts = CLKV_PARAMS_INIT(clkv_slab_counts);
+    const clkv_slab_id id = clkv_pool_slab_at(m->pool, slab);
+    return id && clkv_pool_get_slab(m->pool, id, &counts) == CLKV_OK && counts.taken == 0;
+}
+
+static int close_highest(clkv_manager *m, uint32_t slabs)
+{
+    for (uint32_t s = slabs; s-- > 0;) {
+        if (!is_empty(m, s)) continue;
+        clkv_pool_close_slab(m->pool, clkv_pool_slab_at(m->pool, s));
+        m->growth.hooks.close(m->growth.hooks.user, s);
+        m->growth.refused = 0; /* there is memory again */
+        return 1;
+    }
+    return 0;
+}
+
+uint32_t clkv_growth_close_down_to(clkv_manager *m, uint32_t n)
+{
+    if (!m->growth.hooks.open) return 0;
+    const clkv_pool_counts c = counts_of(m);
+    uint32_t closed = 0;
+    while (c.open_slabs - closed > (n ? n : 1) && close_highest(m, c.slabs)) closed++;
+    return closed;
+}
+
+uint32_t clkv_growth_close_empty(clkv_manager *m, uint32_t spare)
+{
+    if (!m->growth.hooks.open) return 0;
+    const clkv_pool_counts c = counts_of(m);
+    uint32_t empty = 0;
+    for (uint32_t s = 0; s < c.slabs; s++) empty += (uint32_t)is_empty(m, s);
+    return empty > spare ? clkv_growth_close_down_to(m, c.open_slabs - (empty - spare)) : 0;
+}

@@ -1,0 +1,46 @@
+/* growth.h: the growth of a pool: memory for blocks that comes when it is needed and goes when it is empty.
+ *
+ *   reserve ──▶ clkv_growth_make_room ──▶ hooks.open (makes the memory, unlocked) ──▶ the slab's blocks are free
+ *   clkv_growth_close_empty ──▶ hooks.close (gives the memory back)
+ *
+ * Invariants: a slab of the pool is open only while its memory is there; `opening` has a bit for each closed slab for
+ * which hooks.open runs; one slab is always open. SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLKV_CORE_GROWTH_H
+#define CLKV_CORE_GROWTH_H
+
+#include "core/pool.h"
+
+struct clkv_manager;
+
+typedef struct clkv_growth_hooks {
+    uint32_t slab_blocks; /* blocks of a slab */
+    uint32_t open_slabs;  /* slabs whose memory is there from the beginning: 0 … open_slabs − 1; at least one */
+    /* Makes the memory of a slab. It is called without the manager's lock, perhaps on several threads for different
+     * slabs. After a failure the pool works with what it has, and asks again when it next needs a slab. */
+    clkv_status (*open)(void *user, uint32_t slab);
+    /* Gives the memory back. It is called with the manager's lock held, and cannot fail. */
+    void (*close)(void *user, uint32_t slab);
+    void *user;
+} clkv_growth_hooks;
+
+typedef struct clkv_growth {
+    clkv_growth_hooks hooks; /* open is NULL: there are no slabs to open */
+    uint32_t opening;
+    int refused; /* the last attempt to open a slab has failed */
+} clkv_growth;
+
+/* The number of blocks that a reservation could take, if every slab that may be opened is opened. */
+uint32_t clkv_growth_available(const struct clkv_manager *m);
+
+/* Opens slabs until n blocks can be taken without evicting any, or no more can be opened. It opens none for a request
+ * that cannot be met. The manager is locked; the lock is released and taken again while memory is made. */
+void clkv_growth_make_room(struct clkv_manager *m, uint64_t n);
+
+/* Closes empty slabs, the highest first, until at most `spare` empty slabs are open or, with spare = 0, one slab in all.
+ * Returns the number of slabs closed. */
+uint32_t clkv_growth_close_empty(struct clkv_manager *m, uint32_t spare);
+
+/* The same, until at most n slabs are open, empty or not. */
+uint32_t clkv_growth_close_down_to(struct clkv_manager *m, uint32_t n);
+
+#endif
