@@ -68,6 +68,18 @@ typedef enum clkv_compile {
  * must not call clkv on this cache. */
 typedef void (*clkv_progress_fn)(void *user, uint32_t done, uint32_t total);
 
+/* When the memory of the slabs is allocated. Either way the cache never takes more than memory_bytes for its blocks, and
+ * no kernel is compiled again when a slab comes or goes. */
+typedef enum clkv_growth {
+    CLKV_GROWTH_DEFAULT = 0,   /* CLKV_GROWTH_ON_DEMAND */
+    CLKV_GROWTH_ON_DEMAND = 1, /* the first slab by clkv_cache_create, each other one by the reservation that needs it.
+                                  While the device refuses memory, the pool works with the slabs that it has:
+                                  reservations evict cached blocks, or return NO_BLOCKS. clkv_cache_shrink and
+                                  spare_slabs give slabs back. Without max_slab_bytes a slab is a sixteenth of the
+                                  pool, or 32 MiB if that is more */
+    CLKV_GROWTH_AT_ONCE = 2,   /* all by clkv_cache_create, until the cache is destroyed */
+} clkv_growth;
+
 typedef struct clkv_cache_params {
     size_t size;
     /* the model; no defaults unless one is named */
@@ -80,7 +92,8 @@ typedef struct clkv_cache_params {
     /* the size of the pool: blocks, or else memory_bytes, or else half of the memory that the device can give */
     uint32_t blocks;
     uint64_t memory_bytes;     /* of all slabs on the device, rounded down to whole blocks */
-    uint64_t max_slab_bytes;   /* default and upper limit: the device's limit for one allocation */
+    uint64_t max_slab_bytes;   /* upper limit: the device's limit for one allocation; default: that limit, or less
+                                  (see clkv_growth) */
     /* the host half: the same as in clkv_manager_params, defaults included, except where a comment differs */
     uint32_t block_size, max_sequences;
     uint32_t max_context;      /* tokens; default 131072; a larger value than the pool can hold is reduced to that */
@@ -102,7 +115,12 @@ typedef struct clkv_cache_params {
                                   UNSUPPORTED, since there are no kernels for windows yet */
     clkv_compile compile;
     clkv_progress_fn on_progress; /* gets the progress of compiling in clkv_cache_create; default none */
+    clkv_growth growth;        /* when the memory of the slabs is allocated; default CLKV_GROWTH_ON_DEMAND */
+    uint32_t spare_slabs;      /* a pool that grows: slabs that it keeps though they are empty. An upload gives further
+                                  empty slabs back to the device. Default 1; CLKV_SPARE_NONE = none */
 } clkv_cache_params;
+
+#define CLKV_SPARE_NONE UINT32_MAX
 
 /* The bytes that one block takes on the device, all layers; 0 for params that are wrong. */
 CLKV_API uint64_t clkv_cache_block_bytes(const clkv_cache_params *params);
@@ -228,6 +246,32 @@ CLKV_API clkv_status clkv_cache_fill(clkv_cache *cache, uint8_t byte);
  * not compiled (clkv_cache_warm_up). NO_MEMORY, DEVICE: the blocks are still to be cleared. */
 CLKV_API clkv_status clkv_cache_clear_freed(clkv_cache *cache, cl_uint n_wait, const cl_event *wait,
                                             cl_event *event);
+
+/* What clkv_cache_shrink does with cached blocks. */
+typedef enum clkv_cached {
+    CLKV_CACHED_KEEP = 0,  /* default: they stay, and are moved */
+    CLKV_CACHED_EVICT = 1, /* as many as must go are evicted, in the usual order */
+} clkv_cached;
+
+typedef struct clkv_shrink_params {
+    size_t size;
+    uint64_t keep_bytes; /* slabs are given back until those left have at most so many bytes, or hold what must stay;
+                            default 0: as few as possible, at least one */
+    clkv_cached cached;
+    uint32_t max_moves;  /* blocks that are moved at most; default 0 = no limit */
+} clkv_shrink_params;
+
+/* Gives slabs back to the device: first those that are empty, then those that compaction empties. Compaction enqueues
+ * copies of the blocks of the emptiest slabs into free blocks of others; block tables, prefix index and pins then name
+ * the new blocks, and sequences compute the same bits as before. Blocks of a reserved batch, and of the sequences in
+ * it, are not moved, so call it between steps. params may be NULL. *moves (may be NULL) gets the *n_moves moves that
+ * were made, {old block, new block}, for callers who hold block ids; the list belongs to the cache until the next call
+ * or clkv_cache_destroy. The event is that of the last command. What `moves` says has happened also when the function
+ * returns an error. STATE: the cache was created with CLKV_GROWTH_AT_ONCE, or a kernel is not compiled
+ * (clkv_cache_warm_up). INVALID: an unknown `cached`. NO_MEMORY, DEVICE. */
+CLKV_API clkv_status clkv_cache_shrink(clkv_cache *cache, const clkv_shrink_params *params,
+                                       const clkv_block_copy **moves, uint32_t *n_moves, cl_uint n_wait,
+                                       const cl_event *wait, cl_event *event);
 
 /* The statistics of clkv_manager_get_stats, and the figures of the device. */
 CLKV_API clkv_status clkv_cache_get_stats(clkv_cache *cache, clkv_stats *out);

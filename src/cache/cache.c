@@ -48,6 +48,19 @@ static clkv_status compile(clkv_cache *cache)
     return clkv_cache_compile(cache, &all);
 }
 
+/* The slabs, all or the first one, and the manager, which then knows them. */
+static clkv_status create_blocks(clkv_cache *cache)
+{
+    const clkv_cache_params *p = &cache->params;
+    const clkv_manager_params manager = clkv_cache_manager_params(p);
+    const int grows = p->growth != CLKV_GROWTH_AT_ONCE;
+    const clkv_status st = clkv_slabs_create(&cache->ops.slabs, cache->device, p->blocks, clkv_cache_block_bytes(p),
+                                             p->max_slab_bytes, grows ? 1 : CLKV_MAX_SLABS);
+    if (st != CLKV_OK) return st;
+    const clkv_growth_hooks hooks = clkv_cache_growth_hooks(cache);
+    return clkv_manager_create_growing(&cache->manager, &manager, grows && cache->ops.slabs.n > 1 ? &hooks : NULL);
+}
+
 static clkv_status create(clkv_cache **out, clkv_device *device, const clkv_cache_params *params)
 {
     if (!out) return CLKV_FAIL(CLKV_ERROR_INVALID, "out is NULL");
@@ -69,17 +82,14 @@ static clkv_status create(clkv_cache **out, clkv_device *device, const clkv_cach
     if ((st = clkv_watch_create(&cache->watch)) != CLKV_OK) goto fail;
     cache->ops.stream.watch = cache->watch;
     clkv_ring_init(&cache->ring, &cache->ops.stream);
-    const clkv_manager_params manager = clkv_cache_manager_params(&resolved);
-    if ((st = clkv_manager_create(&cache->manager, &manager)) != CLKV_OK) goto fail;
-    if ((st = clkv_slabs_create(&cache->ops.slabs, device, resolved.blocks, clkv_cache_block_bytes(&resolved),
-                                resolved.max_slab_bytes)) != CLKV_OK)
-        goto fail;
+    if ((st = create_blocks(cache)) != CLKV_OK) goto fail;
     if ((st = create_rows(cache)) != CLKV_OK) goto fail;
     if ((st = clkv_ops_reserve_parts(&cache->ops, 0)) != CLKV_OK) goto fail;
     if ((st = compile(cache)) != CLKV_OK) goto fail;
-    clkv_log(CLKV_LOG_INFO, "cache: %u blocks of %u tokens, %llu bytes in %u slab%s", (unsigned)resolved.blocks,
-             (unsigned)resolved.block_size, (unsigned long long)resolved.memory_bytes, (unsigned)cache->ops.slabs.n,
-             cache->ops.slabs.n == 1 ? "" : "s");
+    clkv_log(CLKV_LOG_INFO, "cache: %u blocks of %u tokens, %llu bytes in %u slab%s, %llu bytes now",
+             (unsigned)resolved.blocks, (unsigned)resolved.block_size, (unsigned long long)resolved.memory_bytes,
+             (unsigned)cache->ops.slabs.n, cache->ops.slabs.n == 1 ? "" : "s",
+             (unsigned long long)clkv_slabs_bytes(&cache->ops.slabs));
     *out = cache;
     return CLKV_OK;
 fail:
@@ -114,6 +124,7 @@ void clkv_cache_destroy(clkv_cache **cache)
         c->live = upload->next;
         clkv_cache_free_upload(upload);
     }
+    clkv_free(c->moves, c->moves_capacity * sizeof *c->moves);
     clkv_watch_destroy(&c->watch);
     clkv_ring_destroy(&c->ring);
     clkv_ops_free(&c->ops);
@@ -155,7 +166,7 @@ static clkv_status fill(clkv_cache *cache, uint8_t byte)
     clkv_mutex_lock(&cache->lock);
     const clkv_slabs *slabs = &cache->ops.slabs;
     for (uint32_t i = 0; i < slabs->n && st == CLKV_OK; i++)
-        st = clkv_stream_fill(&cache->ops.stream, slabs->mem[i], byte, slabs->slab_bytes);
+        if (slabs->open >> i & 1) st = clkv_stream_fill(&cache->ops.stream, slabs->mem[i], byte, slabs->slab_bytes);
     clkv_cache_done(cache, st);
     clkv_mutex_unlock(&cache->lock);
     return st;
@@ -176,7 +187,7 @@ static clkv_status get_stats(clkv_cache *cache, clkv_stats *out)
     clkv_manager_lock(cache->manager);
     clkv_manager_stats_locked(cache->manager, &all);
     clkv_manager_unlock(cache->manager);
-    all.device_bytes = (uint64_t)cache->ops.slabs.slab_bytes * cache->ops.slabs.n + clkv_ops_bytes(&cache->ops) +
+    all.device_bytes = clkv_slabs_bytes(&cache->ops.slabs) + clkv_ops_bytes(&cache->ops) +
                        clkv_ring_bytes(&cache->ring);
     all.uploaded_bytes = cache->uploaded_bytes;
     all.uploads = cache->uploads;

@@ -10,6 +10,10 @@
 #define DEFAULT_CONTEXT 131072u
 #define DEFAULT_BATCH_TOKENS 8192u
 #define DEFAULT_SEQUENCES 256u
+/* A pool that grows has at most GROWTH_SLABS slabs, and none of less than GROWTH_BYTES. */
+#define GROWTH_SLABS 16u
+#define GROWTH_BYTES (UINT64_C(32) << 20)
+#define SPARE_SLABS 1u
 
 static clkv_status check_head_dim(const char *name, uint32_t dim)
 {
@@ -98,6 +102,18 @@ static clkv_status resolve_blocks(const clkv_device *device, clkv_cache_params *
     return CLKV_OK;
 }
 
+/* Sets the size of the slabs of a pool that grows, unless the caller has. */
+static void resolve_growth(clkv_cache_params *p)
+{
+    if (p->growth == CLKV_GROWTH_DEFAULT) p->growth = CLKV_GROWTH_ON_DEMAND;
+    if (p->spare_slabs == 0) p->spare_slabs = SPARE_SLABS;
+    if (p->spare_slabs == CLKV_SPARE_NONE) p->spare_slabs = 0;
+    if (p->growth == CLKV_GROWTH_AT_ONCE || p->max_slab_bytes) return;
+    const uint64_t each = p->memory_bytes / p->blocks, blocks = (p->blocks - 1) / GROWTH_SLABS + 1;
+    p->max_slab_bytes = blocks * each > GROWTH_BYTES ? blocks * each : GROWTH_BYTES;
+    if (p->max_slab_bytes < each) p->max_slab_bytes = each;
+}
+
 clkv_manager_params clkv_cache_manager_params(const clkv_cache_params *p)
 {
     clkv_manager_params m = CLKV_PARAMS_INIT(clkv_manager_params);
@@ -129,8 +145,12 @@ clkv_status clkv_cache_resolve(const clkv_device *device, const clkv_cache_param
     st = check_model(&p);
     if (st == CLKV_OK && p.compile != CLKV_COMPILE_DEFAULT && p.compile != CLKV_COMPILE_LATER)
         st = CLKV_FAIL(CLKV_ERROR_INVALID, "compile is %d: CLKV_COMPILE_DEFAULT or CLKV_COMPILE_LATER", (int)p.compile);
+    if (st == CLKV_OK && p.growth != CLKV_GROWTH_DEFAULT && p.growth != CLKV_GROWTH_ON_DEMAND &&
+        p.growth != CLKV_GROWTH_AT_ONCE)
+        st = CLKV_FAIL(CLKV_ERROR_INVALID, "growth is %d: none of clkv_growth", (int)p.growth);
     if (st == CLKV_OK) st = resolve_blocks(device, &p);
     if (st != CLKV_OK) return st;
+    resolve_growth(&p);
     if (p.max_sequences == 0) p.max_sequences = DEFAULT_SEQUENCES;
     if (p.max_batch_tokens == 0) p.max_batch_tokens = DEFAULT_BATCH_TOKENS;
     const uint64_t pool_tokens = (uint64_t)p.blocks * p.block_size;

@@ -9,6 +9,7 @@
 #ifndef CLKV_CACHE_STATE_H
 #define CLKV_CACHE_STATE_H
 
+#include "core/growth.h"
 #include "ops/ops.h"
 #include "os/thread.h"
 
@@ -36,6 +37,9 @@ struct clkv_cache {
     clkv_ring ring;
     clkv_watch *watch;        /* watches all commands of the stream */
     clkv_upload *live;
+    clkv_block_copy *moves;   /* of the last clkv_cache_shrink */
+    size_t moves_capacity;
+    uint32_t n_moves;
     uint64_t uploaded_bytes, uploads, blocks_cleared;
     int lost;                 /* the device is lost, and this was logged */
 };
@@ -73,6 +77,12 @@ void clkv_cache_note_append(clkv_upload *upload, uint32_t layer);
 /* clkv_batch_commit calls this for a strict cache, with the manager locked. STATE: layers are missing. DEVICE,
  * FORKED. */
 clkv_status clkv_cache_may_commit(void *upload);
+
+/* How the block manager gets and returns the memory of slabs. */
+clkv_growth_hooks clkv_cache_growth_hooks(clkv_cache *cache);
+
+/* Closes the empty slabs beyond params.spare_slabs. Cache and manager are locked. */
+void clkv_cache_give_back(clkv_cache *cache);
 
 /* Enqueues zeros into every uncleared block, and removes the blocks from the list. After a failure the blocks stay on
  * the list. Cache and manager are locked, or no other thread uses them. */

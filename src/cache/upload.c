@@ -218,6 +218,7 @@ static clkv_status upload(clkv_cache *cache, clkv_batch *batch, const clkv_uploa
     if (cache->params.commit == CLKV_COMMIT_STRICT) batch->may_commit = clkv_cache_may_commit;
     cache->uploaded_bytes += packed->bytes;
     cache->uploads++;
+    clkv_cache_give_back(cache);
     return CLKV_OK;
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/pool.h"
 
 /* ---- life ---- */
 
@@ -184,7 +185,7 @@ static int is_free(const clkv_manager *m, uint32_t block)
 void clkv_blocks_unclear_free(clkv_manager *m, const uint32_t *blocks, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
-        if (is_free(m, blocks[i])) clkv_uncleared_add(&m->uncleared, blocks[i]);
+        if (is_free(m, blocks[i]) && clkv_pool_is_open(m->pool, blocks[i])) clkv_uncleared_add(&m->uncleared, blocks[i]);
 }
 
 void clkv_blocks_unclear_all(clkv_manager *m)

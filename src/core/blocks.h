@@ -27,7 +27,7 @@ struct clkv_manager {
      * batch commits, so that a rollback can return them to the cache, but look-ups do not find them. */
     uint8_t *hidden;
     clkv_uncleared uncleared;           /* off without clear_freed */
-    clkv_growth growth;
+    clkv_growth_state growth;
     uint32_t blocks, block_size, shift; /* block_size = 1 << shift */
     uint32_t max_sequences, max_context, max_batch_tokens, window;
     uint32_t evicted; /* blocks that the pool has taken from the cache since this was set to 0 */
@@ -106,7 +106,7 @@ clkv_status clkv_blocks_match(clkv_manager *m, clkv_prefix_node from, uint64_t p
 /* Makes room for n blocks in m->found. NO_MEMORY. */
 clkv_status clkv_blocks_reserve_found(clkv_manager *m, size_t n);
 
-/* Marks those of n blocks that are free as blocks to clear, because clearing them has failed. */
+/* Marks those of n blocks that are free, in slabs that are open, as blocks to clear, because clearing them has failed. */
 void clkv_blocks_unclear_free(clkv_manager *m, const uint32_t *blocks, uint32_t n);
 
 /* Marks used and cached blocks as blocks to clear too. For the end of a cache. */

@@ -68,17 +68,19 @@ static int may_move(const planner *p, const slab_room *slab)
 }
 
 /* Chooses the slabs to empty, those with the fewest blocks first. Returns the number of moves. */
-static uint32_t choose_sources(planner *p, uint32_t max_moves)
+static uint32_t choose_sources(planner *p, uint32_t slabs, uint32_t max_moves)
 {
     uint64_t room = 0; /* free blocks of slabs that are no sources */
-    uint32_t moves = 0;
+    uint32_t moves = 0, filled = 0;
+    for (uint32_t i = 0; i < p->n; i++) filled += p->slabs[i].taken > 0;
     for (uint32_t i = 0; i < p->n; i++) room += p->slabs[i].blocks - p->slabs[i].taken;
-    for (uint32_t i = 0; i < p->n; i++) {
+    for (uint32_t i = 0; i < p->n && filled > slabs; i++) {
         slab_room *s = &p->slabs[i];
         const uint32_t own = s->blocks - s->taken;
         if ((uint64_t)moves + s->taken > room - own || moves + s->taken > max_moves) break;
         if (s->taken == 0 || !may_move(p, s)) continue;
         s->source = 1;
+        filled--;
         room -= own;
         moves += s->taken;
     }
@@ -110,7 +112,7 @@ static void list_moves(planner *p, clkv_compaction *out)
     }
 }
 
-clkv_status clkv_compact_plan(clkv_manager *m, uint32_t max_moves, clkv_compaction *out)
+clkv_status clkv_compact_plan(clkv_manager *m, uint32_t slabs, uint32_t max_moves, clkv_compaction *out)
 {
     *out = (clkv_compaction){.blocks = m->blocks};
     planner p = {.m = m, .fixed = clkv_map(fixed_bytes(m))};
@@ -118,7 +120,7 @@ clkv_status clkv_compact_plan(clkv_manager *m, uint32_t max_moves, clkv_compacti
     if (status == CLKV_OK) {
         fix_reserved(&p);
         list_slabs(&p);
-        out->room = choose_sources(&p, max_moves);
+        out->room = choose_sources(&p, slabs, max_moves);
         out->moves = out->room ? clkv_alloc(out->room * sizeof *out->moves) : NULL;
         out->moved = out->room ? clkv_map(m->blocks * sizeof *out->moved) : NULL;
         if (out->room && (!out->moves || !out->moved))

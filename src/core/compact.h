@@ -20,9 +20,9 @@ typedef struct clkv_compaction {
     uint32_t blocks;
 } clkv_compaction;
 
-/* Plans at most max_moves moves that empty whole slabs. *out is all zero after a failure. Call it, and
+/* Plans at most max_moves moves that empty whole slabs, until at most `slabs` slabs have blocks. *out is all zero after a failure. Call it, and
  * clkv_compact_apply, with the manager locked and without unlocking it in between. NO_MEMORY. */
-clkv_status clkv_compact_plan(clkv_manager *m, uint32_t max_moves, clkv_compaction *out);
+clkv_status clkv_compact_plan(clkv_manager *m, uint32_t slabs, uint32_t max_moves, clkv_compaction *out);
 
 /* Makes the moves in the pool, the prefix index, the pins and the block tables. The list of blocks to clear, if there is
  * one, is empty before; then it has the blocks that are free now. */

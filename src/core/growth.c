@@ -73,6 +73,12 @@ static int is_empty(const clkv_manager *m, uint32_t slab)
     return id && clkv_pool_get_slab(m->pool, id, &counts) == CLKV_OK && counts.taken == 0;
 }
 
+/* Blocks that are listed for clearing must be cleared while their memory is there. */
+static int may_close(const clkv_manager *m)
+{
+    return m->growth.hooks.open && m->uncleared.n == 0;
+}
+
 static int close_highest(clkv_manager *m, uint32_t slabs)
 {
     for (uint32_t s = slabs; s-- > 0;) {
@@ -87,7 +93,7 @@ static int close_highest(clkv_manager *m, uint32_t slabs)
 
 uint32_t clkv_growth_close_down_to(clkv_manager *m, uint32_t n)
 {
-    if (!m->growth.hooks.open) return 0;
+    if (!may_close(m)) return 0;
     const clkv_pool_counts c = counts_of(m);
     uint32_t closed = 0;
     while (c.open_slabs - closed > (n ? n : 1) && close_highest(m, c.slabs)) closed++;
@@ -96,8 +102,9 @@ uint32_t clkv_growth_close_down_to(clkv_manager *m, uint32_t n)
 
 uint32_t clkv_growth_close_empty(clkv_manager *m, uint32_t spare)
 {
-    if (!m->growth.hooks.open) return 0;
+    if (!may_close(m)) return 0;
     const clkv_pool_counts c = counts_of(m);
+    if (c.open_slabs <= c.needed_slabs + spare) return 0; /* at most so many are empty */
     uint32_t empty = 0;
     for (uint32_t s = 0; s < c.slabs; s++) empty += (uint32_t)is_empty(m, s);
     return empty > spare ? clkv_growth_close_down_to(m, c.open_slabs - (empty - spare)) : 0;

@@ -23,11 +23,11 @@ typedef struct clkv_growth_hooks {
     void *user;
 } clkv_growth_hooks;
 
-typedef struct clkv_growth {
+typedef struct clkv_growth_state {
     clkv_growth_hooks hooks; /* open is NULL: there are no slabs to open */
     uint32_t opening;
     int refused; /* the last attempt to open a slab has failed */
-} clkv_growth;
+} clkv_growth_state;
 
 /* The number of blocks that a reservation could take, if every slab that may be opened is opened. */
 uint32_t clkv_growth_available(const struct clkv_manager *m);
@@ -37,7 +37,7 @@ uint32_t clkv_growth_available(const struct clkv_manager *m);
 void clkv_growth_make_room(struct clkv_manager *m, uint64_t n);
 
 /* Closes empty slabs, the highest first, until at most `spare` empty slabs are open or, with spare = 0, one slab in all.
- * Returns the number of slabs closed. */
+ * Returns the number of slabs closed: none while blocks are listed for clearing. */
 uint32_t clkv_growth_close_empty(struct clkv_manager *m, uint32_t spare);
 
 /* The same, until at most n slabs are open, empty or not. */

@@ -17,6 +17,9 @@ void clkv_pool_undo(clkv_pool *pool, const uint32_t *blocks, uint32_t n, uint32_
  * were. Does not call evict or count evictions. */
 uint32_t clkv_pool_drop_cached(clkv_pool *pool, uint32_t n, uint32_t *out);
 
+/* Whether the slab of a block is open. */
+int clkv_pool_is_open(const clkv_pool *pool, uint32_t block);
+
 /* The number of an open slab. INVALID: an id of another pool. STATE: the slab was closed since. */
 clkv_status clkv_pool_find_slab(const clkv_pool *pool, clkv_slab_id id, uint32_t *slab);
 

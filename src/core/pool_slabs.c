@@ -72,6 +72,11 @@ clkv_slab_id clkv_pool_slab_at(const clkv_pool *pool, uint32_t slab)
     return pool && slab < pool->n_slabs && pool->open >> slab & 1 ? id_of(pool, slab) : 0;
 }
 
+int clkv_pool_is_open(const clkv_pool *pool, uint32_t block)
+{
+    return (int)(pool->open >> clkv_pool_slab_of(pool, block) & 1);
+}
+
 static clkv_status get_slab(const clkv_pool *pool, clkv_slab_id id, clkv_slab_counts *out)
 {
     if (!pool) return CLKV_FAIL(CLKV_ERROR_INVALID, "pool is NULL");

@@ -122,16 +122,19 @@ static clkv_status make_slab_in_place(clkv_slabs *slabs, uint32_t i, const clkv_
     return CLKV_OK;
 }
 
-static clkv_status make_slab(clkv_slabs *slabs, uint32_t i, const clkv_device *device)
+static clkv_status make_slab(clkv_slabs *slabs, uint32_t i, const clkv_device *device, int *by_driver)
 {
-    int by_driver = device->facts.info.kind != CLKV_DEVICE_CPU;
-    if (!by_driver) {
-        const clkv_status st = make_slab_in_place(slabs, i, device, &by_driver);
-        if (st || !by_driver) return st;
+    *by_driver = device->facts.info.kind != CLKV_DEVICE_CPU;
+    if (!*by_driver) {
+        const clkv_status st = make_slab_in_place(slabs, i, device, by_driver);
+        if (st || !*by_driver) return st;
     }
-    const clkv_status st = create_buffer(slabs, i, device);
-    if (st) return st;
-    /* Many drivers allocate at the first use, and would fail in the middle of a step: use the buffer now. */
+    return create_buffer(slabs, i, device);
+}
+
+/* Many drivers allocate at the first use, and would fail in the middle of a step: use the buffer now. */
+static clkv_status use_first(const clkv_slabs *slabs, uint32_t i, const clkv_device *device)
+{
     const uint8_t zero = 0;
     const cl_int err = clEnqueueWriteBuffer(device->queue, slabs->mem[i], CL_TRUE, 0, sizeof zero, &zero, 0, NULL, NULL);
     if (err != CL_SUCCESS)
@@ -140,28 +143,81 @@ static clkv_status make_slab(clkv_slabs *slabs, uint32_t i, const clkv_device *d
     return CLKV_OK;
 }
 
+static int is_open(const clkv_slabs *slabs, uint32_t i)
+{
+    return (int)(slabs->open >> i & 1);
+}
+
+/* Puts an open slab where there is none. */
+static void fill_places(clkv_slabs *slabs)
+{
+    const cl_mem some = slabs->open ? slabs->mem[__builtin_ctz(slabs->open)] : NULL;
+    for (uint32_t i = 0; i < slabs->args; i++)
+        if (!is_open(slabs, i)) slabs->mem[i] = some;
+}
+
+/* Frees what a slab has, also if it is half made. */
+static void free_slab(clkv_slabs *slabs, uint32_t i)
+{
+    const int forked = clkv_process_forked(); /* then the driver does not run in this process, and frees nothing */
+    if (slabs->mem[i] && !forked) clReleaseMemObject(slabs->mem[i]);
+    if (forked || !(slabs->driver_frees >> i & 1)) clkv_unmap(slabs->host[i], (size_t)slabs->slab_bytes);
+    slabs->mem[i] = NULL;
+    slabs->host[i] = NULL;
+    slabs->driver_frees &= ~(UINT32_C(1) << i);
+    slabs->open &= ~(UINT32_C(1) << i);
+}
+
 clkv_status clkv_slabs_create(clkv_slabs *slabs, clkv_device *device, uint32_t blocks, uint64_t block_bytes,
-                              uint64_t max_slab_bytes)
+                              uint64_t max_slab_bytes, uint32_t n_open)
 {
     *slabs = (clkv_slabs){0};
     clkv_slabs s;
     clkv_status st = clkv_slabs_divide(&s, device, blocks, block_bytes, max_slab_bytes);
-    for (uint32_t i = 0; !st && i < s.n; i++) st = make_slab(&s, i, device);
+    for (uint32_t i = 0; !st && i < s.n && i < n_open; i++) {
+        int by_driver = 0;
+        s.open |= UINT32_C(1) << i;
+        st = make_slab(&s, i, device, &by_driver);
+        if (!st && by_driver) st = use_first(&s, i, device);
+    }
     if (st) {
         clkv_slabs_destroy(&s);
         return st;
     }
-    for (uint32_t i = s.n; i < s.args; i++) s.mem[i] = s.mem[s.n - 1];
+    fill_places(&s);
     *slabs = s;
     return CLKV_OK;
 }
 
+clkv_status clkv_slabs_open(clkv_slabs *slabs, uint32_t i, clkv_stream *stream)
+{
+    int by_driver = 0;
+    slabs->mem[i] = NULL; /* another slab was in this place */
+    clkv_status st = make_slab(slabs, i, stream->device, &by_driver);
+    if (!st && by_driver) st = clkv_stream_fill(stream, slabs->mem[i], 0, 1);
+    if (st) {
+        free_slab(slabs, i);
+    } else {
+        slabs->open |= UINT32_C(1) << i;
+    }
+    fill_places(slabs);
+    return st;
+}
+
+void clkv_slabs_close(clkv_slabs *slabs, uint32_t i)
+{
+    free_slab(slabs, i);
+    fill_places(slabs);
+}
+
 void clkv_slabs_destroy(clkv_slabs *slabs)
 {
-    const int forked = clkv_process_forked(); /* then the driver does not run in this process, and frees nothing */
-    for (uint32_t i = 0; i < slabs->n; i++) {
-        if (slabs->mem[i] && !forked) clReleaseMemObject(slabs->mem[i]);
-        if (forked || !(slabs->driver_frees >> i & 1)) clkv_unmap(slabs->host[i], (size_t)slabs->slab_bytes);
-    }
+    for (uint32_t i = 0; i < slabs->n; i++)
+        if (is_open(slabs, i)) free_slab(slabs, i);
     *slabs = (clkv_slabs){0};
+}
+
+uint64_t clkv_slabs_bytes(const clkv_slabs *slabs)
+{
+    return slabs->slab_bytes * (uint64_t)__builtin_popcount(slabs->open);
 }

@@ -21,6 +21,7 @@ static inline size_t raw_block(clkv_cache *cache, uint32_t block, void *out, siz
     const size_t bytes = clkv_cache_block_bytes(&cache->params);
     cl_command_queue queue = clkv_device_queue(cache->device);
     ck_assert_uint_le(bytes, room);
+    ck_assert(slabs->open >> block / slabs->blocks_per_slab & 1); /* else another slab is in its place */
     ck_assert_int_eq(clFinish(queue), CL_SUCCESS);
     ck_assert_int_eq(clEnqueueReadBuffer(queue, slabs->mem[block / slabs->blocks_per_slab], CL_TRUE,
                                          block % slabs->blocks_per_slab * bytes, bytes, out, 0, NULL, NULL),

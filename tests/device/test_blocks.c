@@ -46,6 +46,7 @@ static void twins_open(twins *t, clkv_device *device, clkv_type k_type, clkv_typ
     params.shuffle_seed = 11;
     params.prefix = CLKV_PREFIX_OFF;
     params.max_slab_bytes = clkv_cache_block_bytes(&params) * ((t->blocks + slabs - 1) / slabs);
+    params.growth = CLKV_GROWTH_AT_ONCE;
     params.compile = CLKV_COMPILE_LATER;
     ck_ok(clkv_cache_create(&t->cache, device, &params));
     warm_up_for(t->cache, CLKV_OP_UPLOAD | CLKV_OP_APPEND | CLKV_OP_COPY | CLKV_OP_GATHER, 0,

@@ -1,26 +1,15 @@
 /* test_cleared.c: with clear_freed, what a sequence has left is no longer in the device's memory: after the next
  * upload, or when asked; and what somebody still holds, or can still find, stays. Looks at the slabs
  * themselves. SPDX-License-Identifier: Apache-2.0 */
-#include "raw.h"
-#include "story.h"
-#include "targets.h"
-#include "warm_up.h"
-
-#include "../leftovers.h"
+#include "desk.h"
 
 enum { BLOCK = 4, BLOCKS = 12 };
 
 static target targets[MAX_TARGETS];
 static size_t n_targets;
 
-typedef struct desk {
-    clkv_device *device;
-    clkv_cache *cache;
-    clkv_manager *manager;
-    clkv_batch *batch;
-} desk;
-
-static void desk_open(desk *d, clkv_device *device, int clear_freed)
+/* All slabs are there from the beginning, so that the test can look at every block. */
+static void cleared_open(desk *d, clkv_device *device, int clear_freed)
 {
     clkv_cache_params params = CLKV_PARAMS_INIT(clkv_cache_params);
     story_shape(&params);
@@ -28,20 +17,8 @@ static void desk_open(desk *d, clkv_device *device, int clear_freed)
     params.blocks = BLOCKS;
     params.clear_freed = clear_freed;
     params.max_slab_bytes = clkv_cache_block_bytes(&params) * 5;
-    *d = (desk){.device = device};
-    params.compile = CLKV_COMPILE_LATER;
-    ck_ok(clkv_cache_create(&d->cache, device, &params));
-    warm_up_for(d->cache, CLKV_OP_UPLOAD | CLKV_OP_APPEND | CLKV_OP_GATHER, 0, 0);
-    ck_ok(clkv_cache_fill(d->cache, 0xff));
-    d->manager = clkv_cache_manager(d->cache);
-    ck_ok(clkv_batch_create(&d->batch, d->manager));
-}
-
-static void desk_close(desk *d)
-{
-    ck_valid(clkv_manager_validate(d->manager));
-    destroy_leftovers(d->manager);
-    clkv_cache_destroy(&d->cache);
+    params.growth = CLKV_GROWTH_AT_ONCE;
+    desk_open(d, device, params, 0);
 }
 
 /* What lies in a block, all layers: only zeros, only the 0xff of the beginning, or something of somebody's. */
@@ -63,84 +40,6 @@ static uint32_t count(const desk *d, int what)
     return n;
 }
 
-static cl_mem buffer_of(const desk *d, float *data, size_t floats)
-{
-    cl_int err = CL_SUCCESS;
-    cl_mem mem =
-        clCreateBuffer(clkv_device_context(d->device), CL_MEM_COPY_HOST_PTR, floats * sizeof *data, data, &err);
-    ck_assert_int_eq(err, CL_SUCCESS);
-    return mem;
-}
-
-static void reserve(desk *d, story *s, uint32_t n)
-{
-    ck_ok(clkv_batch_add(d->batch, s->sequence, s->tokens + s->n, n, NULL));
-    ck_ok(clkv_batch_reserve(d->batch));
-}
-
-/* Uploads a reserved batch of one story and appends its n tokens in every layer. */
-static void write(desk *d, const story *s, uint32_t n)
-{
-    static float k[STORY_TOKENS * STORY_KV_HEADS * STORY_DIM], v[STORY_TOKENS * STORY_KV_HEADS * STORY_DIM_V];
-    ck_ok(clkv_cache_upload(d->cache, d->batch, NULL, 0, NULL, NULL));
-    for (uint32_t layer = 0; layer < STORY_LAYERS; layer++) {
-        story_rows(s, s->n, n, layer, k, v);
-        clkv_append_params params = CLKV_PARAMS_INIT(clkv_append_params);
-        params.layer = layer;
-        params.k.mem = buffer_of(d, k, (size_t)n * STORY_KV_HEADS * STORY_DIM);
-        params.v.mem = buffer_of(d, v, (size_t)n * STORY_KV_HEADS * STORY_DIM_V);
-        ck_ok(clkv_append(d->cache, d->batch, &params, 0, NULL, NULL));
-        clReleaseMemObject(params.k.mem);
-        clReleaseMemObject(params.v.mem);
-    }
-}
-
-static void grow(desk *d, story *s, uint32_t n)
-{
-    reserve(d, s, n);
-    write(d, s, n);
-    ck_ok(clkv_batch_commit(d->batch));
-    s->n += n;
-}
-
-/* A story of its own, begun with n tokens. */
-static story begin_story(desk *d, uint32_t number, uint32_t n, int no_prefix)
-{
-    story s = {.n = 0};
-    for (uint32_t i = 0; i < STORY_TOKENS; i++) s.tokens[i] = number * 1000 + i;
-    clkv_sequence_params params = CLKV_PARAMS_INIT(clkv_sequence_params);
-    params.tokens = s.tokens;
-    params.n_tokens = STORY_TOKENS;
-    params.prefix = no_prefix ? CLKV_PREFIX_OFF : CLKV_PREFIX_ON;
-    size_t have = 0;
-    ck_ok(clkv_sequence_create(&s.sequence, d->manager, &params, &have));
-    s.n = (uint32_t)have;
-    if (n > have) grow(d, &s, n - (uint32_t)have);
-    return s;
-}
-
-/* Everything of a story is where it should be. */
-static void check_story(const desk *d, const story *s)
-{
-    enum { K = STORY_TOKENS * STORY_KV_HEADS * STORY_DIM, V = STORY_TOKENS * STORY_KV_HEADS * STORY_DIM_V };
-    static float k[K], v[V], right_k[K], right_v[V];
-    const size_t nk = (size_t)s->n * STORY_KV_HEADS * STORY_DIM, nv = (size_t)s->n * STORY_KV_HEADS * STORY_DIM_V;
-    for (uint32_t layer = 0; layer < STORY_LAYERS; layer++) {
-        clkv_gather_params params = CLKV_PARAMS_INIT(clkv_gather_params);
-        params.layer = layer;
-        params.k.mem = buffer_of(d, k, nk);
-        params.v.mem = buffer_of(d, v, nv);
-        ck_ok(clkv_gather(d->cache, s->sequence, &params, 0, NULL, NULL));
-        raw_read(d->device, params.k.mem, k, nk * sizeof *k);
-        raw_read(d->device, params.v.mem, v, nv * sizeof *v);
-        clReleaseMemObject(params.k.mem);
-        clReleaseMemObject(params.v.mem);
-        story_rows(s, 0, s->n, layer, right_k, right_v);
-        ck_assert_mem_eq(k, right_k, nk * sizeof *k);
-        ck_assert_mem_eq(v, right_v, nv * sizeof *v);
-    }
-}
-
 static uint64_t cleared(const desk *d)
 {
     clkv_stats stats = CLKV_PARAMS_INIT(clkv_stats);
@@ -159,7 +58,7 @@ static void clear_now(desk *d)
 START_TEST(without_the_option_it_stays)
 {
     desk d;
-    desk_open(&d, targets[_i].device, 0);
+    cleared_open(&d, targets[_i].device, 0);
     story a = begin_story(&d, 1, 15, 1);
     clkv_sequence_destroy(&a.sequence);
     story b = begin_story(&d, 2, 1, 1);
@@ -175,7 +74,7 @@ END_TEST
 START_TEST(when_asked)
 {
     desk d;
-    desk_open(&d, targets[_i].device, 1);
+    cleared_open(&d, targets[_i].device, 1);
     clear_now(&d); /* nothing yet: an event all the same */
     story a = begin_story(&d, 1, 15, 1), b = begin_story(&d, 2, 6, 1);
     ck_assert_uint_eq(count(&d, CONTENT), 6);
@@ -195,7 +94,7 @@ END_TEST
 START_TEST(by_the_next_upload)
 {
     desk d;
-    desk_open(&d, targets[_i].device, 1);
+    cleared_open(&d, targets[_i].device, 1);
     story a = begin_story(&d, 1, 16, 1), b = begin_story(&d, 2, 6, 1);
     clkv_sequence_destroy(&a.sequence);
     grow(&d, &b, 3); /* takes one of the four */
@@ -220,7 +119,7 @@ END_TEST
 START_TEST(what_is_cached_stays_until_it_is_evicted)
 {
     desk d;
-    desk_open(&d, targets[_i].device, 1);
+    cleared_open(&d, targets[_i].device, 1);
     story a = begin_story(&d, 1, 17, 0);
     clkv_sequence_destroy(&a.sequence);
     clear_now(&d);
@@ -264,7 +163,7 @@ END_TEST
 START_TEST(drafts_forks_and_resets)
 {
     desk d;
-    desk_open(&d, targets[_i].device, 1);
+    cleared_open(&d, targets[_i].device, 1);
     story a = begin_story(&d, 1, 6, 0), b = a;
     ck_ok(clkv_sequence_fork(&b.sequence, a.sequence, 0));
     b.tokens[6] = 77;
@@ -295,7 +194,7 @@ START_TEST(after_an_upload_that_failed)
     desk d;
     clkv_device *device = targets[_i].device;
     if (!can_hold_back(device) || !can_pass_on_failure(device) || !queue_outlives_failure(device)) return;
-    desk_open(&d, targets[_i].device, 1);
+    cleared_open(&d, targets[_i].device, 1);
     story a = begin_story(&d, 1, 15, 1), b = begin_story(&d, 2, 1, 1);
     clkv_sequence_destroy(&a.sequence);
     cl_int err = CL_SUCCESS;
@@ -320,7 +219,7 @@ END_TEST
 START_TEST(at_the_end)
 {
     desk d;
-    desk_open(&d, targets[_i].device, 1);
+    cleared_open(&d, targets[_i].device, 1);
     story a = begin_story(&d, 1, 10, 0);
     clkv_sequence_destroy(&a.sequence);
     a = begin_story(&d, 2, 10, 1);

@@ -23,7 +23,7 @@ static void check_slabs(const clkv_slabs *s, const clkv_device *device, uint32_t
     ck_assert_uint_ge(s->args, s->n);
     ck_assert_uint_eq(s->args & (s->args - 1), 0);
     ck_assert(s->args == 1 || s->args / 2 < s->n);
-    for (uint32_t i = 0; i < s->args; i++) ck_assert_ptr_eq(s->mem[i], s->mem[i < s->n ? i : s->n - 1]);
+    for (uint32_t i = 0; i < s->args; i++) ck_assert_ptr_eq(s->mem[i], s->mem[i < s->n ? i : 0]);
     for (uint32_t i = 0; i < s->n; i++) {
         size_t bytes = 0;
         ck_assert_int_eq(clGetMemObjectInfo(s->mem[i], CL_MEM_SIZE, sizeof bytes, &bytes, NULL), CL_SUCCESS);
@@ -85,7 +85,7 @@ START_TEST(divides)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         clkv_slabs s;
-        ck_ok(clkv_slabs_create(&s, device, cases[i].blocks, cases[i].block_bytes, cases[i].max_slab_bytes));
+        ck_ok(clkv_slabs_create(&s, device, cases[i].blocks, cases[i].block_bytes, cases[i].max_slab_bytes, CLKV_MAX_SLABS));
         ck_assert_uint_eq(s.n, cases[i].n);
         ck_assert_uint_eq(s.blocks_per_slab, cases[i].per_slab);
         check_slabs(&s, device, cases[i].blocks, cases[i].block_bytes, cases[i].max_slab_bytes);
@@ -111,7 +111,7 @@ START_TEST(above_the_allocation_limit)
                (unsigned long long)(info.max_alloc_bytes / mib));
     } else {
         clkv_slabs s;
-        ck_ok(clkv_slabs_create(&s, device, (uint32_t)(bytes / block), block, 0));
+        ck_ok(clkv_slabs_create(&s, device, (uint32_t)(bytes / block), block, 0, CLKV_MAX_SLABS));
         ck_assert_uint_ge(s.n, 2);
         check_slabs(&s, device, (uint32_t)(bytes / block), block, 0);
         check_memory(&s, device);
@@ -126,7 +126,7 @@ static void refuse(clkv_device *device, uint32_t blocks, uint64_t block_bytes, u
 {
     clkv_slabs s, zero = {0};
     memset(&s, 0xff, sizeof s);
-    ck_assert_int_eq(clkv_slabs_create(&s, device, blocks, block_bytes, max_slab_bytes), expected);
+    ck_assert_int_eq(clkv_slabs_create(&s, device, blocks, block_bytes, max_slab_bytes, CLKV_MAX_SLABS), expected);
     ck_assert_mem_eq(&s, &zero, sizeof s);
     ck_assert_int_eq(clkv_last_error()->status, expected);
     ck_assert_uint_gt(strlen(clkv_last_error()->message), 10);

@@ -191,6 +191,7 @@ void world_open(world *w, const test_case *c, clkv_device *device)
     params.block_size = c->block_size;
     params.shuffle_seed = c->seed;
     params.max_slab_bytes = clkv_cache_block_bytes(&params) * per_slab;
+    params.growth = CLKV_GROWTH_AT_ONCE; /* fill_rest() fills them all */
     params.compile = CLKV_COMPILE_LATER;
     ck_ok(clkv_cache_create(&w->cache, device, &params));
     warm_up_for(w->cache, CLKV_OP_UPLOAD | CLKV_OP_APPEND | CLKV_OP_ATTENTION, type_bit(c->in_f16),

@@ -85,7 +85,7 @@ static uint32_t compact(memory *mem, uint32_t max_moves)
 {
     clkv_compaction c;
     clkv_manager_lock(mem->m);
-    ck_ok(clkv_compact_plan(mem->m, max_moves, &c));
+    ck_ok(clkv_compact_plan(mem->m, 1, max_moves, &c));
     for (uint32_t i = 0; i < c.n; i++) {
         must(c.moves[i].from / SLAB != c.moves[i].to / SLAB);
         memcpy(content(mem, c.moves[i].to), content(mem, c.moves[i].from), BLOCK * sizeof(uint32_t));
