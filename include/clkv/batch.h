@@ -64,7 +64,9 @@ CLKV_API clkv_status clkv_batch_add(clkv_batch *batch, clkv_sequence *sequence, 
 /* Removes the last entry. STATE: the batch is reserved, or empty. */
 CLKV_API clkv_status clkv_batch_pop(clkv_batch *batch);
 
-/* Takes the blocks that all entries need, or none. NO_BLOCKS: see clkv_batch_missing. STATE. NO_MEMORY. */
+/* Takes the blocks that all entries need, or none. In a cache whose pool grows (clkv_growth in cache.h) it also makes
+ * the slabs that this needs; slabs stay when the call fails. NO_BLOCKS: see clkv_batch_missing. STATE. NO_MEMORY. DEVICE,
+ * DEVICE_LOST, FORKED: a slab could not be made, not for lack of memory. */
 CLKV_API clkv_status clkv_batch_reserve(clkv_batch *batch);
 
 /* Lists the cached blocks that the reservation takes, of all groups, least recently used first. Their content is

@@ -126,8 +126,9 @@ clkv_status clkv_batch_reserve(clkv_batch *batch)
 {
     if (!batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "batch is NULL");
     clkv_manager_lock(batch->manager);
-    if (!batch->reserved) clkv_growth_make_room(batch->manager, all_blocks_needed(batch));
-    const clkv_status status = reserve_locked(batch);
+    clkv_status status = CLKV_OK;
+    if (!batch->reserved) status = clkv_growth_make_room(batch->manager, all_blocks_needed(batch));
+    if (status == CLKV_OK) status = reserve_locked(batch);
     clkv_manager_unlock(batch->manager);
     return CLKV_PUBLIC(status);
 }

@@ -36,7 +36,13 @@ static int has_room(const clkv_manager *m, uint64_t n)
     return n <= clkv_pool_available(m->pool) && n <= c.open_blocks - c.used - c.cached;
 }
 
-static void open_one(clkv_manager *m, uint32_t slab)
+static int is_refusal(clkv_status status)
+{
+    return status == CLKV_ERROR_DEVICE_MEMORY || status == CLKV_ERROR_NO_MEMORY;
+}
+
+/* A refusal is OK too: m->growth.refused says so. */
+static clkv_status open_one(clkv_manager *m, uint32_t slab)
 {
     const clkv_growth_hooks hooks = m->growth.hooks;
     m->growth.opening |= 1u << slab;
@@ -46,24 +52,26 @@ static void open_one(clkv_manager *m, uint32_t slab)
     m->growth.opening &= ~(1u << slab);
     if (status == CLKV_OK) {
         clkv_pool_open_slab(m->pool, slab, NULL);
-    } else if (!m->growth.refused) {
+    } else if (is_refusal(status) && !m->growth.refused) {
         clkv_log(CLKV_LOG_WARNING, "no memory for slab %u, the pool goes on with what it has: %s", (unsigned)slab,
                  clkv_last_error()->message);
     }
     m->growth.refused = status != CLKV_OK;
+    return is_refusal(status) ? CLKV_OK : status;
 }
 
-void clkv_growth_make_room(clkv_manager *m, uint64_t n)
+clkv_status clkv_growth_make_room(clkv_manager *m, uint64_t n)
 {
-    if (!m->growth.hooks.open) return;
+    if (!m->growth.hooks.open) return CLKV_OK;
     const clkv_pool_counts c = counts_of(m);
-    if (n + c.used + c.watermark > c.total) return;
+    if (n + c.used + c.watermark > c.total) return CLKV_OK;
     while (m->growth.hooks.open && !has_room(m, n)) {
         const int slab = next_closed(m, c.slabs);
-        if (slab < 0) return;
-        open_one(m, (uint32_t)slab);
-        if (m->growth.refused) return;
+        if (slab < 0) return CLKV_OK;
+        const clkv_status status = open_one(m, (uint32_t)slab);
+        if (status != CLKV_OK || m->growth.refused) return status;
     }
+    return CLKV_OK;
 }
 
 static int is_empty(const clkv_manager *m, uint32_t slab)

@@ -16,7 +16,8 @@ typedef struct clkv_growth_hooks {
     uint32_t slab_blocks; /* blocks of a slab */
     uint32_t open_slabs;  /* slabs whose memory is there from the beginning: 0 … open_slabs − 1; at least one */
     /* Makes the memory of a slab. It is called without the manager's lock, perhaps on several threads for different
-     * slabs. After a failure the pool works with what it has, and asks again when it next needs a slab. */
+     * slabs. After DEVICE_MEMORY and NO_MEMORY the pool works with what it has; after any failure it asks again when it
+     * next needs a slab. */
     clkv_status (*open)(void *user, uint32_t slab);
     /* Gives the memory back. It is called with the manager's lock held, and cannot fail. */
     void (*close)(void *user, uint32_t slab);
@@ -33,8 +34,9 @@ typedef struct clkv_growth_state {
 uint32_t clkv_growth_available(const struct clkv_manager *m);
 
 /* Opens slabs until n blocks can be taken without evicting any, or no more can be opened. It opens none for a request
- * that cannot be met. The manager is locked; the lock is released and taken again while memory is made. */
-void clkv_growth_make_room(struct clkv_manager *m, uint64_t n);
+ * that cannot be met. The manager is locked; the lock is released and taken again while memory is made. Fails as
+ * hooks.open does, but not for lack of memory. */
+clkv_status clkv_growth_make_room(struct clkv_manager *m, uint64_t n);
 
 /* Closes empty slabs, the highest first, until at most `spare` empty slabs are open or, with spare = 0, one slab in all.
  * Returns the number of slabs closed: none while blocks are listed for clearing. */

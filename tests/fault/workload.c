@@ -175,6 +175,7 @@ static clkv_status create_cache(workload *w, const workload_step *step)
     p.max_context = MAX_CONTEXT;
     p.max_sequences = WORKLOAD_SEQUENCES;
     p.max_slab_bytes = clkv_cache_block_bytes(&p) * (BLOCKS / 2);
+    p.growth = CLKV_GROWTH_AT_ONCE; /* test_growth.c has the other way */
     p.compile = CLKV_COMPILE_LATER; /* a step for each operation: all at once would have hundreds of calls */
     const clkv_status st = clkv_cache_create(&w->cache, w->device, &p);
     if (st == CLKV_OK) w->manager = clkv_cache_manager(w->cache);
