@@ -101,8 +101,14 @@ static clkv_status reserve_locked(clkv_batch *batch)
     clkv_status status = check_entries(batch);
     if (status != CLKV_OK) return status;
     clkv_blocks_expire_pins(m);
-    const uint64_t need = all_blocks_needed(batch);
-    const uint32_t available = clkv_pool_available(m->pool); /* slabs that could be opened are open now */
+    uint64_t need = all_blocks_needed(batch);
+    if (!clkv_growth_has_room(m, need)) {
+        status = clkv_growth_make_room(m, need);
+        if (status == CLKV_OK) status = check_entries(batch); /* the manager was unlocked */
+        if (status != CLKV_OK) return status;
+        need = all_blocks_needed(batch);
+    }
+    const uint32_t available = clkv_pool_available(m->pool);
     if (need > available) {
         m->counters.reservations_refused++;
         return CLKV_FAIL(CLKV_ERROR_NO_BLOCKS, "%llu blocks needed, %u available", (unsigned long long)need,
@@ -126,9 +132,7 @@ clkv_status clkv_batch_reserve(clkv_batch *batch)
 {
     if (!batch) return CLKV_FAIL(CLKV_ERROR_INVALID, "batch is NULL");
     clkv_manager_lock(batch->manager);
-    clkv_status status = CLKV_OK;
-    if (!batch->reserved) status = clkv_growth_make_room(batch->manager, all_blocks_needed(batch));
-    if (status == CLKV_OK) status = reserve_locked(batch);
+    const clkv_status status = reserve_locked(batch);
     clkv_manager_unlock(batch->manager);
     return CLKV_PUBLIC(status);
 }

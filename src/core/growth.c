@@ -29,9 +29,9 @@ uint32_t clkv_growth_available(const clkv_manager *m)
     return unused > c.watermark ? unused - c.watermark : 0;
 }
 
-/* Whether n blocks can be taken now, and none of them is a cached one. */
-static int has_room(const clkv_manager *m, uint64_t n)
+int clkv_growth_has_room(const clkv_manager *m, uint64_t n)
 {
+    if (!m->growth.hooks.open) return 1;
     const clkv_pool_counts c = counts_of(m);
     return n <= clkv_pool_available(m->pool) && n <= c.open_blocks - c.used - c.cached;
 }
@@ -62,10 +62,9 @@ static clkv_status open_one(clkv_manager *m, uint32_t slab)
 
 clkv_status clkv_growth_make_room(clkv_manager *m, uint64_t n)
 {
-    if (!m->growth.hooks.open) return CLKV_OK;
     const clkv_pool_counts c = counts_of(m);
     if (n + c.used + c.watermark > c.total) return CLKV_OK;
-    while (m->growth.hooks.open && !has_room(m, n)) {
+    while (!clkv_growth_has_room(m, n)) {
         const int slab = next_closed(m, c.slabs);
         if (slab < 0) return CLKV_OK;
         const clkv_status status = open_one(m, (uint32_t)slab);

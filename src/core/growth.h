@@ -33,6 +33,9 @@ typedef struct clkv_growth_state {
 /* The number of blocks that a reservation could take, if every slab that may be opened is opened. */
 uint32_t clkv_growth_available(const struct clkv_manager *m);
 
+/* Whether n blocks can be taken now and none of them is a cached one, or no slab can be opened. */
+int clkv_growth_has_room(const struct clkv_manager *m, uint64_t n);
+
 /* Opens slabs until n blocks can be taken without evicting any, or no more can be opened. It opens none for a request
  * that cannot be met. The manager is locked; the lock is released and taken again while memory is made. Fails as
  * hooks.open does, but not for lack of memory. */

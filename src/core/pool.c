@@ -30,11 +30,15 @@ static void set_slabs(clkv_pool *pool, const clkv_pool_params *params)
     pool->slab_blocks = params->slab_blocks && params->slab_blocks < pool->total ? params->slab_blocks : pool->total;
     pool->n_slabs = (pool->total - 1) / pool->slab_blocks + 1;
     clkv_shuffle_init(&pool->order, pool->slab_blocks, params->shuffle_seed);
-    clkv_shuffle_init(&pool->last_order, clkv_pool_slab_size(pool, pool->n_slabs - 1), params->shuffle_seed);
+    for (uint32_t s = 0; s < pool->n_slabs; s++) pool->slabs[s].size = pool->slab_blocks;
+    struct slab *last = &pool->slabs[pool->n_slabs - 1];
+    last->size = pool->total - (pool->n_slabs - 1) * pool->slab_blocks;
+    clkv_shuffle_init(&pool->last_order, last->size, params->shuffle_seed);
     if (params->slab_blocks) return;
     pool->slabs[0].generation = 1;
-    pool->open = pool->roomy = 1;
+    pool->open = 1;
     pool->open_blocks = pool->total;
+    clkv_pool_set_roomy(pool, 0, 1);
 }
 
 clkv_status clkv_pool_create(clkv_pool **out, const clkv_pool_params *params)
@@ -66,6 +70,7 @@ clkv_status clkv_pool_create(clkv_pool **out, const clkv_pool_params *params)
         clkv_pool_destroy(&pool);
         return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "tables of %u blocks", params->blocks);
     }
+    for (uint32_t s = 0; s < pool->n_slabs; s++) pool->slabs[s].stack = pool->stack + (size_t)s * pool->slab_blocks;
     for (uint32_t end = 0; end < ENDS; end++) pool->links[end] = (struct link){end, end, 0};
     *out = pool;
     return CLKV_OK;
@@ -152,9 +157,8 @@ static int is_foreign(const clkv_pool *pool, uint32_t block)
         if ((pool)->words[block] == 0) return CLKV_FAIL(CLKV_ERROR_STATE, "block %u is free", block);              \
     } while (0)
 
-static uint32_t take_one(clkv_pool *pool)
+static uint32_t evict_one(clkv_pool *pool)
 {
-    if (pool->roomy) return clkv_pool_take_free(pool, (uint32_t)__builtin_ctz(pool->roomy));
     const uint32_t block = ring_oldest(pool), later = pool->links[block + ENDS].later;
     ring_remove(pool, block, pool->words[block] & PRIORITY);
     if (later) {
@@ -175,7 +179,7 @@ clkv_status clkv_pool_allocate(clkv_pool *pool, uint32_t n, uint32_t *out)
         return CLKV_FAIL(CLKV_ERROR_NO_BLOCKS, "%u blocks wanted, %u available of %u", n, available,
                          pool->open_blocks);
     for (uint32_t i = 0; i < n; i++) {
-        const uint32_t block = take_one(pool);
+        const uint32_t block = pool->first ? clkv_pool_take_free(pool, pool->first) : evict_one(pool);
         pool->words[block] = ONE_REF;
         out[i] = block;
     }

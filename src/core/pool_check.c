@@ -27,10 +27,10 @@ static uint32_t count_rings(const clkv_pool *pool)
 static const char *check_slab(const clkv_pool *pool, uint32_t s, uint32_t *used, uint32_t *cached)
 {
     const struct slab *slab = &pool->slabs[s];
-    const uint32_t size = clkv_pool_slab_size(pool, s), open = pool->open >> s & 1;
+    const uint32_t size = slab->size, open = pool->open >> s & 1;
     uint32_t taken = 0, freed = 0;
     if (open != (slab->generation & 1)) return "a slab is open and its generation says otherwise";
-    if (!open && (slab->taken || slab->stacked || slab->fresh)) return "a closed slab has blocks";
+    if (!open && (slab->stacked || slab->fresh)) return "a closed slab has blocks";
     if (slab->fresh > size) return "more blocks of a slab were used than it has";
     for (uint32_t i = 0; i < slab->fresh; i++) {
         const uint32_t word = pool->words[clkv_pool_fresh_at(pool, s, i)];
@@ -41,7 +41,6 @@ static const char *check_slab(const clkv_pool *pool, uint32_t s, uint32_t *used,
         freed += word == 0;
     }
     if (freed != slab->stacked) return "the length of the free stack is not the number of blocks freed";
-    if (taken != slab->taken) return "the count of a slab's blocks is not the number of its used and cached blocks";
     if ((pool->roomy >> s & 1) != (open && taken < size)) return "a slab has free blocks, or none, and says otherwise";
     return NULL;
 }
@@ -56,7 +55,7 @@ static int stack_is_valid(const clkv_pool *pool, uint32_t s, unsigned char *seen
         seen[block / 8] |= (unsigned char)(1u << block % 8);
     }
     for (uint32_t i = 0; i < slab->stacked; i++) {
-        const uint32_t block = pool->stack[s * pool->slab_blocks + i];
+        const uint32_t block = slab->stack[i];
         if (block >= pool->total || pool->words[block] != 0) return 0;
         if (!(seen[block / 8] & 1u << block % 8)) return 0;
         seen[block / 8] &= (unsigned char)~(1u << block % 8);
@@ -71,8 +70,10 @@ const char *clkv_pool_validate(const clkv_pool *pool)
     for (uint32_t s = 0; s < pool->n_slabs; s++) {
         const char *broken = check_slab(pool, s, &used, &cached);
         if (broken) return broken;
-        if (pool->open >> s & 1) open += clkv_pool_slab_size(pool, s);
+        if (pool->open >> s & 1) open += pool->slabs[s].size;
     }
+    const uint32_t roomy = pool->roomy;
+    if (pool->first != (roomy ? &pool->slabs[__builtin_ctz(roomy)] : NULL)) return "the first slab with free blocks is wrong";
     if (used != pool->used) return "the count of used blocks is not the number of blocks with references";
     if (cached != pool->cached) return "the count of cached blocks is not the number of blocks in that state";
     if (open != pool->open_blocks) return "the count of blocks in open slabs is wrong";

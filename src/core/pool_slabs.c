@@ -35,8 +35,8 @@ static clkv_status open_slab(clkv_pool *pool, uint32_t slab, clkv_slab_id *id)
     if (pool->open >> slab & 1) return CLKV_FAIL(CLKV_ERROR_STATE, "slab %u is open", (unsigned)slab);
     pool->slabs[slab].generation++;
     pool->open |= 1u << slab;
-    pool->roomy |= 1u << slab;
-    pool->open_blocks += clkv_pool_slab_size(pool, slab);
+    clkv_pool_set_roomy(pool, slab, 1);
+    pool->open_blocks += pool->slabs[slab].size;
     if (id) *id = id_of(pool, slab);
     return CLKV_OK;
 }
@@ -53,12 +53,13 @@ static clkv_status close_slab(clkv_pool *pool, clkv_slab_id id)
     const clkv_status st = clkv_pool_find_slab(pool, id, &slab);
     if (st != CLKV_OK) return st;
     struct slab *at = &pool->slabs[slab];
-    if (at->taken)
-        return CLKV_FAIL(CLKV_ERROR_BUSY, "slab %u has %u used and cached blocks", (unsigned)slab, (unsigned)at->taken);
-    *at = (struct slab){.generation = at->generation + 1};
+    const uint32_t taken = clkv_pool_taken(at);
+    if (taken) return CLKV_FAIL(CLKV_ERROR_BUSY, "slab %u has %u used and cached blocks", (unsigned)slab, (unsigned)taken);
+    at->stacked = at->fresh = 0;
+    at->generation++;
     pool->open &= ~(1u << slab);
-    pool->roomy &= ~(1u << slab);
-    pool->open_blocks -= clkv_pool_slab_size(pool, slab);
+    clkv_pool_set_roomy(pool, slab, 0);
+    pool->open_blocks -= pool->slabs[slab].size;
     return CLKV_OK;
 }
 
@@ -88,8 +89,8 @@ static clkv_status get_slab(const clkv_pool *pool, clkv_slab_id id, clkv_slab_co
     counts.size = sizeof counts;
     counts.slab = slab;
     counts.first_block = slab * pool->slab_blocks;
-    counts.blocks = clkv_pool_slab_size(pool, slab);
-    counts.taken = pool->slabs[slab].taken;
+    counts.blocks = pool->slabs[slab].size;
+    counts.taken = clkv_pool_taken(&pool->slabs[slab]);
     return CLKV_PARAMS_WRITE(out, counts);
 }
 
@@ -103,13 +104,13 @@ clkv_status clkv_pool_get_slab(const clkv_pool *pool, clkv_slab_id id, clkv_slab
 uint32_t clkv_pool_next_free(const clkv_pool *pool, uint32_t slab, uint32_t n)
 {
     const struct slab *at = &pool->slabs[slab];
-    return n < at->stacked ? pool->stack[slab * pool->slab_blocks + at->stacked - 1 - n]
+    return n < at->stacked ? at->stack[at->stacked - 1 - n]
                            : clkv_pool_fresh_at(pool, slab, at->fresh + n - at->stacked);
 }
 
 uint32_t clkv_pool_move(clkv_pool *pool, uint32_t from, uint32_t slab)
 {
-    const uint32_t to = clkv_pool_take_free(pool, slab), word = pool->words[from];
+    const uint32_t to = clkv_pool_take_free(pool, &pool->slabs[slab]), word = pool->words[from];
     pool->words[to] = word;
     if (word < ONE_REF) { /* cached: `to` gets the place of `from` in its ring */
         struct link *links = pool->links;

@@ -28,8 +28,8 @@
  *          and not at each block.
  *
  * Blocks that were never used are numbers fresh … of their slab's order of first use. No list holds them, and their
- * memory has never been written. Invariants: total = used + cached + free; in each slab, blocks = taken + stacked +
- * (blocks − fresh); a closed slab has no taken block; every word below `fresh` agrees with the list that its block is
+ * memory has never been written. Invariants: total = used + cached + free; in each slab fresh − stacked blocks are used or
+ * cached, in a closed one none; every word below `fresh` agrees with the list that its block is
  * on. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLKV_CORE_POOL_STATE_H
 #define CLKV_CORE_POOL_STATE_H
@@ -48,31 +48,35 @@ struct link {
 };
 
 struct slab {
-    uint32_t stacked; /* free blocks on its part of the stack */
+    uint32_t *stack;  /* its part */
+    uint32_t stacked; /* free blocks on it */
     uint32_t fresh;   /* blocks that were ever used since it was opened */
-    uint32_t taken;   /* blocks that are used or cached */
+    uint32_t size;    /* blocks */
     uint32_t generation; /* odd while it is open */
 };
 
+/* What every operation reads comes first. */
 struct clkv_pool {
-    uint32_t *words;    /* [total] */
-    struct link *links; /* [ENDS + total] */
-    uint32_t *stack;    /* [total] */
+    uint32_t *words;      /* [total] */
+    struct link *links;   /* [ENDS + total] */
+    struct slab *first;   /* the lowest slab that is roomy, or NULL */
     uint32_t total, used, cached;
+    uint32_t open_blocks; /* blocks of open slabs */
+    uint32_t watermark, peak_used;
+    uint32_t n_slabs, slab_blocks;
+    uint64_t allocations;
+    void (*freed)(void *user, uint32_t block);
+    struct slab slabs[CLKV_MAX_SLABS];
+    uint64_t evictions;
+    void (*evict)(void *user, uint32_t block);
+    void *user;
     uint32_t filled; /* bit p: the ring of priority p is not empty */
     uint32_t recent[ENDS][AHEAD], appended[ENDS]; /* `appended`: the next place in `recent`, modulo AHEAD */
-    uint32_t watermark, peak_used;
-    uint64_t evictions, allocations;
-    struct slab slabs[CLKV_MAX_SLABS];
-    uint32_t n_slabs, slab_blocks;
     uint32_t open, roomy; /* a bit for each slab that is open; that is open and has a free block */
-    uint32_t open_blocks; /* blocks of open slabs */
     uint32_t tag;         /* of this pool's slab ids */
+    uint32_t *stack;      /* [total] */
     clkv_shuffle order, last_order; /* of first use, in a slab, and in the last one; unused when not shuffled */
     int shuffled;
-    void (*evict)(void *user, uint32_t block);
-    void (*freed)(void *user, uint32_t block);
-    void *user;
 };
 
 static inline uint32_t clkv_pool_slab_of(const clkv_pool *pool, uint32_t block)
@@ -80,9 +84,10 @@ static inline uint32_t clkv_pool_slab_of(const clkv_pool *pool, uint32_t block)
     return pool->n_slabs == 1 ? 0 : block / pool->slab_blocks;
 }
 
-static inline uint32_t clkv_pool_slab_size(const clkv_pool *pool, uint32_t slab)
+/* The used and cached blocks of a slab. */
+static inline uint32_t clkv_pool_taken(const struct slab *slab)
 {
-    return slab + 1 < pool->n_slabs ? pool->slab_blocks : pool->total - slab * pool->slab_blocks;
+    return slab->fresh - slab->stacked;
 }
 
 /* The block that is number `number` in the order of first use of its slab. */
@@ -92,25 +97,34 @@ static inline uint32_t clkv_pool_fresh_at(const clkv_pool *pool, uint32_t slab, 
     return slab * pool->slab_blocks + (pool->shuffled ? clkv_shuffle_at(order, number) : number);
 }
 
-/* Takes the next free block of a slab that has one. */
-static inline uint32_t clkv_pool_take_free(clkv_pool *pool, uint32_t slab)
+/* A slab has a free block, or none any more. */
+static inline void clkv_pool_set_roomy(clkv_pool *pool, uint32_t slab, int roomy)
 {
-    struct slab *at = &pool->slabs[slab];
-    const uint32_t block = at->stacked ? pool->stack[slab * pool->slab_blocks + --at->stacked]
-                                       : clkv_pool_fresh_at(pool, slab, at->fresh++);
-    if (++at->taken == clkv_pool_slab_size(pool, slab)) pool->roomy &= ~(1u << slab);
+    pool->roomy = roomy ? pool->roomy | 1u << slab : pool->roomy & ~(1u << slab);
+    pool->first = pool->roomy ? &pool->slabs[__builtin_ctz(pool->roomy)] : NULL;
+}
+
+/* Takes the next free block of a slab that has one. */
+static inline uint32_t clkv_pool_take_free(clkv_pool *pool, struct slab *slab)
+{
+    uint32_t block;
+    if (slab->stacked) {
+        block = slab->stack[--slab->stacked];
+    } else {
+        block = clkv_pool_fresh_at(pool, (uint32_t)(slab - pool->slabs), slab->fresh++);
+    }
+    if (!slab->stacked && slab->fresh == slab->size) clkv_pool_set_roomy(pool, (uint32_t)(slab - pool->slabs), 0);
     return block;
 }
 
 /* Makes a block free that was taken. */
 static inline void clkv_pool_put_free(clkv_pool *pool, uint32_t block)
 {
-    const uint32_t slab = clkv_pool_slab_of(pool, block);
-    struct slab *at = &pool->slabs[slab];
+    struct slab *slab = &pool->slabs[clkv_pool_slab_of(pool, block)];
+    const uint32_t stacked = slab->stacked++;
     pool->words[block] = 0;
-    pool->stack[slab * pool->slab_blocks + at->stacked++] = block;
-    at->taken--;
-    pool->roomy |= 1u << slab;
+    slab->stack[stacked] = block;
+    if (!stacked) clkv_pool_set_roomy(pool, (uint32_t)(slab - pool->slabs), 1);
 }
 
 #endif

@@ -265,7 +265,7 @@ END_TEST
 
 START_TEST(statistics_are_one_json_object)
 {
-    clkv_stats s = {.size = sizeof s, .blocks_total = 7, .blocks_cleared = UINT64_MAX};
+    clkv_stats s = {.size = sizeof s, .blocks_total = 7, .blocks_moved = UINT64_MAX};
     char text[2048], small[20];
     const size_t n = clkv_stats_json(&s, text, sizeof text);
     ck_assert_uint_eq(n, strlen(text));
