@@ -374,6 +374,15 @@ public:
         failed(clkv_copy_blocks(handle_, 0, copies.data(), static_cast<uint32_t>(copies.size()), number(wait),
                                 wait.data(), event));
     }
+    /* Returns the moves; they belong to the cache until the next call. */
+    span<const clkv_block_copy> shrink(const clkv_shrink_params &params, events wait = {}, cl_event *event = nullptr,
+                                       on_error failed = {}) const
+    {
+        const clkv_block_copy *moves = nullptr;
+        uint32_t n = 0;
+        failed(clkv_cache_shrink(handle_, &params, &moves, &n, number(wait), wait.data(), event));
+        return {moves, n};
+    }
     void check(on_error failed = {}) const { failed(clkv_cache_check(handle_)); }
     clkv_stats stats(on_error failed = {}) const
     {

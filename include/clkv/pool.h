@@ -33,6 +33,9 @@ typedef struct clkv_pool clkv_pool;
  * only when no block of a lower priority is left. */
 #define CLKV_POOL_PRIORITIES 8
 
+/* The most slabs that a pool can have. */
+#define CLKV_POOL_SLABS 32
+
 typedef struct clkv_pool_params {
     size_t size;
     uint32_t blocks;    /* total; 1 … 2^31; no default. Memory for a block's data is used from its first use on */

@@ -55,7 +55,7 @@ static clkv_status create_blocks(clkv_cache *cache)
     const clkv_manager_params manager = clkv_cache_manager_params(p);
     const int grows = p->growth != CLKV_GROWTH_AT_ONCE;
     const clkv_status st = clkv_slabs_create(&cache->ops.slabs, cache->device, p->blocks, clkv_cache_block_bytes(p),
-                                             p->max_slab_bytes, grows ? 1 : CLKV_MAX_SLABS);
+                                             p->max_slab_bytes, grows ? 1 : CLKV_POOL_SLABS);
     if (st != CLKV_OK) return st;
     const clkv_growth_hooks hooks = clkv_cache_growth_hooks(cache);
     return clkv_manager_create_growing(&cache->manager, &manager, grows && cache->ops.slabs.n > 1 ? &hooks : NULL);

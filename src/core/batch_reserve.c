@@ -2,6 +2,7 @@
 #include "core/batch.h"
 
 #include "core/error.h"
+#include "core/growth.h"
 #include "core/pool.h"
 #include "core/prefix.h"
 

@@ -7,8 +7,8 @@
 #ifndef CLKV_CORE_BLOCKS_H
 #define CLKV_CORE_BLOCKS_H
 
+#include "core/growth_hooks.h"
 #include "core/pins.h"
-#include "core/growth.h"
 #include "core/uncleared.h"
 #include "os/thread.h"
 

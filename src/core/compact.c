@@ -16,7 +16,7 @@ typedef struct slab_room {
 typedef struct planner {
     clkv_manager *m;
     uint8_t *fixed; /* a bit per block that must not move */
-    slab_room slabs[CLKV_MAX_SLABS]; /* the open ones, those with the fewest blocks first */
+    slab_room slabs[CLKV_POOL_SLABS]; /* the open ones, those with the fewest blocks first */
     uint32_t n;
 } planner;
 
@@ -45,7 +45,7 @@ static void fix_reserved(planner *p)
 
 static void list_slabs(planner *p)
 {
-    for (uint32_t s = 0; s < CLKV_MAX_SLABS; s++) {
+    for (uint32_t s = 0; s < CLKV_POOL_SLABS; s++) {
         clkv_slab_counts c = CLKV_PARAMS_INIT(clkv_slab_counts);
         const clkv_slab_id id = clkv_pool_slab_at(p->m->pool, s);
         if (!id || clkv_pool_get_slab(p->m->pool, id, &c) != CLKV_OK) continue;

@@ -1,7 +1,6 @@
 /* growth.c: opens and closes slabs; see growth.h. SPDX-License-Identifier: Apache-2.0 */
 #include "core/growth.h"
 
-#include "core/blocks.h"
 #include "core/log.h"
 #include "core/params.h"
 

@@ -8,44 +8,24 @@
 #ifndef CLKV_CORE_GROWTH_H
 #define CLKV_CORE_GROWTH_H
 
-#include "core/pool.h"
-
-struct clkv_manager;
-
-typedef struct clkv_growth_hooks {
-    uint32_t slab_blocks; /* blocks of a slab */
-    uint32_t open_slabs;  /* slabs whose memory is there from the beginning: 0 … open_slabs − 1; at least one */
-    /* Makes the memory of a slab. It is called without the manager's lock, perhaps on several threads for different
-     * slabs. After DEVICE_MEMORY and NO_MEMORY the pool works with what it has; after any failure it asks again when it
-     * next needs a slab. */
-    clkv_status (*open)(void *user, uint32_t slab);
-    /* Gives the memory back. It is called with the manager's lock held, and cannot fail. */
-    void (*close)(void *user, uint32_t slab);
-    void *user;
-} clkv_growth_hooks;
-
-typedef struct clkv_growth_state {
-    clkv_growth_hooks hooks; /* open is NULL: there are no slabs to open */
-    uint32_t opening;
-    int refused; /* the last attempt to open a slab has failed */
-} clkv_growth_state;
+#include "core/blocks.h"
 
 /* The number of blocks that a reservation could take, if every slab that may be opened is opened. */
-uint32_t clkv_growth_available(const struct clkv_manager *m);
+uint32_t clkv_growth_available(const clkv_manager *m);
 
 /* Whether n blocks can be taken now and none of them is a cached one, or no slab can be opened. */
-int clkv_growth_has_room(const struct clkv_manager *m, uint64_t n);
+int clkv_growth_has_room(const clkv_manager *m, uint64_t n);
 
 /* Opens slabs until n blocks can be taken without evicting any, or no more can be opened. It opens none for a request
  * that cannot be met. The manager is locked; the lock is released and taken again while memory is made. Fails as
  * hooks.open does, but not for lack of memory. */
-clkv_status clkv_growth_make_room(struct clkv_manager *m, uint64_t n);
+clkv_status clkv_growth_make_room(clkv_manager *m, uint64_t n);
 
 /* Closes empty slabs, the highest first, until at most `spare` empty slabs are open or, with spare = 0, one slab in all.
  * Returns the number of slabs closed: none while blocks are listed for clearing. */
-uint32_t clkv_growth_close_empty(struct clkv_manager *m, uint32_t spare);
+uint32_t clkv_growth_close_empty(clkv_manager *m, uint32_t spare);
 
 /* The same, until at most n slabs are open, empty or not. */
-uint32_t clkv_growth_close_down_to(struct clkv_manager *m, uint32_t n);
+uint32_t clkv_growth_close_down_to(clkv_manager *m, uint32_t n);
 
 #endif

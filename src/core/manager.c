@@ -4,6 +4,7 @@
 
 #include "core/blocks.h"
 #include "core/error.h"
+#include "core/growth.h"
 #include "core/memory.h"
 #include "core/params.h"
 #include "core/prefix.h"

@@ -2,7 +2,7 @@
 #ifndef CLKV_CORE_MANAGER_H
 #define CLKV_CORE_MANAGER_H
 
-#include "core/growth.h"
+#include "core/growth_hooks.h"
 
 #include <clkv/manager.h>
 

@@ -1,10 +1,11 @@
 /* pool.c: the block pool: allocation, references, cached blocks. pool_state.h has the data structures and a drawing.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "core/pool_state.h"
+#include "core/pool.h"
 
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/params.h"
+#include "core/pool_state.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -50,9 +51,9 @@ clkv_status clkv_pool_create(clkv_pool **out, const clkv_pool_params *params)
     params = &own;
     if (params->blocks == 0 || params->blocks > MAX_BLOCKS)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "%u blocks, not 1 to 2^31", params->blocks);
-    if (params->slab_blocks && (params->blocks - 1) / params->slab_blocks >= CLKV_MAX_SLABS)
+    if (params->slab_blocks && (params->blocks - 1) / params->slab_blocks >= CLKV_POOL_SLABS)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "%u blocks in slabs of %u are more than %d slabs", params->blocks,
-                         params->slab_blocks, CLKV_MAX_SLABS);
+                         params->slab_blocks, CLKV_POOL_SLABS);
 
     clkv_pool *pool = clkv_alloc(sizeof *pool);
     if (!pool) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", sizeof *pool);

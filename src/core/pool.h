@@ -4,8 +4,6 @@
 
 #include <clkv/pool.h>
 
-#define CLKV_MAX_SLABS 32
-
 /* Undoes the clkv_pool_allocate of these n blocks, each of which has one reference: they return to their lists, in
  * the order that they had. The last n_evicted of them were cached. They become cached again and will be taken first
  * among their priority, which is priorities[block]. The counters of allocations and evictions are restored; the peak

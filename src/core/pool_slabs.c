@@ -1,9 +1,10 @@
 /* pool_slabs.c: the slabs of a pool: opening, closing, and moving blocks between them. pool_state.h has a drawing.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "core/pool_state.h"
+#include "core/pool.h"
 
 #include "core/error.h"
 #include "core/params.h"
+#include "core/pool_state.h"
 
 #include <string.h>
 

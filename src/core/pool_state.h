@@ -34,8 +34,9 @@
 #ifndef CLKV_CORE_POOL_STATE_H
 #define CLKV_CORE_POOL_STATE_H
 
-#include "core/pool.h"
 #include "core/shuffle.h"
+
+#include <clkv/pool.h>
 
 #define ENDS     CLKV_POOL_PRIORITIES
 #define RETAINED 8u
@@ -66,7 +67,7 @@ struct clkv_pool {
     uint32_t n_slabs, slab_blocks;
     uint64_t allocations;
     void (*freed)(void *user, uint32_t block);
-    struct slab slabs[CLKV_MAX_SLABS];
+    struct slab slabs[CLKV_POOL_SLABS];
     uint64_t evictions;
     void (*evict)(void *user, uint32_t block);
     void *user;

@@ -21,7 +21,7 @@ uint64_t clkv_slabs_limit(const clkv_device *device)
      * said 3.4 GiB on a machine with 23. */
     const uint64_t limit = info->kind == CLKV_DEVICE_CPU ? clkv_machine_available() : info->global_bytes;
     const uint64_t each = clkv_quirks_max_alloc(device->quirks, info);
-    return each > limit / CLKV_MAX_SLABS ? limit : each * CLKV_MAX_SLABS;
+    return each > limit / CLKV_POOL_SLABS ? limit : each * CLKV_POOL_SLABS;
 }
 
 /* Computes the number of slabs and of blocks in each, so that all have the same size and as little memory as possible
@@ -41,12 +41,12 @@ clkv_status clkv_slabs_divide(clkv_slabs *out, const clkv_device *device, uint32
         return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED, "a block of %llu bytes does not fit a slab of %llu",
                          (unsigned long long)block_bytes, (unsigned long long)max);
     const uint64_t n = (blocks + fit - 1) / fit;
-    if (n > CLKV_MAX_SLABS)
+    if (n > CLKV_POOL_SLABS)
         return CLKV_FAIL(CLKV_ERROR_UNSUPPORTED,
                          "%u blocks of %llu bytes need %llu slabs of at most %llu bytes, "
                          "more than %d",
                          (unsigned)blocks, (unsigned long long)block_bytes, (unsigned long long)n,
-                         (unsigned long long)max, CLKV_MAX_SLABS);
+                         (unsigned long long)max, CLKV_POOL_SLABS);
     out->blocks_per_slab = (uint32_t)((blocks + n - 1) / n);
     out->block_bytes = block_bytes;
     out->slab_bytes = out->blocks_per_slab * block_bytes;

@@ -20,8 +20,8 @@ typedef struct clkv_slabs {
     uint32_t blocks_per_slab;
     uint64_t block_bytes;
     uint64_t slab_bytes;      /* of each */
-    cl_mem mem[CLKV_MAX_SLABS];   /* [args]; only those of open slabs are owned */
-    void *host[CLKV_MAX_SLABS];   /* on CPU devices: the memory of an open slab, used in place; else NULL */
+    cl_mem mem[CLKV_POOL_SLABS];   /* [args]; only those of open slabs are owned */
+    void *host[CLKV_POOL_SLABS];   /* on CPU devices: the memory of an open slab, used in place; else NULL */
     uint32_t driver_frees;        /* a bit per slab: its host memory is freed when the driver destroys the buffer */
 } clkv_slabs;
 
@@ -29,7 +29,7 @@ typedef struct clkv_slabs {
  * device's limit), and opens the first n_open of them. On CPU devices the slabs are host memory that the driver uses in
  * place (2 MiB aligned, advised for huge pages, in all never more than the machine has available), unless the driver
  * lacks clSetMemObjectDestructorCallback. Waits for the queue. *slabs is all zero after a failure. DEVICE_MEMORY.
- * UNSUPPORTED: more than CLKV_MAX_SLABS slabs would be needed. DEVICE. */
+ * UNSUPPORTED: more than CLKV_POOL_SLABS slabs would be needed. DEVICE. */
 clkv_status clkv_slabs_create(clkv_slabs *slabs, clkv_device *device, uint32_t blocks, uint64_t block_bytes,
                               uint64_t max_slab_bytes, uint32_t n_open);
 /* Computes the slabs that clkv_slabs_create would create, or returns its error; creates nothing. */

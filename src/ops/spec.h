@@ -18,7 +18,7 @@ typedef struct clkv_spec {
     uint32_t group;         /* query heads per KV head */
     clkv_type k_type, v_type; /* the types in which K and V are kept */
     clkv_type in, out;      /* the caller's tensors: F32 or F16 */
-    uint32_t slabs;         /* arguments that take the slabs: a power of two up to CLKV_MAX_SLABS */
+    uint32_t slabs;         /* arguments that take the slabs: a power of two up to CLKV_POOL_SLABS */
     uint32_t tile_tokens;   /* queries per tile */
     uint32_t work_group;    /* work-items per work-group */
     uint32_t sub_group;     /* lanes of the sub-group that the kernel asks for; 0: any */

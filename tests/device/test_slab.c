@@ -14,7 +14,7 @@ static void check_slabs(const clkv_slabs *s, const clkv_device *device, uint32_t
 {
     const clkv_device_info info = info_of(device);
     ck_assert_uint_ge(s->n, 1);
-    ck_assert_uint_le(s->n, CLKV_MAX_SLABS);
+    ck_assert_uint_le(s->n, CLKV_POOL_SLABS);
     ck_assert_uint_eq(s->slab_bytes, s->blocks_per_slab * block_bytes);
     ck_assert_uint_ge((uint64_t)s->n * s->blocks_per_slab, blocks);
     ck_assert_uint_lt((uint64_t)s->n * s->blocks_per_slab, (uint64_t)blocks + s->n); /* little is left over */
@@ -85,7 +85,7 @@ START_TEST(divides)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         clkv_slabs s;
-        ck_ok(clkv_slabs_create(&s, device, cases[i].blocks, cases[i].block_bytes, cases[i].max_slab_bytes, CLKV_MAX_SLABS));
+        ck_ok(clkv_slabs_create(&s, device, cases[i].blocks, cases[i].block_bytes, cases[i].max_slab_bytes, CLKV_POOL_SLABS));
         ck_assert_uint_eq(s.n, cases[i].n);
         ck_assert_uint_eq(s.blocks_per_slab, cases[i].per_slab);
         check_slabs(&s, device, cases[i].blocks, cases[i].block_bytes, cases[i].max_slab_bytes);
@@ -111,7 +111,7 @@ START_TEST(above_the_allocation_limit)
                (unsigned long long)(info.max_alloc_bytes / mib));
     } else {
         clkv_slabs s;
-        ck_ok(clkv_slabs_create(&s, device, (uint32_t)(bytes / block), block, 0, CLKV_MAX_SLABS));
+        ck_ok(clkv_slabs_create(&s, device, (uint32_t)(bytes / block), block, 0, CLKV_POOL_SLABS));
         ck_assert_uint_ge(s.n, 2);
         check_slabs(&s, device, (uint32_t)(bytes / block), block, 0);
         check_memory(&s, device);
@@ -126,7 +126,7 @@ static void refuse(clkv_device *device, uint32_t blocks, uint64_t block_bytes, u
 {
     clkv_slabs s, zero = {0};
     memset(&s, 0xff, sizeof s);
-    ck_assert_int_eq(clkv_slabs_create(&s, device, blocks, block_bytes, max_slab_bytes, CLKV_MAX_SLABS), expected);
+    ck_assert_int_eq(clkv_slabs_create(&s, device, blocks, block_bytes, max_slab_bytes, CLKV_POOL_SLABS), expected);
     ck_assert_mem_eq(&s, &zero, sizeof s);
     ck_assert_int_eq(clkv_last_error()->status, expected);
     ck_assert_uint_gt(strlen(clkv_last_error()->message), 10);
@@ -143,11 +143,11 @@ START_TEST(refuses)
     refuse(device, 1, UINT64_MAX, 0, CLKV_ERROR_UNSUPPORTED);
     refuse(device, 33, 4096, 4096, CLKV_ERROR_UNSUPPORTED); /* more than 32 slabs */
     refuse(device, UINT32_MAX, mib, 0,
-           UINT32_MAX * mib / info.max_alloc_bytes >= CLKV_MAX_SLABS ? CLKV_ERROR_UNSUPPORTED
+           UINT32_MAX * mib / info.max_alloc_bytes >= CLKV_POOL_SLABS ? CLKV_ERROR_UNSUPPORTED
                                                                      : CLKV_ERROR_DEVICE_MEMORY);
     /* More than there is, in slabs that would be allowed. */
     const uint64_t limit = clkv_slabs_limit(device);
-    if (limit / info.max_alloc_bytes < CLKV_MAX_SLABS - 1)
+    if (limit / info.max_alloc_bytes < CLKV_POOL_SLABS - 1)
         refuse(device, (uint32_t)(limit / mib) + 64, mib, 0, CLKV_ERROR_DEVICE_MEMORY);
     clkv_device_close(&device);
 }
@@ -159,7 +159,7 @@ START_TEST(what_there_is)
     const clkv_device_info info = info_of(device);
     const uint64_t most = clkv_slabs_limit(device), available = clkv_machine_available();
     ck_assert_uint_gt(most, 0);
-    ck_assert_uint_le(most, info.max_alloc_bytes * CLKV_MAX_SLABS);
+    ck_assert_uint_le(most, info.max_alloc_bytes * CLKV_POOL_SLABS);
     ck_assert_uint_gt(available, mib);
     if (info.kind == CLKV_DEVICE_CPU)
         ck_assert_uint_le(most, available + available / 2); /* it moves */

@@ -88,6 +88,13 @@ static clkv_status cache_fill(void)
     return clkv_cache_fill(NULL, 0);
 }
 
+static clkv_status cache_shrink(void)
+{
+    clkv_shrink_params params = CLKV_PARAMS_INIT(clkv_shrink_params);
+    params.cached = (clkv_cached)9;
+    return clkv_cache_shrink(cache, &params, NULL, NULL, 0, NULL, NULL);
+}
+
 static clkv_status cache_clear_freed(void)
 {
     return clkv_cache_clear_freed(cache, 0, NULL, NULL);
@@ -140,6 +147,7 @@ static const struct {
     {"clkv_cache_get_positions", cache_get_positions},
     {"clkv_cache_fill", cache_fill},
     {"clkv_cache_clear_freed", cache_clear_freed},
+    {"clkv_cache_shrink", cache_shrink},
     {"clkv_cache_get_stats", cache_stats},
     {"clkv_append", do_append},
     {"clkv_attention", do_attention},

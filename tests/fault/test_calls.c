@@ -153,7 +153,7 @@ START_TEST(without_destructor_callbacks)
     fault_arm(control, FAULT_FROM, 1, CL_INVALID_OPERATION, 0);
     control->only = "clSetMemObjectDestructorCallback";
     ck_ok(clkv_slabs_create(&slabs, device, BLOCKS, BLOCK_BYTES, (uint64_t)BLOCKS / SLABS * BLOCK_BYTES,
-                            CLKV_MAX_SLABS));
+                            CLKV_POOL_SLABS));
     control->watch = 0;
     ck_assert_uint_eq(slabs.n, SLABS);
     ck_assert_uint_eq(control->failed, info_of(device).kind == CLKV_DEVICE_CPU ? SLABS : 0);

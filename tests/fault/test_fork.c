@@ -30,7 +30,7 @@ static void open_all(inherited *in)
     params.blocks = 4;
     in->device = open_device("");
     ck_ok(clkv_cache_create(&in->cache, in->device, &params));
-    ck_ok(clkv_slabs_create(&in->slabs, in->device, 8, 4096, 0, CLKV_MAX_SLABS));
+    ck_ok(clkv_slabs_create(&in->slabs, in->device, 8, 4096, 0, CLKV_POOL_SLABS));
     clkv_stream_init(&in->stream, in->device);
     clkv_ring_init(&in->ring, &in->stream);
     ck_ok(clkv_ring_acquire(&in->ring, 100, &slot));

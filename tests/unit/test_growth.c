@@ -4,6 +4,7 @@
 #include "world.h"
 
 #include "core/compact.h"
+#include "core/growth.h"
 #include "core/manager.h"
 
 enum { BLOCK = 4, SLAB = 6, SLABS = 5, BLOCKS = 28 /* the last slab is smaller */, LONGEST = 40, MOST = 12 };

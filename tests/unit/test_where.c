@@ -37,6 +37,9 @@ static clkv_stats no_size;
     CALL(clkv_pool_retain, (pool, 0, 1))                                                                           \
     CALL(clkv_pool_set_priority, (pool, 0, 1))                                                                     \
     CALL(clkv_pool_force_free, (pool, 0))                                                                          \
+    CALL(clkv_pool_open_slab, (pool, 99, NULL))                                                                    \
+    CALL(clkv_pool_close_slab, (pool, 7))                                                                          \
+    CALL(clkv_pool_get_slab, (pool, 7, NULL))                                                                      \
     CALL(clkv_pool_get_counts, (pool, NULL))                                                                       \
     CALL(clkv_pool_get_counts, (NULL, NULL))                                                                       \
     CALL(clkv_prefix_create, (&no_prefix, NULL))                                                                   \
