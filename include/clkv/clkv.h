@@ -6,6 +6,7 @@
 #include <clkv/config.h>
 
 #include <clkv/batch.h>
+#include <clkv/entries.h>
 #include <clkv/log.h>
 #include <clkv/manager.h>
 #include <clkv/memory.h>

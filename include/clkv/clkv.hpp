@@ -251,6 +251,53 @@ inline sequence fork(sequence_ref of, uint64_t user_data, on_error failed = {})
     return sequence::adopt(out);
 }
 
+class entries_ref : public ref<clkv_entries> {
+public:
+    using ref::ref;
+    static void make(clkv_entries **out, manager_ref m, const clkv_entries_params &params, on_error failed = {})
+    {
+        failed(clkv_entries_create(out, m, &params));
+    }
+    void put(const clkv_fingerprint &key, sequence_ref s, on_error failed = {}) const
+    {
+        failed(clkv_entries_put_sequence(handle_, &key, s));
+    }
+    void put(const clkv_fingerprint &key, span<const unsigned char> data, on_error failed = {}) const
+    {
+        failed(clkv_entries_put_data(handle_, &key, data.data(), data.size()));
+    }
+    sequence get(const clkv_fingerprint &key, uint64_t user_data, on_error failed = {}) const
+    {
+        clkv_sequence *out = nullptr;
+        failed(clkv_entries_get_sequence(handle_, &key, user_data, &out));
+        return sequence::adopt(out);
+    }
+    /* The length of the data, which is copied to out. */
+    std::size_t get(const clkv_fingerprint &key, span<unsigned char> out, on_error failed = {}) const
+    {
+        std::size_t n = 0;
+        failed(clkv_entries_get_data(handle_, &key, out.data(), out.size(), &n));
+        return n;
+    }
+    bool contains(const clkv_fingerprint &key) const noexcept { return clkv_entries_contains(handle_, &key) != 0; }
+    void remove(const clkv_fingerprint &key, on_error failed = {}) const { failed(clkv_entries_remove(handle_, &key)); }
+    void clear() const noexcept { clkv_entries_clear(handle_); }
+    uint32_t evict(uint32_t n) const noexcept { return clkv_entries_evict(handle_, n); }
+    clkv_entry_info info(const clkv_fingerprint &key, on_error failed = {}) const
+    {
+        clkv_entry_info out = params<clkv_entry_info>();
+        failed(clkv_entries_get_info(handle_, &key, &out));
+        return out;
+    }
+    clkv_entries_counts counts(on_error failed = {}) const
+    {
+        clkv_entries_counts out = params<clkv_entries_counts>();
+        failed(clkv_entries_get_counts(handle_, &out));
+        return out;
+    }
+};
+using entries = owner<entries_ref, clkv_entries, clkv_entries_destroy>;
+
 class batch_ref : public ref<clkv_batch> {
 public:
     using ref::ref;

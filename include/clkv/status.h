@@ -25,6 +25,7 @@ typedef enum clkv_status {
     CLKV_ERROR_DEVICE_MEMORY = -11, /* the device cannot give that much memory, or is out of other resources */
     CLKV_ERROR_DEVICE_LOST = -12, /* the driver accepts no more commands for the device: see cache.h */
     CLKV_ERROR_FORKED = -13,     /* this process was forked from a process that had used OpenCL: see device.h */
+    CLKV_ERROR_NOT_FOUND = -14,  /* nothing has this key */
 } clkv_status;
 
 /* The most recent failure of the calling thread. A successful call does not change it. */

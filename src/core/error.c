@@ -33,6 +33,7 @@ const char *clkv_status_text(clkv_status status)
     case CLKV_ERROR_DEVICE_MEMORY: return "out of device memory";
     case CLKV_ERROR_DEVICE_LOST: return "device lost";
     case CLKV_ERROR_FORKED: return "the process has forked";
+    case CLKV_ERROR_NOT_FOUND: return "not found";
     }
     return "unknown status";
 }

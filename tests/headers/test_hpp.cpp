@@ -123,8 +123,34 @@ static void test_steps()
     CHECK(clkv_sequence_truncate(s, 10) == CLKV_OK && s.length() == 10); /* a C function takes the object */
 }
 
+static void test_entries()
+{
+    clkv::manager m = make_manager(8);
+    clkv::entries e(m, clkv::params<clkv_entries_params>());
+    clkv::sequence s(m, clkv::params<clkv_sequence_params>());
+    clkv::batch b(m);
+    const std::vector<uint32_t> text(20, 3);
+    b.add(s, text);
+    b.reserve();
+    b.commit();
+    const clkv_fingerprint key{1, 20, "model"}, other{2, 20, "model"};
+    e.put(key, s);
+    clkv::sequence got = e.get(key, 9);
+    CHECK(got.length() == 20 && got.user_data() == 9 && got.table()[0] == s.table()[0] && e.info(key).accesses == 1);
+    const std::vector<unsigned char> data{1, 2, 3};
+    std::vector<unsigned char> back(5);
+    e.put(other, data);
+    CHECK(e.get(other, back) == 3 && back[2] == 3 && e.counts().entries == 2 && e.contains(other));
+    std::error_code code;
+    e.remove(other);
+    CHECK(!e.get(other, 0, code) && code == CLKV_ERROR_NOT_FOUND);
+    CHECK(e.evict(5) == 1 && e.counts().evictions == 1);
+    e.clear();
+}
+
 int main()
 {
+    test_entries();
     test_errors();
     test_life();
     test_steps();

@@ -44,6 +44,7 @@ rooms) # what each room may include: rooms below it only (docs/architecture.md h
         src/plan/*) may='core|plan' system="$opencl" ;;
         src/kv/*) may='core|kv' system="$opencl" ;;
         src/ref/*) may='core|plan|kv|ref' system="$opencl" ;;
+        src/store/*) may='os|core|store' system="$opencl" ;;
         src/device/*) may='os|core|device' system='clkv/(append|attention|copy|gather|clkv)\.h' ;;
         src/program/*) may='os|core|device|program' system='clkv/(append|attention|copy|gather|clkv)\.h' ;;
         src/ops/*) may='os|core|plan|kv|device|program|ops' system='-' ;;

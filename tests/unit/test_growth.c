@@ -188,6 +188,31 @@ START_TEST(too_much_opens_nothing)
 }
 END_TEST
 
+/* Blocks that are listed for clearing must be cleared while their memory is there. */
+START_TEST(uncleared_blocks_keep_their_slab)
+{
+    memory mem = { 0 };
+    uint32_t tokens[2 * SLAB * BLOCK], list[2 * SLAB], n = 0;
+    const clkv_manager_params params = { .size = sizeof params, .blocks = BLOCKS, .block_size = BLOCK, .clear_freed = 1 };
+    const clkv_growth_hooks hooks = { .slab_blocks = SLAB, .open_slabs = 1, .open = open_slab, .close = close_slab,
+                                      .user = &mem };
+    must(open_slab(&mem, 0) == CLKV_OK);
+    ck_ok(clkv_manager_create_growing(&mem.m, &params, &hooks));
+    fill_tokens(tokens, 2 * SLAB * BLOCK, 1);
+    clkv_sequence *seq = new_sequence(mem.m, NULL, 0, NULL);
+    ck_ok(write_tokens(&mem, seq, tokens, 2 * SLAB * BLOCK));
+    ck_ok(clkv_sequence_truncate(seq, BLOCK));
+    size_t forgotten = 0;
+    ck_ok(clkv_manager_forget(mem.m, NULL, 0, tokens, 2 * BLOCK, &forgotten));
+    ck_assert_uint_eq(give_back(&mem, 0), 0);
+    ck_ok(clkv_manager_take_uncleared(mem.m, 0, list, 2 * SLAB, &n));
+    ck_assert_uint_eq(n, 2 * SLAB - 1);
+    ck_assert_uint_eq(give_back(&mem, 0), 1);
+    clkv_sequence_destroy(&seq);
+    stop(&mem);
+}
+END_TEST
+
 /* Blocks of a reserved batch and of its sequences stay; cached, pinned and shared blocks move and are found. */
 START_TEST(compaction_moves_what_may_move)
 {
@@ -320,6 +345,7 @@ int main(void)
     tcase_add_test(tcase, grows_slab_by_slab);
     tcase_add_test(tcase, memory_is_refused);
     tcase_add_test(tcase, too_much_opens_nothing);
+    tcase_add_test(tcase, uncleared_blocks_keep_their_slab);
     tcase_add_test(tcase, compaction_moves_what_may_move);
     tcase_add_loop_test(tcase, anything, 0, 4);
     suite_add_tcase(suite, tcase);

@@ -3,6 +3,7 @@
  * is missing. SPDX-License-Identifier: Apache-2.0 */
 #include "world.h"
 
+#include <clkv/entries.h>
 #include <clkv/ref.h>
 
 #include <stdio.h>
@@ -42,6 +43,14 @@ static clkv_stats no_size;
     CALL(clkv_pool_get_slab, (pool, 7, NULL))                                                                      \
     CALL(clkv_pool_get_counts, (pool, NULL))                                                                       \
     CALL(clkv_pool_get_counts, (NULL, NULL))                                                                       \
+    CALL(clkv_entries_create, (&(clkv_entries *){NULL}, NULL, NULL))                                               \
+    CALL(clkv_entries_put_sequence, (NULL, NULL, NULL))                                                            \
+    CALL(clkv_entries_get_sequence, (NULL, NULL, 0, NULL))                                                         \
+    CALL(clkv_entries_put_data, (NULL, NULL, NULL, 0))                                                             \
+    CALL(clkv_entries_get_data, (NULL, NULL, NULL, 0, &many))                                                      \
+    CALL(clkv_entries_get_info, (NULL, NULL, NULL))                                                                \
+    CALL(clkv_entries_remove, (NULL, NULL))                                                                        \
+    CALL(clkv_entries_get_counts, (NULL, NULL))                                                                    \
     CALL(clkv_prefix_create, (&no_prefix, NULL))                                                                   \
     CALL(clkv_prefix_create, (&no_prefix, &bad_prefix))                                                            \
     CALL(clkv_prefix_get_counts, (prefix, NULL))                                                                   \
