@@ -9,10 +9,12 @@ import json
 import os
 import pwd
 import re
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from command import command, is_posix  # noqa: E402  (its folder is known only now)
@@ -187,6 +189,38 @@ def report():
                              TMPDIR="/nonexistent")
         check(f": {len(files)} files, {size / 2**20:.1f} MiB |" in out, f"{files}, {size} bytes: {out}")
         check(code == 0 and "not compiled, see below" in out and "cannot make a folder" in out, f"no TMPDIR: {out} {err}")
+    if os.path.exists("/proc/self/task"):
+        stopped()
+
+
+def children_of(pid):
+    """The ids of the processes that a process has started and that still run; Linux only."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(word) for word in file.read().split()]
+    except OSError:
+        return []
+
+
+def stopped():
+    """A signal that reaches the program alone, as from a supervisor, ends the child that measures for --report, too."""
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = os.path.join(folder, "scratch")
+        os.mkdir(scratch)
+        program = subprocess.Popen([*TOOL, "--report"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   env={**os.environ, "POCL_CACHE_DIR": folder, "TMPDIR": scratch})
+        children = []
+        while not children and program.poll() is None:
+            children = children_of(program.pid)
+            time.sleep(0.001)
+        program.send_signal(signal.SIGTERM)
+        code = program.wait()
+        deadline = time.monotonic() + 60
+        while any(os.path.exists(f"/proc/{child}") for child in children) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        left = [child for child in children if os.path.exists(f"/proc/{child}")]
+        check(code == -signal.SIGTERM and children and not left, f"stopped: exit {code}, children {children}, left {left}")
+        check(not os.listdir(scratch), f"stopped left {os.listdir(scratch)}")
 
 
 {"devices": devices, "report": report, "refused": refused}[PART]()
