@@ -93,7 +93,8 @@ typedef struct clkv_cache_params {
     uint32_t blocks;
     uint64_t memory_bytes;     /* of all slabs on the device, rounded down to whole blocks */
     uint64_t max_slab_bytes;   /* upper limit: the device's limit for one allocation; default: that limit, or less
-                                  (see clkv_growth) */
+                                  (see clkv_growth). The slabs are as equal as possible, and at most 32: else
+                                  UNSUPPORTED */
     /* the host half: the same as in clkv_manager_params, defaults included, except where a comment differs */
     uint32_t block_size, max_sequences;
     uint32_t max_context;      /* tokens; default 131072; a larger value than the pool can hold is reduced to that */
@@ -250,25 +251,32 @@ CLKV_API clkv_status clkv_cache_clear_freed(clkv_cache *cache, cl_uint n_wait, c
 /* What clkv_cache_shrink does with cached blocks. */
 typedef enum clkv_cached {
     CLKV_CACHED_KEEP = 0,  /* default: they stay, and are moved */
-    CLKV_CACHED_EVICT = 1, /* as many as must go are evicted, in the usual order */
+    CLKV_CACHED_EVICT = 1, /* those are evicted that leave no room for others in the slabs that may stay, in the usual
+                              order. This is done before blocks are moved, and stays done when moves are limited */
 } clkv_cached;
 
 typedef struct clkv_shrink_params {
     size_t size;
-    uint64_t keep_bytes; /* slabs are given back until those left have at most so many bytes, or hold what must stay;
-                            default 0: as few as possible, at least one */
+    uint64_t keep_bytes; /* the most bytes of slabs that shall stay, rounded down to whole slabs; more stay when their
+                            blocks find no room in others. Default 0: one slab, or as few as possible */
     clkv_cached cached;
-    uint32_t max_moves;  /* blocks that are moved at most; default 0 = no limit */
+    uint32_t max_moves;  /* the most blocks to move; a slab's blocks are moved all or not at all. Default 0 = no limit */
 } clkv_shrink_params;
 
 /* Gives slabs back to the device: first those that are empty, then those that compaction empties. Compaction enqueues
- * copies of the blocks of the emptiest slabs into free blocks of others; block tables, prefix index and pins then name
+ * copies of the blocks of the emptiest slabs into free blocks of others. Block tables, prefix index and pins then name
  * the new blocks, and sequences compute the same bits as before. Blocks of a reserved batch, and of the sequences in
- * it, are not moved, so call it between steps. params may be NULL. *moves (may be NULL) gets the *n_moves moves that
- * were made, {old block, new block}, for callers who hold block ids; the list belongs to the cache until the next call
- * or clkv_cache_destroy. The event is that of the last command. What `moves` says has happened also when the function
- * returns an error. STATE: the cache was created with CLKV_GROWTH_AT_ONCE, or a kernel is not compiled
- * (clkv_cache_warm_up). INVALID: an unknown `cached`. NO_MEMORY, DEVICE. */
+ * it, are not moved, so call this between steps. While it runs, no other thread may read a table of
+ * clkv_sequence_get_table. params may be NULL.
+ *
+ * *moves and *n_moves (each may be NULL) get the moves that were made, {old block, new block}, for callers who hold block
+ * ids: the list belongs to the cache until the next call or clkv_cache_destroy. It is right also when the function returns
+ * an error. The event is that of the last command. If a copy fails on the device (clkv_cache_check), the new blocks may
+ * hold anything: then the sequences that have them must be computed anew, and clkv_sequence_forget or
+ * clkv_manager_reset takes their prefixes out of the index.
+ *
+ * STATE: the cache was created with CLKV_GROWTH_AT_ONCE, or a kernel is not compiled (clkv_cache_warm_up). INVALID: an
+ * unknown `cached`. NO_MEMORY, DEVICE. */
 CLKV_API clkv_status clkv_cache_shrink(clkv_cache *cache, const clkv_shrink_params *params,
                                        const clkv_block_copy **moves, uint32_t *n_moves, cl_uint n_wait,
                                        const cl_event *wait, cl_event *event);

@@ -11,7 +11,8 @@ extern "C" {
 
 /* Enqueues the write of the list and then the copies; the event is that of the last command. Copies the content of
  * all layers of a group; it does not change which sequences hold the blocks. clkv_cache_upload makes the copies of
- * copy-on-write itself. STATE: the kernel is not compiled (clkv_cache_warm_up). INVALID: a block is both source and
+ * copy-on-write itself. STATE: the kernel is not compiled (clkv_cache_warm_up), or a block is in a slab that
+ * is not there (clkv_growth). INVALID: a block is both source and
  * target, or a target twice; group. NO_MEMORY, DEVICE_MEMORY, DEVICE. */
 CLKV_API clkv_status clkv_copy_blocks(clkv_cache *cache, uint32_t group, const clkv_block_copy *copies, uint32_t n,
                                       cl_uint n_wait, const cl_event *wait, cl_event *event);

@@ -7,8 +7,9 @@
  * A put either succeeds or changes nothing: an entry that it would have replaced stays. No entry goes away by itself: call
  * clkv_entries_evict when a put, or a reservation, finds no room.
  *
- * The blocks of a context are used while its entry is there, so they are neither evicted nor reused. Each context takes
- * one of the manager's max_sequences.
+ * The blocks of a context are used while its entry is there: they are neither evicted nor reused, and clear_freed and
+ * clkv_manager_forget do not reach them. To remove the data of one tenant, remove its entries too. Each context takes one
+ * of the manager's max_sequences; clkv_batch_victim never returns it.
  *
  * Thread-safe: every function may be called from any thread; the entries lock themselves. A sequence that is handed over
  * or returned belongs to one thread at a time, as always. No function blocks beyond the locks of entries and manager.
@@ -33,7 +34,7 @@ typedef struct clkv_fingerprint {
 
 typedef struct clkv_entries_params {
     size_t size;
-    uint32_t max_entries; /* default 1024 */
+    uint32_t max_entries; /* 1 … 2^24; default 1024 */
     uint32_t page_bytes;  /* of the pages for data: 64 … 2^20; default 4096. An entry's last page is filled with zeros */
     uint64_t data_bytes;  /* of all pages: the limit for data, rounded down to whole pages. Default 64 MiB; memory is used
                              from the first use of a page on */
@@ -51,8 +52,9 @@ CLKV_API clkv_status clkv_entries_create(clkv_entries **out, clkv_manager *manag
 CLKV_API void clkv_entries_destroy(clkv_entries **entries);
 
 /* Stores the context of a sequence: all its tokens now. The sequence goes on by itself; what it appends later is not in
- * the entry. INVALID: a sequence of another manager. BUSY: it is in a reserved batch. LIMIT: max_entries, or the
- * manager's max_sequences. NO_MEMORY. */
+ * the entry. A context that is replaced goes only after the new one is there, so one more sequence must be free.
+ * INVALID: a sequence of another manager. BUSY: it is in a reserved batch. LIMIT: max_entries, or the manager's
+ * max_sequences. NO_MEMORY. */
 CLKV_API clkv_status clkv_entries_put_sequence(clkv_entries *entries, const clkv_fingerprint *key,
                                                clkv_sequence *sequence);
 
@@ -109,7 +111,8 @@ typedef struct clkv_entries_counts {
     uint64_t bytes;              /* of all data, as given */
     uint64_t data_memory;        /* bytes of the pages that hold data */
     uint64_t data_memory_free;   /* bytes of the pages that are free */
-    uint64_t hits, misses;       /* calls of the two get functions that found an entry, and that did not */
+    uint64_t hits, misses;       /* calls of the two get functions that found an entry (even if its data had no room),
+                                    and that did not */
     uint64_t evictions;          /* entries that clkv_entries_evict removed */
     size_t host_bytes;           /* address space of the tables and pages */
 } clkv_entries_counts;

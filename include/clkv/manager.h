@@ -55,7 +55,9 @@ CLKV_API void clkv_manager_destroy(clkv_manager **manager);
 CLKV_API uint32_t clkv_manager_block_size(const clkv_manager *manager);
 CLKV_API uint32_t clkv_manager_blocks(const clkv_manager *manager);
 
-/* The number of blocks that a reservation could take now: free + cached − watermark, at least 0. O(1). 0 for NULL. */
+/* The number of blocks that a reservation could take now: free + cached − watermark, at least 0. O(1). 0 for NULL.
+ * For a cache whose pool grows this counts the blocks of slabs that are not there yet, but not for a second after the
+ * device has refused memory, nor once the cache is destroyed. */
 CLKV_API uint32_t clkv_manager_available(clkv_manager *manager);
 
 /* Sets *found to the number of tokens that a new sequence with these keys and tokens would find in the cache now:

@@ -118,7 +118,7 @@ CLKV_API uint32_t clkv_pool_available(const clkv_pool *pool);
 CLKV_API clkv_status clkv_pool_open_slab(clkv_pool *pool, uint32_t slab, clkv_slab_id *id);
 
 /* Closes a slab, so that none of its blocks is handed out. INVALID: an id of another pool. STATE: the slab was closed
- * already, even if it was opened again since. BUSY: it has used or cached blocks. */
+ * already, even if it was opened again since; or the pool has no slab_blocks. BUSY: it has used or cached blocks. */
 CLKV_API clkv_status clkv_pool_close_slab(clkv_pool *pool, clkv_slab_id id);
 
 /* The id of slab number `slab`, or 0 if there is no such slab or it is closed. */

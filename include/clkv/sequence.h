@@ -94,7 +94,8 @@ CLKV_API clkv_status clkv_sequence_locate(const clkv_sequence *sequence, uint32_
                                           uint32_t *block, uint32_t *offset);
 
 /* Sets *table to the block table of a group and *n_blocks to its length; either pointer may be NULL. The table is
- * valid until the sequence next changes. INVALID: group, a NULL sequence. */
+ * valid until the sequence next changes, and clkv_cache_shrink changes the entries of blocks that it moves: do not read the
+ * table while another thread calls that. INVALID: group, a NULL sequence. */
 CLKV_API clkv_status clkv_sequence_get_table(const clkv_sequence *sequence, uint32_t group, const uint32_t **table,
                                              size_t *n_blocks);
 

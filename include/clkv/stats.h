@@ -16,7 +16,7 @@ typedef struct clkv_stats {
     /* the pool, now */
     uint64_t blocks_total, blocks_used, blocks_cached, blocks_free;
     uint64_t blocks_peak_used;
-    uint64_t sequences;            /* live */
+    uint64_t sequences;            /* live; those of entries.h too */
     uint64_t tokens_held;          /* token slots filled in used blocks, a shared block counted once */
     uint64_t slots_wasted;         /* unfilled slots of used blocks: internal waste */
     /* the prefix index, so far */

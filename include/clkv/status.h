@@ -17,7 +17,7 @@ typedef enum clkv_status {
     CLKV_ERROR_BUSY = -3,        /* the object is in use: a sequence in a reserved batch, blocks during a reset */
     CLKV_ERROR_NO_MEMORY = -4,   /* the host is out of memory */
     CLKV_ERROR_NO_BLOCKS = -5,   /* the pool has too few free and cached blocks; nothing was taken */
-    CLKV_ERROR_LIMIT = -6,       /* a limit set at creation is reached: max_sequences, max_context, max_batch_tokens */
+    CLKV_ERROR_LIMIT = -6,       /* a limit set at creation is reached: max_sequences, max_entries, room for data … */
     CLKV_ERROR_UNSUPPORTED = -7, /* a valid request that this build or device cannot serve; the message says why */
     CLKV_ERROR_NO_DEVICE = -8,   /* no OpenCL platform, no device, or no device of that name */
     CLKV_ERROR_DEVICE = -9,      /* an OpenCL call failed; clkv_error.driver_code holds its cl_int */

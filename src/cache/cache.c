@@ -166,7 +166,7 @@ static clkv_status fill(clkv_cache *cache, uint8_t byte)
     clkv_mutex_lock(&cache->lock);
     const clkv_slabs *slabs = &cache->ops.slabs;
     for (uint32_t i = 0; i < slabs->n && st == CLKV_OK; i++)
-        if (slabs->open >> i & 1) st = clkv_stream_fill(&cache->ops.stream, slabs->mem[i], byte, slabs->slab_bytes);
+        if (slabs->open >> i & 1) st = clkv_stream_fill(&cache->ops.stream, slabs->mem[i], byte, clkv_slabs_size(slabs, i));
     clkv_cache_done(cache, st);
     clkv_mutex_unlock(&cache->lock);
     return st;

@@ -109,8 +109,9 @@ static clkv_status shrink(clkv_cache *cache, const clkv_shrink_params *p, const 
 {
     const clkv_slabs *slabs = &cache->ops.slabs;
     const uint64_t keep = p->keep_bytes / slabs->slab_bytes;
-    const uint32_t n = keep >= slabs->n ? slabs->n : keep ? (uint32_t)keep : 1;
-    const clkv_events first = { .n_wait = events->n_wait, .wait = events->wait }, last = { .event = events->event };
+    const int all = p->keep_bytes >= cache->params.memory_bytes; /* the last slab may be smaller than the others */
+    const uint32_t n = all || keep >= slabs->n ? slabs->n : keep ? (uint32_t)keep : 1;
+    const clkv_events first = { .n_wait = events->n_wait, .wait = events->wait };
     cache->n_moves = 0;
     clkv_status st = clkv_cache_clear(cache, &first);
     if (st != CLKV_OK) return st;
@@ -120,7 +121,7 @@ static clkv_status shrink(clkv_cache *cache, const clkv_shrink_params *p, const 
         if (st == CLKV_OK && cache->params.clear_freed) st = clkv_cache_clear(cache, &(clkv_events){ 0 });
         if (st == CLKV_OK) st = compact(cache, n, p->max_moves ? p->max_moves : UINT32_MAX, &first);
     }
-    if (st == CLKV_OK) st = clkv_cache_clear(cache, &last);
+    if (st == CLKV_OK) st = clkv_cache_clear(cache, events); /* with the wait list: the others may not have run */
     if (st == CLKV_OK) clkv_growth_close_down_to(cache->manager, n);
     return st;
 }
@@ -137,11 +138,14 @@ static clkv_status check_shrink(const clkv_cache *cache, const clkv_shrink_param
 clkv_status clkv_cache_shrink(clkv_cache *cache, const clkv_shrink_params *params, const clkv_block_copy **moves,
                               uint32_t *n_moves, cl_uint n_wait, const cl_event *wait, cl_event *event)
 {
+    if (moves) *moves = NULL;
+    if (n_moves) *n_moves = 0;
     clkv_shrink_params own = CLKV_PARAMS_INIT(clkv_shrink_params);
     clkv_status st = params ? CLKV_PARAMS_READ(own, params) : CLKV_OK;
     if (st == CLKV_OK) st = cache ? check_shrink(cache, &own) : CLKV_FAIL(CLKV_ERROR_INVALID, "cache is NULL");
     if (st != CLKV_OK) return CLKV_PUBLIC(st);
-    const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event };
+    cl_event last = NULL; /* also when none is wanted: only a command looks at the wait list */
+    const clkv_events events = { .n_wait = n_wait, .wait = wait, .event = event || n_wait ? &last : NULL };
     clkv_mutex_lock(&cache->lock);
     clkv_manager_lock(cache->manager);
     st = clkv_cache_done(cache, shrink(cache, &own, &events));
@@ -149,5 +153,10 @@ clkv_status clkv_cache_shrink(clkv_cache *cache, const clkv_shrink_params *param
     if (n_moves) *n_moves = cache->n_moves;
     clkv_manager_unlock(cache->manager);
     clkv_mutex_unlock(&cache->lock);
+    if (st == CLKV_OK && event) {
+        *event = last;
+    } else {
+        clkv_event_release(&last);
+    }
     return CLKV_PUBLIC(st);
 }

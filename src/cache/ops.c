@@ -145,6 +145,20 @@ static clkv_status check_copies(const clkv_cache *cache, const clkv_block_copy *
     return st;
 }
 
+/* In the place of a slab that is closed is another one. */
+static clkv_status check_open(const clkv_cache *cache, const clkv_block_copy *copies, uint32_t n)
+{
+    const clkv_slabs *slabs = &cache->ops.slabs;
+    for (uint32_t i = 0; i < n; i++) {
+        const uint32_t from = copies[i].from, to = copies[i].to;
+        const int open = slabs->open >> from / slabs->blocks_per_slab & slabs->open >> to / slabs->blocks_per_slab & 1;
+        if (!open)
+            return CLKV_FAIL(CLKV_ERROR_STATE, "copy %u, of block %u to %u: the memory of a block is not there", (unsigned)i,
+                             (unsigned)from, (unsigned)to);
+    }
+    return CLKV_OK;
+}
+
 static clkv_status copy_blocks(clkv_cache *cache, uint32_t group, const clkv_block_copy *copies, uint32_t n,
                                const clkv_events *events)
 {
@@ -156,7 +170,9 @@ static clkv_status copy_blocks(clkv_cache *cache, uint32_t group, const clkv_blo
     const clkv_events after = { .event = events->event };
     const size_t bytes = n * sizeof *copies;
     clkv_mutex_lock(&cache->lock);
-    if (n == 0) {
+    if ((st = check_open(cache, copies, n)) != CLKV_OK) {
+        /* nothing is enqueued */
+    } else if (n == 0) {
         st = clkv_stream_launch(&cache->ops.stream, "clkv_copy", NULL, 0, 1, events->n_wait, events->wait,
                                 events->event);
     } else {

@@ -199,11 +199,11 @@ clkv_sequence *clkv_batch_victim(clkv_batch *batch)
     clkv_manager *m = batch->manager;
     clkv_manager_lock(m);
     const clkv_sequence *oldest = m->oldest;
-    while (oldest && oldest->dead) oldest = oldest->younger;
+    while (oldest && (oldest->dead || oldest->kept)) oldest = oldest->younger;
     clkv_sequence *victim = NULL;
     uint64_t least = UINT64_MAX;
     for (clkv_sequence *seq = m->youngest; seq && seq != oldest; seq = seq->older) {
-        if (seq->dead || seq->n_blocks == seq->first_block) continue;
+        if (seq->dead || seq->kept || seq->n_blocks == seq->first_block) continue;
         if (seq->reserved) continue;
         const uint64_t work = work_lost(seq, least);
         if (work < least) {

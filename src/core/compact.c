@@ -77,7 +77,7 @@ static uint32_t choose_sources(planner *p, uint32_t slabs, uint32_t max_moves)
     for (uint32_t i = 0; i < p->n && filled > slabs; i++) {
         slab_room *s = &p->slabs[i];
         const uint32_t own = s->blocks - s->taken;
-        if ((uint64_t)moves + s->taken > room - own || moves + s->taken > max_moves) break;
+        if ((uint64_t)moves + s->taken > room - own || moves + s->taken > max_moves) continue;
         if (s->taken == 0 || !may_move(p, s)) continue;
         s->source = 1;
         filled--;

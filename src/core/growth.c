@@ -4,6 +4,10 @@
 #include "core/log.h"
 #include "core/params.h"
 
+/* For so long after a refusal the blocks of closed slabs do not count as available. Then a caller who asks what is
+ * available before it reserves may try again. */
+#define REFUSED_MS 1000u
+
 static clkv_pool_counts counts_of(const clkv_manager *m)
 {
     clkv_pool_counts counts = CLKV_PARAMS_INIT(clkv_pool_counts);
@@ -22,7 +26,8 @@ static int next_closed(const clkv_manager *m, uint32_t slabs)
 uint32_t clkv_growth_available(const clkv_manager *m)
 {
     const uint32_t now = clkv_pool_available(m->pool);
-    if (!m->growth.hooks.open || m->growth.refused) return now;
+    if (!m->growth.hooks.open) return now;
+    if (m->growth.refused && (!m->clock_ms || m->clock_ms(m->user) - m->growth.refused_ms < REFUSED_MS)) return now;
     const clkv_pool_counts c = counts_of(m);
     const uint32_t unused = c.total - c.used;
     return unused > c.watermark ? unused - c.watermark : 0;
@@ -56,6 +61,7 @@ static clkv_status open_one(clkv_manager *m, uint32_t slab)
                  clkv_last_error()->message);
     }
     m->growth.refused = status != CLKV_OK;
+    if (status != CLKV_OK && m->clock_ms) m->growth.refused_ms = m->clock_ms(m->user);
     return is_refusal(status) ? CLKV_OK : status;
 }
 

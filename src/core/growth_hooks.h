@@ -20,7 +20,8 @@ typedef struct clkv_growth_hooks {
 typedef struct clkv_growth_state {
     clkv_growth_hooks hooks; /* open is NULL: there are no slabs to open */
     uint32_t opening;
-    int refused; /* the last attempt to open a slab has failed */
+    int refused; /* the last attempt to open a slab has failed, */
+    uint64_t refused_ms; /* then. For a while it is taken for granted that there is no memory */
 } clkv_growth_state;
 
 #endif

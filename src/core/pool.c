@@ -35,7 +35,8 @@ static void set_slabs(clkv_pool *pool, const clkv_pool_params *params)
     struct slab *last = &pool->slabs[pool->n_slabs - 1];
     last->size = pool->total - (pool->n_slabs - 1) * pool->slab_blocks;
     clkv_shuffle_init(&pool->last_order, last->size, params->shuffle_seed);
-    if (params->slab_blocks) return;
+    pool->undivided = !params->slab_blocks;
+    if (!pool->undivided) return;
     pool->slabs[0].generation = 1;
     pool->open = 1;
     pool->open_blocks = pool->total;

@@ -53,6 +53,7 @@ static clkv_status close_slab(clkv_pool *pool, clkv_slab_id id)
     uint32_t slab = 0;
     const clkv_status st = clkv_pool_find_slab(pool, id, &slab);
     if (st != CLKV_OK) return st;
+    if (pool->undivided) return CLKV_FAIL(CLKV_ERROR_STATE, "a pool without slab_blocks keeps its slab");
     struct slab *at = &pool->slabs[slab];
     const uint32_t taken = clkv_pool_taken(at);
     if (taken) return CLKV_FAIL(CLKV_ERROR_BUSY, "slab %u has %u used and cached blocks", (unsigned)slab, (unsigned)taken);

@@ -78,6 +78,7 @@ struct clkv_pool {
     uint32_t *stack;      /* [total] */
     clkv_shuffle order, last_order; /* of first use, in a slab, and in the last one; unused when not shuffled */
     int shuffled;
+    int undivided; /* without slab_blocks: the only slab is always open */
 };
 
 static inline uint32_t clkv_pool_slab_of(const clkv_pool *pool, uint32_t block)

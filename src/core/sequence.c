@@ -352,14 +352,25 @@ static clkv_status check_idle(const clkv_sequence *seq)
     return seq->reserved ? CLKV_FAIL(CLKV_ERROR_BUSY, "the sequence is in a reserved batch") : CLKV_OK;
 }
 
-clkv_status clkv_sequence_fork(clkv_sequence **out, clkv_sequence *seq, uint64_t user_data)
+static clkv_status fork_sequence(clkv_sequence **out, clkv_sequence *seq, uint64_t user_data, int kept)
 {
     if (!seq || !out) return CLKV_FAIL(CLKV_ERROR_INVALID, "%s is NULL", seq ? "out" : "sequence");
     clkv_manager_lock(seq->manager);
     clkv_status status = check_idle(seq);
     if (status == CLKV_OK) status = fork_locked(seq, user_data, out);
+    if (status == CLKV_OK) (*out)->kept = kept;
     clkv_manager_unlock(seq->manager);
-    return CLKV_PUBLIC(status);
+    return status;
+}
+
+clkv_status clkv_sequence_fork(clkv_sequence **out, clkv_sequence *seq, uint64_t user_data)
+{
+    return CLKV_PUBLIC(fork_sequence(out, seq, user_data, 0));
+}
+
+clkv_status clkv_sequence_fork_kept(clkv_sequence **out, clkv_sequence *seq)
+{
+    return fork_sequence(out, seq, 0, 1);
 }
 
 static clkv_status truncate_locked(clkv_sequence *seq, size_t length)
@@ -447,7 +458,9 @@ clkv_status clkv_sequence_locate(const clkv_sequence *seq, uint32_t group, size_
     if (status != CLKV_OK) return CLKV_PUBLIC(status);
     if (position >= seq->length)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "position %zu of a sequence of %u tokens", position, seq->length);
+    clkv_manager_lock(seq->manager); /* a compaction on another thread changes tables */
     *block = seq->table[position >> seq->manager->shift];
+    clkv_manager_unlock(seq->manager);
     *offset = (uint32_t)(position & (seq->manager->block_size - 1));
     return CLKV_OK;
 }

@@ -35,6 +35,7 @@ struct clkv_sequence {
     int no_prefix;               /* the sequence neither looks up nor registers blocks */
     int broken;                  /* the sequence registers no more blocks: memory ran out, or no_prefix */
     int looked_up;               /* the history is counted among the lookups */
+    int kept;                    /* an entry's: no scheduler gets it to see, so it is never a victim */
     int dead;                    /* the sequence was destroyed, but its batch still needs it */
     clkv_key *keys;              /* the keys and, behind them, their bytes, in one allocation */
     size_t n_keys, keys_bytes;
@@ -67,6 +68,9 @@ static inline void clkv_sequence_unsync(clkv_sequence *sequence, uint32_t index)
 
 /* Releases all blocks, the last block first. The sequence is empty then. */
 void clkv_sequence_release_all(clkv_sequence *sequence);
+
+/* A fork that is kept by an entry: see `kept`. The errors of clkv_sequence_fork. */
+clkv_status clkv_sequence_fork_kept(clkv_sequence **out, clkv_sequence *sequence);
 
 /* Frees the sequence: releases its blocks, its nodes and its reference on the manager. */
 void clkv_sequence_free(clkv_sequence *sequence);

@@ -48,6 +48,7 @@ clkv_status clkv_slabs_divide(clkv_slabs *out, const clkv_device *device, uint32
                          (unsigned)blocks, (unsigned long long)block_bytes, (unsigned long long)n,
                          (unsigned long long)max, CLKV_POOL_SLABS);
     out->blocks_per_slab = (uint32_t)((blocks + n - 1) / n);
+    out->blocks = blocks;
     out->block_bytes = block_bytes;
     out->slab_bytes = out->blocks_per_slab * block_bytes;
     out->n = (uint32_t)((blocks + out->blocks_per_slab - 1) / out->blocks_per_slab);
@@ -59,6 +60,11 @@ clkv_status clkv_slabs_divide(clkv_slabs *out, const clkv_device *device, uint32
         return CLKV_FAIL(CLKV_ERROR_DEVICE_MEMORY, "%u slabs of %llu bytes; the device has %llu for them",
                          (unsigned)out->n, (unsigned long long)out->slab_bytes, (unsigned long long)limit);
     return CLKV_OK;
+}
+
+uint64_t clkv_slabs_size(const clkv_slabs *slabs, uint32_t i)
+{
+    return i + 1 < slabs->n ? slabs->slab_bytes : (slabs->blocks - (uint64_t)i * slabs->blocks_per_slab) * slabs->block_bytes;
 }
 
 /* The host memory of a slab. It is unmapped when the driver destroys the buffer: if waiting for the queue has failed,
@@ -82,7 +88,7 @@ static clkv_status hand_over(clkv_slabs *slabs, uint32_t i, int *refused)
 {
     backing *b = clkv_map(sizeof *b);
     if (!b) return CLKV_FAIL(CLKV_ERROR_NO_MEMORY, "%zu bytes", sizeof *b);
-    *b = (backing){slabs->host[i], (size_t)slabs->slab_bytes};
+    *b = (backing){slabs->host[i], (size_t)clkv_slabs_size(slabs, i)};
     const cl_int err = clSetMemObjectDestructorCallback(slabs->mem[i], unmap_backing, b);
     if (err == CL_SUCCESS) {
         slabs->driver_frees |= UINT32_C(1) << i;
@@ -96,7 +102,7 @@ static clkv_status hand_over(clkv_slabs *slabs, uint32_t i, int *refused)
 
 static clkv_status create_buffer(clkv_slabs *slabs, uint32_t i, const clkv_device *device)
 {
-    const size_t bytes = (size_t)slabs->slab_bytes;
+    const size_t bytes = (size_t)clkv_slabs_size(slabs, i);
     const cl_mem_flags flags = CL_MEM_READ_WRITE | (slabs->host[i] ? CL_MEM_USE_HOST_PTR : 0);
     cl_int err = CL_SUCCESS;
     slabs->mem[i] = clCreateBuffer(device->context, flags, bytes, slabs->host[i], &err);
@@ -107,17 +113,17 @@ static clkv_status create_buffer(clkv_slabs *slabs, uint32_t i, const clkv_devic
 
 static clkv_status make_slab_in_place(clkv_slabs *slabs, uint32_t i, const clkv_device *device, int *refused)
 {
-    slabs->host[i] = clkv_map((size_t)slabs->slab_bytes);
+    slabs->host[i] = clkv_map((size_t)clkv_slabs_size(slabs, i));
     if (!slabs->host[i])
         return CLKV_FAIL(CLKV_ERROR_DEVICE_MEMORY, "slab %u of %u: no address space for %zu bytes", (unsigned)i,
-                         (unsigned)slabs->n, (size_t)slabs->slab_bytes);
+                         (unsigned)slabs->n, (size_t)clkv_slabs_size(slabs, i));
     clkv_status st = create_buffer(slabs, i, device);
     if (!st) st = hand_over(slabs, i, refused);
     if (st || !*refused) return st;
     /* Without the callback clkv cannot know when the driver has done with the memory. No command has used it yet. */
     clReleaseMemObject(slabs->mem[i]);
     slabs->mem[i] = NULL;
-    clkv_unmap(slabs->host[i], (size_t)slabs->slab_bytes);
+    clkv_unmap(slabs->host[i], (size_t)clkv_slabs_size(slabs, i));
     slabs->host[i] = NULL;
     return CLKV_OK;
 }
@@ -139,7 +145,7 @@ static clkv_status use_first(const clkv_slabs *slabs, uint32_t i, const clkv_dev
     const cl_int err = clEnqueueWriteBuffer(device->queue, slabs->mem[i], CL_TRUE, 0, sizeof zero, &zero, 0, NULL, NULL);
     if (err != CL_SUCCESS)
         return CLKV_FAIL_DRIVER(err, "clEnqueueWriteBuffer", "first use of slab %u of %u: %zu bytes", (unsigned)i,
-                                (unsigned)slabs->n, (size_t)slabs->slab_bytes);
+                                (unsigned)slabs->n, (size_t)clkv_slabs_size(slabs, i));
     return CLKV_OK;
 }
 
@@ -161,7 +167,7 @@ static void free_slab(clkv_slabs *slabs, uint32_t i)
 {
     const int forked = clkv_process_forked(); /* then the driver does not run in this process, and frees nothing */
     if (slabs->mem[i] && !forked) clReleaseMemObject(slabs->mem[i]);
-    if (forked || !(slabs->driver_frees >> i & 1)) clkv_unmap(slabs->host[i], (size_t)slabs->slab_bytes);
+    if (forked || !(slabs->driver_frees >> i & 1)) clkv_unmap(slabs->host[i], (size_t)clkv_slabs_size(slabs, i));
     slabs->mem[i] = NULL;
     slabs->host[i] = NULL;
     slabs->driver_frees &= ~(UINT32_C(1) << i);
@@ -219,5 +225,8 @@ void clkv_slabs_destroy(clkv_slabs *slabs)
 
 uint64_t clkv_slabs_bytes(const clkv_slabs *slabs)
 {
-    return slabs->slab_bytes * (uint64_t)__builtin_popcount(slabs->open);
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < slabs->n; i++)
+        if (is_open(slabs, i)) bytes += clkv_slabs_size(slabs, i);
+    return bytes;
 }

@@ -1,5 +1,5 @@
-/* slab.h: the cl_mem objects that hold the blocks. All slabs of a pool have the same size; block b is in slab
- * b / blocks_per_slab. A slab is made when it is opened. The kernels take all slabs as arguments, so a slab that is not
+/* slab.h: the cl_mem objects that hold the blocks. Block b is in slab b / blocks_per_slab; the last slab may be smaller
+ * than the others. A slab is made when it is opened. The kernels take all slabs as arguments, so a slab that is not
  * open is represented there by one that is: no block of it is ever used.
  *
  *   mem   [ slab 0 | slab 1 | (slab 0) | slab 3 | (slab 0) … ]      slab 2 is closed, and there is no slab 4
@@ -17,9 +17,9 @@ typedef struct clkv_slabs {
     uint32_t n;               /* slabs, open or not */
     uint32_t args;            /* kernel arguments they take: n rounded up to a power of two */
     uint32_t open;            /* a bit per slab */
-    uint32_t blocks_per_slab;
+    uint32_t blocks, blocks_per_slab;
     uint64_t block_bytes;
-    uint64_t slab_bytes;      /* of each */
+    uint64_t slab_bytes;      /* of each but the last */
     cl_mem mem[CLKV_POOL_SLABS];   /* [args]; only those of open slabs are owned */
     void *host[CLKV_POOL_SLABS];   /* on CPU devices: the memory of an open slab, used in place; else NULL */
     uint32_t driver_frees;        /* a bit per slab: its host memory is freed when the driver destroys the buffer */
@@ -46,6 +46,9 @@ void clkv_slabs_close(clkv_slabs *slabs, uint32_t i);
 /* Accepts half-built slabs. The memory of slabs that running commands use is freed when the commands have
  * finished. */
 void clkv_slabs_destroy(clkv_slabs *slabs);
+
+/* The bytes of a slab, open or not. */
+uint64_t clkv_slabs_size(const clkv_slabs *slabs, uint32_t i);
 
 /* The bytes of the open slabs. */
 uint64_t clkv_slabs_bytes(const clkv_slabs *slabs);

@@ -237,7 +237,7 @@ static clkv_status put_sequence(clkv_entries *s, const clkv_fingerprint *key, cl
     if (sequence->manager != s->manager)
         return CLKV_FAIL(CLKV_ERROR_INVALID, "the sequence belongs to another manager");
     content c = {0};
-    clkv_status status = clkv_sequence_fork(&c.sequence, sequence, 0);
+    clkv_status status = clkv_sequence_fork_kept(&c.sequence, sequence);
     if (status != CLKV_OK) return status;
     clkv_mutex_lock(&s->lock);
     status = put_locked(s, key, &c);

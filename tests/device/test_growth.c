@@ -159,12 +159,57 @@ START_TEST(with_clear_freed)
 }
 END_TEST
 
+/* A shrinking waits for the caller's events even when it has nothing to do, and fails with them. */
+START_TEST(waits)
+{
+    desk d;
+    const target *t = &targets[_i];
+    open_growing(&d, t, (clkv_cache_params){ 0 });
+    cl_int status = CL_COMPLETE;
+    if (can_hold_back(t->device)) {
+        cl_event gate = clCreateUserEvent(clkv_device_context(t->device), NULL), done = NULL;
+        ck_ok(clkv_cache_shrink(d.cache, NULL, NULL, NULL, 1, &gate, &done));
+        ck_assert_int_eq(clGetEventInfo(done, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, NULL), CL_SUCCESS);
+        ck_assert_int_ne(status, CL_COMPLETE);
+        ck_assert_int_eq(clSetUserEventStatus(gate, CL_COMPLETE), CL_SUCCESS);
+        ck_assert_int_eq(clWaitForEvents(1, &done), CL_SUCCESS);
+        clReleaseEvent(done);
+        clReleaseEvent(gate);
+    }
+    if (may_provoke(t->device)) {
+        cl_event bad = clCreateUserEvent(clkv_device_context(t->device), NULL);
+        ck_assert_int_eq(clSetUserEventStatus(bad, CL_OUT_OF_RESOURCES), CL_SUCCESS);
+        ck_assert_int_eq(clkv_cache_shrink(d.cache, NULL, NULL, NULL, 1, &bad, NULL), CLKV_ERROR_DEVICE);
+        clReleaseEvent(bad);
+    }
+    desk_close(&d);
+}
+END_TEST
+
+/* In the place of a closed slab is another one: its blocks must not be written. */
+START_TEST(closed_blocks_are_not_copied)
+{
+    desk d;
+    open_growing(&d, &targets[_i], (clkv_cache_params){ 0 });
+    story a = begin_story(&d, 1, SLAB * BLOCK, 1);
+    const clkv_block_copy to_closed = { 0, SLAB + 1 }, from_closed = { 2 * SLAB, 1 }, nowhere = { 0, BLOCKS };
+    ck_assert_int_eq(clkv_copy_blocks(d.cache, 0, &to_closed, 1, 0, NULL, NULL), CLKV_ERROR_STATE);
+    ck_assert_int_eq(clkv_copy_blocks(d.cache, 0, &from_closed, 1, 0, NULL, NULL), CLKV_ERROR_STATE);
+    ck_assert_int_eq(clkv_copy_blocks(d.cache, 0, &nowhere, 1, 0, NULL, NULL), CLKV_ERROR_INVALID);
+    check_story(&d, &a);
+    desk_close(&d);
+}
+END_TEST
+
 START_TEST(refused)
 {
     desk d;
     open_growing(&d, &targets[_i], (clkv_cache_params){ .growth = CLKV_GROWTH_AT_ONCE });
     ck_assert_uint_eq(slabs_of(&d), 1); /* one in the manager's eyes: all of its memory is there */
-    ck_assert_int_eq(clkv_cache_shrink(d.cache, NULL, NULL, NULL, 0, NULL, NULL), CLKV_ERROR_STATE);
+    const clkv_block_copy *moves = (const clkv_block_copy *)&d;
+    uint32_t n = 77;
+    ck_assert_int_eq(clkv_cache_shrink(d.cache, NULL, &moves, &n, 0, NULL, NULL), CLKV_ERROR_STATE);
+    ck_assert(!moves && n == 0);
     ck_assert_int_eq(clkv_cache_shrink(NULL, NULL, NULL, NULL, 0, NULL, NULL), CLKV_ERROR_INVALID);
     desk_close(&d);
     open_growing(&d, &targets[_i], (clkv_cache_params){ 0 });
@@ -220,6 +265,8 @@ int main(void)
     tcase_add_loop_test(tests, starts_small_and_grows, 0, n);
     tcase_add_loop_test(tests, compaction_changes_no_bit, 0, 2 * n);
     tcase_add_loop_test(tests, with_clear_freed, 0, n);
+    tcase_add_loop_test(tests, waits, 0, n);
+    tcase_add_loop_test(tests, closed_blocks_are_not_copied, 0, n);
     tcase_add_loop_test(tests, refused, 0, n);
     tcase_add_loop_test(tests, at_random, 0, 2 * n);
     suite_add_tcase(suite, tests);

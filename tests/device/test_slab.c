@@ -24,10 +24,12 @@ static void check_slabs(const clkv_slabs *s, const clkv_device *device, uint32_t
     ck_assert_uint_eq(s->args & (s->args - 1), 0);
     ck_assert(s->args == 1 || s->args / 2 < s->n);
     for (uint32_t i = 0; i < s->args; i++) ck_assert_ptr_eq(s->mem[i], s->mem[i < s->n ? i : 0]);
+    uint64_t total = 0;
     for (uint32_t i = 0; i < s->n; i++) {
         size_t bytes = 0;
         ck_assert_int_eq(clGetMemObjectInfo(s->mem[i], CL_MEM_SIZE, sizeof bytes, &bytes, NULL), CL_SUCCESS);
-        ck_assert_uint_eq(bytes, s->slab_bytes);
+        ck_assert_uint_eq(bytes, clkv_slabs_size(s, i));
+        total += bytes;
         if (info.kind != CLKV_DEVICE_CPU) {
             ck_assert_ptr_null(s->host[i]);
             continue;
@@ -35,6 +37,8 @@ static void check_slabs(const clkv_slabs *s, const clkv_device *device, uint32_t
         ck_assert_ptr_nonnull(s->host[i]);
         if (bytes >= 2 * mib) ck_assert_uint_eq((uintptr_t)s->host[i] % (2 * mib), 0);
     }
+    ck_assert_uint_eq(total, blocks * block_bytes);
+    ck_assert_uint_eq(total, clkv_slabs_bytes(s));
 }
 
 /* Each slab is memory of its own, to its last byte. */
@@ -43,14 +47,14 @@ static void check_memory(const clkv_slabs *s, clkv_device *device)
     cl_command_queue queue = clkv_device_queue(device);
     for (uint32_t i = 0; i < s->n; i++) {
         const uint32_t mark = 0xabc00000u + i;
-        const size_t last = s->slab_bytes - sizeof mark;
+        const size_t last = clkv_slabs_size(s, i) - sizeof mark;
         ck_assert_int_eq(clEnqueueWriteBuffer(queue, s->mem[i], CL_TRUE, 0, 4, &mark, 0, NULL, NULL), CL_SUCCESS);
         ck_assert_int_eq(clEnqueueWriteBuffer(queue, s->mem[i], CL_TRUE, last, 4, &mark, 0, NULL, NULL),
                          CL_SUCCESS);
     }
     for (uint32_t i = 0; i < s->n; i++) {
         uint32_t first = 0, end = 0;
-        const size_t last = s->slab_bytes - sizeof end;
+        const size_t last = clkv_slabs_size(s, i) - sizeof end;
         ck_assert_int_eq(clEnqueueReadBuffer(queue, s->mem[i], CL_TRUE, 0, 4, &first, 0, NULL, NULL), CL_SUCCESS);
         ck_assert_int_eq(clEnqueueReadBuffer(queue, s->mem[i], CL_TRUE, last, 4, &end, 0, NULL, NULL), CL_SUCCESS);
         ck_assert_uint_eq(first, 0xabc00000u + i);
@@ -89,7 +93,7 @@ START_TEST(divides)
         ck_assert_uint_eq(s.n, cases[i].n);
         ck_assert_uint_eq(s.blocks_per_slab, cases[i].per_slab);
         check_slabs(&s, device, cases[i].blocks, cases[i].block_bytes, cases[i].max_slab_bytes);
-        if (s.slab_bytes >= 8) check_memory(&s, device);
+        if (clkv_slabs_size(&s, s.n - 1) >= 8) check_memory(&s, device);
         clkv_slabs_destroy(&s);
         ck_assert_uint_eq(s.n, 0);
         clkv_slabs_destroy(&s);

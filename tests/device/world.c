@@ -161,7 +161,8 @@ static void fill_rest(const world *w)
     for (size_t at = block_bytes; at < slab_bytes; at += block_bytes) memcpy(slab + at, slab, block_bytes);
     for (uint32_t i = 0; i < ops->slabs.n; i++)
         ck_assert_int_eq(
-            clEnqueueWriteBuffer(queue, ops->slabs.mem[i], CL_TRUE, 0, slab_bytes, slab, 0, NULL, NULL), CL_SUCCESS);
+            clEnqueueWriteBuffer(queue, ops->slabs.mem[i], CL_TRUE, 0, clkv_slabs_size(&ops->slabs, i), slab, 0, NULL, NULL),
+            CL_SUCCESS);
     free(slab);
     ck_assert_int_eq(clGetMemObjectInfo(ops->rows, CL_MEM_SIZE, sizeof bytes, &bytes, NULL), CL_SUCCESS);
     ck_assert_int_eq(clEnqueueFillBuffer(queue, ops->rows, &nowhere, sizeof nowhere, 0,

@@ -97,6 +97,38 @@ START_TEST(a_context)
 }
 END_TEST
 
+/* A scheduler never gets an entry's sequence to see, and an entry is not the oldest request. */
+START_TEST(no_victim)
+{
+    clkv_manager *m = new_manager(64);
+    clkv_entries *s = new_entries(m, 4, 4);
+    uint32_t tokens[100];
+    clkv_batch *batch = NULL;
+    const clkv_fingerprint key = key_of(1, "model");
+    fill_tokens(tokens, 100, 1);
+    clkv_sequence *first = serve(m, tokens, 16, NULL);
+    ck_ok(clkv_entries_put_sequence(s, &key, first));
+    clkv_sequence_destroy(&first);
+    clkv_sequence *a = serve(m, tokens + 1, 20, NULL), *b = serve(m, tokens + 2, 40, NULL);
+    ck_ok(clkv_batch_create(&batch, m));
+    ck_assert_ptr_eq(clkv_batch_victim(batch), b); /* a is the oldest */
+    clkv_sequence_destroy(&b);
+    ck_assert_ptr_null(clkv_batch_victim(batch));
+    clkv_sequence_destroy(&a);
+    ck_assert_ptr_null(clkv_batch_victim(batch));
+    ck_ok(clkv_entries_get_sequence(s, &key, 0, &a));
+    ck_ok(clkv_entries_get_sequence(s, &key, 0, &b));
+    ck_assert_ptr_eq(clkv_batch_victim(batch), b); /* what was got is the caller's */
+    ck_ok(clkv_sequence_preempt(b));
+    ck_assert_uint_eq(info_of(s, &key).tokens, 16);
+    clkv_sequence_destroy(&a);
+    clkv_sequence_destroy(&b);
+    clkv_batch_destroy(&batch);
+    clkv_entries_destroy(&s);
+    clkv_manager_destroy(&m);
+}
+END_TEST
+
 START_TEST(data)
 {
     clkv_manager *m = new_manager(4);
@@ -397,6 +429,7 @@ int main(void)
     Suite *suite = suite_create("entries");
     TCase *tcase = tcase_create("entries");
     tcase_add_test(tcase, a_context);
+    tcase_add_test(tcase, no_victim);
     tcase_add_test(tcase, data);
     tcase_add_test(tcase, replacing);
     tcase_add_test(tcase, refused);

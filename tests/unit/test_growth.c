@@ -9,6 +9,14 @@
 
 enum { BLOCK = 4, SLAB = 6, SLABS = 5, BLOCKS = 28 /* the last slab is smaller */, LONGEST = 40, MOST = 12 };
 
+static uint64_t now_ms;
+
+static uint64_t fake_clock(void *user)
+{
+    (void)user;
+    return now_ms;
+}
+
 typedef struct memory {
     clkv_manager *m;
     uint32_t *slabs[SLABS]; /* [SLAB * BLOCK] tokens; NULL: closed */
@@ -46,7 +54,7 @@ static void start(memory *mem, uint32_t watermark, uint64_t shuffle)
 {
     *mem = (memory){ 0 };
     const clkv_manager_params params = { .size = sizeof params, .blocks = BLOCKS, .block_size = BLOCK,
-                                         .watermark = watermark, .shuffle_seed = shuffle };
+                                         .watermark = watermark, .shuffle_seed = shuffle, .clock_ms = fake_clock };
     const clkv_growth_hooks hooks = { .slab_blocks = SLAB, .open_slabs = 1, .open = open_slab, .close = close_slab,
                                       .user = mem };
     must(open_slab(mem, 0) == CLKV_OK);
@@ -157,6 +165,10 @@ START_TEST(memory_is_refused)
     clkv_sequence *seq = new_sequence(mem.m, NULL, 0, NULL), *other = NULL;
     ck_assert_int_eq(write_tokens(&mem, seq, tokens, 7 * BLOCK), CLKV_ERROR_NO_BLOCKS);
     ck_assert_uint_eq(clkv_manager_available(mem.m), SLAB - 1);
+    now_ms += 999;
+    ck_assert_uint_eq(clkv_manager_available(mem.m), SLAB - 1);
+    now_ms += 1;
+    ck_assert_uint_eq(clkv_manager_available(mem.m), BLOCKS - 1); /* it may be worth asking again */
     ck_ok(write_tokens(&mem, seq, tokens, 5 * BLOCK)); /* what the watermark leaves of one slab */
     clkv_sequence_destroy(&seq);
     other = serve(mem.m, tokens + 1, 3 * BLOCK, NULL); /* one free block, two evicted */
@@ -260,6 +272,30 @@ START_TEST(compaction_moves_what_may_move)
 }
 END_TEST
 
+/* A slab that finds no room elsewhere does not keep a smaller one from being emptied. */
+START_TEST(the_last_slab_is_smaller)
+{
+    memory mem;
+    uint32_t tokens[LONGEST];
+    start(&mem, 0, 0); /* slabs of 6, the last one of 4 */
+    fill_tokens(tokens, LONGEST, 1);
+    clkv_sequence *held[BLOCKS];
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        held[i] = new_sequence(mem.m, NULL, 0, NULL);
+        ck_ok(write_tokens(&mem, held[i], tokens + i % 8, 1));
+    }
+    for (uint32_t i = 18; i < 22; i++) clkv_sequence_destroy(&held[i]); /* slab 3 keeps two, slab 4 its four */
+    ck_assert_uint_eq(stats_of(mem.m).slabs_needed, 4);
+    ck_assert_uint_eq(compact(&mem, UINT32_MAX), 4);
+    ck_assert_uint_eq(give_back(&mem, 0), 1);
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        if (held[i]) check_content(&mem, held[i], tokens + i % 8, 1);
+        clkv_sequence_destroy(&held[i]);
+    }
+    stop(&mem);
+}
+END_TEST
+
 /* ---- anything, at random ---- */
 
 typedef struct life {
@@ -345,6 +381,7 @@ int main(void)
     tcase_add_test(tcase, grows_slab_by_slab);
     tcase_add_test(tcase, memory_is_refused);
     tcase_add_test(tcase, too_much_opens_nothing);
+    tcase_add_test(tcase, the_last_slab_is_smaller);
     tcase_add_test(tcase, uncleared_blocks_keep_their_slab);
     tcase_add_test(tcase, compaction_moves_what_may_move);
     tcase_add_loop_test(tcase, anything, 0, 4);

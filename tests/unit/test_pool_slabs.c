@@ -95,6 +95,8 @@ START_TEST(without_slabs)
     const clkv_pool_counts c = counts_of(pool);
     ck_assert(c.slabs == 1 && c.open_slabs == 1 && c.open_blocks == 8 && c.needed_slabs == 0);
     ck_assert_int_eq(clkv_pool_open_slab(pool, 0, NULL), CLKV_ERROR_STATE);
+    ck_assert_int_eq(clkv_pool_close_slab(pool, clkv_pool_slab_at(pool, 0)), CLKV_ERROR_STATE);
+    ck_assert_uint_eq(clkv_pool_available(pool), 8);
     clkv_pool_destroy(&pool);
     clkv_pool_params params = CLKV_PARAMS_INIT(clkv_pool_params);
     params.blocks = 33;
