@@ -70,6 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const uint8_t how = fuzz_byte(&in);
     if (how == 0xff) p.size = fuzz_byte(&in) % sizeof p.size;
     p.window = how == 0xfe;
+    p.growth = (clkv_growth)(how & 3); /* 3 is none */
+    p.spare_slabs = how >> 2 & 7;
 
     p.compile = CLKV_COMPILE_LATER; /* what takes seconds has no part in this */
 
@@ -96,7 +98,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (broken) fuzz_broken("clkv_manager_validate", 0, broken);
         clkv_stats stats = CLKV_PARAMS_INIT(clkv_stats);
         FUZZ_CHECK(!clkv_cache_get_stats(cache, &stats));
-        FUZZ_CHECK(stats.blocks_total * each <= stats.device_bytes && stats.blocks_total > 0);
+        const uint64_t total = stats.blocks_total * each;
+        FUZZ_CHECK(stats.blocks_total > 0 && stats.slabs_open == 1 && each <= stats.device_bytes);
+        FUZZ_CHECK(total <= stats.device_bytes || stats.slabs > 1);
+        FUZZ_CHECK(p.growth != CLKV_GROWTH_AT_ONCE || total <= stats.device_bytes);
         FUZZ_CHECK(!p.blocks || stats.blocks_total == p.blocks);
     }
     clkv_cache_destroy(&cache);
