@@ -263,7 +263,9 @@ def main():
         return run_target(target, build, env, jobs, report) if there and arguments.run else None
 
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
-        systems = [system for system in pool.map(whole_target, arguments.targets or targets) if system]
+        order = [*runs.TARGETS, *sorted(set(targets) - set(runs.TARGETS))]
+        wanted = [target for target in order if target in (arguments.targets or targets)]
+        systems = [system for system in pool.map(whole_target, wanted) if system]
     if len(systems) > 1:
         exchange_files(systems, build, report)
     runs.end()
