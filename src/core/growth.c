@@ -49,17 +49,16 @@ static int is_refusal(clkv_status status)
 static clkv_status open_one(clkv_manager *m, uint32_t slab)
 {
     const clkv_growth_hooks hooks = m->growth.hooks;
+    const int known = m->growth.refused;
     m->growth.opening |= 1u << slab;
     clkv_manager_unlock(m);
     const clkv_status status = hooks.open(hooks.user, slab);
-    clkv_manager_lock(m);
-    m->growth.opening &= ~(1u << slab);
-    if (status == CLKV_OK) {
-        clkv_pool_open_slab(m->pool, slab, NULL);
-    } else if (is_refusal(status) && !m->growth.refused) {
+    if (is_refusal(status) && !known) /* the caller's function for log lines may wait */
         clkv_log(CLKV_LOG_WARNING, "no memory for slab %u, the pool goes on with what it has: %s", (unsigned)slab,
                  clkv_last_error()->message);
-    }
+    clkv_manager_lock(m);
+    m->growth.opening &= ~(1u << slab);
+    if (status == CLKV_OK) clkv_pool_open_slab(m->pool, slab, NULL);
     m->growth.refused = status != CLKV_OK;
     if (status != CLKV_OK && m->clock_ms) m->growth.refused_ms = m->clock_ms(m->user);
     return is_refusal(status) ? CLKV_OK : status;
