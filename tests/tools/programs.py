@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 from command import command, is_posix, name  # noqa: E402, F401  (its folder is known only now)
@@ -32,12 +33,14 @@ def described(path, words):
 
 def stopped(words, shown, number=signal.SIGINT):
     """Sends a signal when the line of progress, on a terminal, has had what this expression finds. Returns how the program
-    ended, what it printed, and what the terminal got."""
+    ended, what it printed, and what the terminal got. A program that never shows it is killed after ten minutes."""
     import pty  # Windows has no such module
     ours, theirs = pty.openpty()
     program = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=theirs,
                                preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
     os.close(theirs)
+    killer = threading.Timer(600, program.kill)
+    killer.start()
     said, sent = b"", False
     while True:
         try:
@@ -51,4 +54,5 @@ def stopped(words, shown, number=signal.SIGINT):
     os.close(ours)
     if not sent:
         out = program.stdout.read()
+    killer.cancel()
     return program.wait(), out, said
